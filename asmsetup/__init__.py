@@ -1,0 +1,1 @@
+"""Ship hand-written x86-64 assembly in Python packages."""

@@ -1,0 +1,5 @@
+"""Build asmsetup itself; everything it says stands in pyproject.toml."""
+
+from setuptools import setup
+
+setup()
