@@ -11,7 +11,6 @@ import pytest
 from asmsetup import includes
 from asmsetup.includes import Closure, Missing, Reader, closure
 
-
 NASM = shutil.which("nasm") or "nasm"
 
 
