@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from .errors import LinkError, ToolError
 from .target import EMULATION
@@ -124,7 +125,7 @@ def _for_ld(flags: Iterator[str]) -> Iterator[str]:
         if flag.startswith("-Wl,"):
             yield from flag.split(",")[1:]
         elif flag == "-Xlinker":
-            yield from (word for word in (next(flags, None),) if word is not None)
+            yield from islice(flags, 1)
         elif flag not in _DRIVER_WORDS and not flag.startswith(_DRIVER_ONLY):
             yield flag
 

@@ -201,7 +201,11 @@ class Assembler:
                     *(runtime_library_dirs or ()),
                     *compiler.runtime_library_dirs,
                 ),
-                args=(*self._settings.ld_args, *self._settings.ldflags, *(extra_postargs or ())),
+                args=tuple(
+                    linker.for_ld(
+                        [*self._settings.ld_args, *self._settings.ldflags, *(extra_postargs or ())]
+                    )
+                ),
                 debug=self._settings.debug,
             )
             module = ModuleFile(
