@@ -40,6 +40,8 @@ class Recipe:
     options: AssemblerOptions
     limited_api: int | None = None
     """The lowest version of a stable-ABI module, as Py_LIMITED_API has it."""
+    universal: bool = False
+    """One module for every CPython, free-threaded ones included."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,8 @@ class Builder:
 
     def _target_macros(self, recipe: Recipe) -> list[Macro]:
         """Return what the target is, under the names CPython's headers use."""
+        if recipe.universal:
+            return [("PY_UNIVERSAL", "1")]
         facts: list[Macro] = [("PY_VERSION_HEX", f"0x{self.target.version_hex:08X}")]
         if self.target.free_threaded:
             facts.append(("Py_GIL_DISABLED", "1"))

@@ -13,7 +13,13 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-TARGET_MACROS = ("PY_VERSION_HEX", "Py_GIL_DISABLED", "Py_DEBUG", "Py_LIMITED_API")
+TARGET_MACROS = (
+    "PY_UNIVERSAL",
+    "PY_VERSION_HEX",
+    "Py_GIL_DISABLED",
+    "Py_DEBUG",
+    "Py_LIMITED_API",
+)
 """The macros that say which Python an object is for; it is for any when none is mentioned."""
 
 ANY_VARIABLE = "*"

@@ -40,7 +40,7 @@ class Assembler:
         self._command = command
         self._lock = threading.Lock()
         self._building = threading.local()
-        chosen = settings(os.getcwd())
+        chosen = settings()
         self._settings = replace(chosen, debug=chosen.debug or bool(command.debug))
         self._builder = Builder(
             self._settings,
@@ -118,6 +118,7 @@ class Assembler:
                 debug=self._settings.debug,
             ),
             limited_api=self._limited_api(ext),
+            universal=self._settings.universal,
         )
 
     def _limited_api(self, ext: Extension) -> int | None:
