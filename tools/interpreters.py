@@ -119,16 +119,7 @@ class PackageRoot:
             # The wrapper takes the program's place: CPython finds its library by where its
             # executable lies, and virtual environments link to it.
             (folder / program).rename(folder / f"{program}.elf")
-        for header in folder.glob("usr/include/python3.*/pyconfig.h"):
-            # It includes the multiarch one, by a path that is right in /usr/include only.
-            shutil.copy2(
-                folder / "usr/include" / MULTIARCH / header.parent.name / header.name, header
-            )
-        for settings in folder.glob("usr/lib/python3.*/_sysconfig*"):
-            # Where ensurepip looks for pip.
-            wheels = "/usr/share/python-wheels/"
-            text = settings.read_text()
-            settings.write_text(text.replace(wheels, f"{cache / self.folder}{wheels}"))
+        relocate_pythons(folder, cache / self.folder)
 
     def publish(self, cache: Path) -> Inventory:
         root = cache / self.folder
@@ -231,7 +222,9 @@ class SourceBuild:
 class PytestFolder:
     """pytest and pip in pure Python, for any interpreter by way of PYTHONPATH."""
 
-    packages: tuple[str, ...] = ("pytest>=8", "pip")
+    # pip takes the running interpreter for the one to install for when it decides which of
+    # pytest's backports are needed (pypa/pip#11198), so they are named.
+    packages: tuple[str, ...] = ("pytest>=8", "exceptiongroup", "tomli", "typing-extensions", "pip")
 
     folder = "site"
     provides = ("pytest",)
@@ -249,7 +242,7 @@ class PytestFolder:
 
     def publish(self, cache: Path) -> Inventory:
         environment = {**os.environ, "PYTHONPATH": str(cache / self.folder)}
-        started([sys.executable, "-m", "pytest", "--version"], environment)
+        started([sys.executable, "-c", "import exceptiongroup, pip, pytest, tomli"], environment)
         return Inventory()
 
 
@@ -413,6 +406,18 @@ def own_libc_command(root: Path, program: str) -> list[str]:
     libraries = root / "usr/lib" / MULTIARCH
     command = [str(loader), "--inhibit-cache", "--library-path", str(libraries)]
     return [*command, "--argv0", "$0", str(root / program)]
+
+
+def relocate_pythons(folder: Path, root: Path) -> None:
+    """Point files of Debian's CPythons in `folder` to `root`, where it will lie, and not to /."""
+    for header in folder.glob("usr/include/python3.*/pyconfig.h"):
+        # Includes the multiarch one, by a path that is right in /usr/include only.
+        shutil.copy2(folder / "usr/include" / MULTIARCH / header.parent.name / header.name, header)
+    for settings in folder.glob("usr/lib/python3.*/_sysconfig*"):
+        # Say where ensurepip finds pip. Some are links to others.
+        text = settings.read_text()
+        text = re.sub(r"(?<=['\"])/usr/share/python-wheels/", rf"{root}\g<0>", text)
+        settings.write_text(text)
 
 
 def write_script(path: Path, command: Sequence[str]) -> None:

@@ -47,6 +47,7 @@ from tools.interpreters import (
     own_libc_command,
     publish_interpreter,
     publish_tool,
+    relocate_pythons,
     relocated_specs,
     report,
     tool_name,
@@ -374,10 +375,24 @@ def test_a_virtual_environment_of_a_wrapped_interpreter_is_one(root: Path) -> No
     (root / "venv/pyvenv.cfg").write_text(f"home = {BASE.parent}\n")
     (root / "venv/bin/python").symlink_to(root / "python")
     python = root / "venv/bin/python"
-    command = [python, "-c", "import sys; print(sys.executable, sys.prefix)"]
+    command = [str(python), "-c", "import sys; print(sys.executable, sys.prefix)"]
     environment = {"LD_LIBRARY_PATH": str(BASE.parent.parent / "lib")}
     run = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     assert run.stdout == f"{python} {root / 'venv'}\n"
+
+
+def test_debians_pythons_are_told_where_they_lie(tmp_path: Path) -> None:
+    headers, settings = tmp_path / "usr/include", tmp_path / "usr/lib/python3.14"
+    replace_text(headers / "python3.14/pyconfig.h", "#include <x86_64-linux-gnu/python3.14/...>\n")
+    replace_text(headers / "x86_64-linux-gnu/python3.14/pyconfig.h", "#define HERE\n")
+    replace_text(settings / "_sysconfigdata_one.py", "{'WHEELS': '/usr/share/python-wheels/'}")
+    replace_text(settings / "_sysconfig_vars.json", '{"WHEELS": "/usr/share/python-wheels/"}')
+    (settings / "_sysconfigdata_two.py").symlink_to("_sysconfigdata_one.py")
+    relocate_pythons(tmp_path, Path("/final"))
+    assert (headers / "python3.14/pyconfig.h").read_text() == "#define HERE\n"
+    wheels = "/final/usr/share/python-wheels/"
+    assert (settings / "_sysconfigdata_two.py").read_text() == f"{{'WHEELS': '{wheels}'}}"
+    assert (settings / "_sysconfig_vars.json").read_text() == f'{{"WHEELS": "{wheels}"}}'
 
 
 def test_a_script_is_written_only_when_it_changes(tmp_path: Path) -> None:
