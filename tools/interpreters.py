@@ -16,6 +16,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -156,6 +157,11 @@ class MuslToolchain:
     def publish(self, cache: Path) -> Inventory:
         command = ["gcc", "-specs", str(musl_specs(cache / self.folder))]
         name, path = publish_tool("musl-gcc", command, cache)
+        with tempfile.TemporaryDirectory() as folder:
+            source, program = Path(folder, "nothing.c"), Path(folder, "nothing")
+            source.write_text("int main(void) { return 0; }\n")
+            started([str(path), str(source), "-o", str(program)])
+            started([str(program)])
         return Inventory((), {name: path})
 
 
