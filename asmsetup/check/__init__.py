@@ -1,0 +1,1 @@
+"""Judges objects and modules by rules: facts in, findings out."""
