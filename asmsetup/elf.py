@@ -496,8 +496,10 @@ class _Reader:
 
     def is_called(self, table: Section, index: int, name: bytes) -> bool:
         """Whether the symbol at ``index`` of ``table`` is defined and has this name."""
-        data = self.content(table)
-        fields = _unpack(_SYMBOL, data, index * _SYMBOL.size)
+        at = index * _SYMBOL.size
+        if at + _SYMBOL.size > table.size:
+            raise ObjectError("its hash table leads outside the symbol table: damaged file")
+        fields = _SYMBOL.unpack_from(self.data, table.offset + at)
         strings = self.sections[table.link] if table.link < len(self.sections) else None
         if strings is None or fields[3] == _UNDEFINED:
             return False
@@ -546,12 +548,15 @@ class _Reader:
         )
 
     def _slice(self, what: str, offset: int, size: int) -> bytes:
+        self._require_inside(what, offset, size)
+        return self.data[offset : offset + size]
+
+    def _require_inside(self, what: str, offset: int, size: int) -> None:
         if offset + size > len(self.data):
             raise ObjectError(
                 f"{what} should end at byte {offset + size}, and the file has only"
                 f" {len(self.data)}: it is damaged or incomplete"
             )
-        return self.data[offset : offset + size]
 
     def _read_sections(self, header: tuple[int, ...]) -> tuple[Section, ...]:
         offset, entry_size, count, names_index = header[6], header[11], header[12], header[13]
@@ -585,7 +590,7 @@ class _Reader:
         """Refuse tables that overlap: reading them could cost any multiple of the file's size."""
         tables = [s for s in self.sections if s.type in _TABLE_TYPES]
         for section in tables:
-            self._slice(f"section {section.name}", section.offset, section.size)
+            self._require_inside(f"section {section.name}", section.offset, section.size)
         if sum(section.size for section in tables) > len(self.data):
             raise ObjectError("its sections overlap: the file is damaged")
 

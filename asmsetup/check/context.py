@@ -9,6 +9,9 @@ from asmsetup.elf import ElfFacts
 
 Version = tuple[int, int]
 
+OLDEST_PYTHON: Version = (3, 10)
+"""The oldest Python that asmsetup builds for, and the lowest of a universal module."""
+
 
 @dataclass(frozen=True, slots=True)
 class CheckedObject:
@@ -55,3 +58,8 @@ class ModuleContext:
     """Where nasm looked for %include, to show such files by their path."""
     strict: bool = False
     """Warnings are errors."""
+
+    @property
+    def promised(self) -> Version | None:
+        """The lowest Python that the module must import in beside its own, if one is promised."""
+        return self.limited_api or (OLDEST_PYTHON if self.universal else None)

@@ -34,10 +34,10 @@ class Finding:
 
 
 def tidy(findings: Iterable[Finding]) -> list[Finding]:
-    """Sorted by file and line, the same mistake of one file folded into its first line."""
-    folded: dict[tuple[str, str, str, str], Finding] = {}
+    """Sorted by file and line; the same mistake with the same cure is told once a file."""
+    folded: dict[tuple[object, ...], Finding] = {}
     for finding in sorted(findings, key=_position):
-        key = (finding.file, finding.rule, finding.severity, finding.what)
+        key = (finding.file, finding.rule, finding.severity, finding.what, finding.ways_out)
         first = folded.setdefault(key, finding)
         if finding.line is not None and finding.line not in (first.line, *first.also):
             folded[key] = replace(first, also=(*first.also, finding.line))

@@ -22,13 +22,14 @@ class Providers:
 
     def __init__(self, module: ModuleContext) -> None:
         self._module = module
+        self._exports: dict[str, elf.Exports] = {}
 
     def has(self, name: str) -> bool | None:
         """Whether the C library or a library named by the project defines ``name``.
 
         None when that cannot be known: an archive or a linker script takes part.
         """
-        if any(name in exports for exports in self._c_library):
+        if any(name in self._opened(path) for path in self._module.c_library):
             return True
         if any(exports is not None and name in exports for exports in self._libraries):
             return True
@@ -36,12 +37,13 @@ class Providers:
 
     def names_like(self, name: str) -> list[str]:
         """The names of the C library that ``name`` may be a misspelling of."""
-        known = {known for exports in self._c_library for known in exports.names}
+        known = {known for path in self._module.c_library for known in self._opened(path).names}
         return difflib.get_close_matches(name, known, n=2, cutoff=0.8)
 
-    @cached_property
-    def _c_library(self) -> list[elf.Exports]:
-        return [elf.Exports.of(path) for path in self._module.c_library]
+    def _opened(self, path: str) -> elf.Exports:
+        if path not in self._exports:
+            self._exports[path] = elf.Exports.of(path)
+        return self._exports[path]
 
     @cached_property
     def _libraries(self) -> list[elf.Exports | None]:

@@ -23,6 +23,8 @@ _ADDRESS_64 = _NUMBERS["64"]
 _NARROW = frozenset(_NUMBERS[name] for name in ("32", "32S", "16", "8"))
 _RELATIVE = frozenset(_NUMBERS[name] for name in ("PC32", "PC16", "PC8", "PC64"))
 _GOT_RELATIVE = frozenset(_NUMBERS[name] for name in ("GOTPCREL", "GOTPCRELX", "REX_GOTPCRELX"))
+GOT_OR_PLT = _GOT_RELATIVE | {_NUMBERS["PLT32"]}
+"""What only instructions have."""
 _GOT_OFFSET = frozenset(_NUMBERS[name] for name in ("GOT32", "GOT64"))
 _GOT_BASE = frozenset(_NUMBERS[name] for name in ("GOTPC32", "GOTPC64", "GOTOFF64"))
 _LOCAL_EXEC = frozenset(_NUMBERS[name] for name in ("TPOFF32", "TPOFF64"))
@@ -74,7 +76,13 @@ class Place:
     target: str
     """The symbol's name, or the label a local address points at."""
     external: bool
+    table: RelocationTable
     find_line: Callable[[], SourceLine | None]
+
+    @cached_property
+    def pointers(self) -> frozenset[int]:
+        """Where in the section pointers are filled in."""
+        return frozenset(self.table.offsets(frozenset((_ADDRESS_64,))))
 
     @cached_property
     def line(self) -> SourceLine | None:
@@ -87,8 +95,13 @@ class Place:
 
     def words_before(self, count: int) -> list[int]:
         """The ``count`` 8-byte words in front of the relocated field."""
+        end = self.relocation.offset
         data = self.before(8 * count)
-        return [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)]
+        return [
+            # What the loader will put there is no zero, whatever stands there now.
+            int.from_bytes(data[at : at + 8], "little") or (end - 8 * count + at in self.pointers)
+            for at in range(0, len(data), 8)
+        ]
 
     @property
     def branch(self) -> str | None:
@@ -155,7 +168,7 @@ class ObjectPlaces:
             width = _WIDTHS.get(relocation.type, 4)
             return self.listing.at(section.name, content, relocation.offset, width, target)
 
-        return Place(self.object, section, content, relocation, target, external, find_line)
+        return Place(self.object, section, content, relocation, target, external, table, find_line)
 
     def uses(self, name: str) -> Iterator[Place]:
         """Every place that names the undefined symbol ``name``."""
@@ -164,6 +177,31 @@ class ObjectPlaces:
                 for relocation in table:
                     if relocation.symbol.name == name:
                         yield self.place(table, relocation)
+
+    def label(self, name: str) -> SourceLine | None:
+        """The line that defines ``name``."""
+        return None if self.listing is None else self.listing.label(name)
+
+    def declaration(self, name: str, directive: str) -> SourceLine | None:
+        """The line that declares ``name`` global or extern; else the one that defines it."""
+        if self.listing is None:
+            return None
+        return self.listing.declaration(name, directive) or self.listing.label(name)
+
+    def section_line(self, name: str) -> SourceLine | None:
+        """The line that opens section ``name``."""
+        return None if self.listing is None else self.listing.section(name)
+
+    def is_branched_into(self, section: Section) -> bool:
+        """Whether a call or jump leads to ``section``."""
+        return any(
+            relocation.symbol.section_index == section.number
+            and self.place(table, relocation).branch is not None
+            for table in self.object.facts.relocation_tables
+            if table.section.executable
+            and any(symbol.section_index == section.number for _, symbol in table.kinds)
+            for relocation in table
+        )
 
     def content(self, section: Section) -> bytes:
         if section.number not in self._cached_contents:
@@ -307,6 +345,8 @@ def _narrow_address(place: Place) -> Finding:
     bits = _WIDTHS.get(place.relocation.type, 4) * 8
     if not place.section.executable:
         ways: tuple[str, ...] = (f"write:   dq {name}",)
+    elif bits < 32:
+        ways = (f"load the whole address:   {general}",)
     else:
         ways = _ways(place, corrections.narrow_address, general)
     return place.finding(
