@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
-from asmsetup.check.context import ModuleContext, Version
-from asmsetup.check.findings import ERROR, WARNING, Finding
-from asmsetup.check.providers import Providers
-from asmsetup.check.relocations import LINKER_DEFINED, ObjectPlaces
-from asmsetup.elf import Symbol
+from ..elf import Symbol
+from .context import ModuleContext, Version
+from .findings import ERROR, WARNING, Finding
+from .providers import Providers
+from .relocations import LINKER_DEFINED, ObjectPlaces
 
 
 class PythonAbi(Protocol):

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from asmsetup.check import corrections
-from asmsetup.check.context import CheckedObject, ModuleContext
-from asmsetup.check.findings import ERROR, WARNING, Finding
-from asmsetup.check.listing import Listing, SourceLine
-from asmsetup.elf import ABSOLUTE, RELOCATION_NAMES, Relocation, RelocationTable, Section, Symbol
+from ..elf import ABSOLUTE, RELOCATION_NAMES, Relocation, RelocationTable, Section, Symbol
+from . import corrections
+from .context import CheckedObject, ModuleContext
+from .findings import ERROR, WARNING, Finding
+from .listing import Listing, SourceLine
 
 _NUMBERS = {name.removeprefix("R_X86_64_"): number for number, name in RELOCATION_NAMES.items()}
 

@@ -6,11 +6,11 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 
-from asmsetup.check.context import ModuleContext
-from asmsetup.check.findings import ERROR, WARNING, Finding
-from asmsetup.check.listing import SourceLine
-from asmsetup.check.relocations import GOT_OR_PLT, ObjectPlaces
-from asmsetup.elf import COMMON, Section, Symbol
+from ..elf import COMMON, Section, Symbol
+from .context import ModuleContext
+from .findings import ERROR, WARNING, Finding
+from .listing import SourceLine
+from .relocations import GOT_OR_PLT, ObjectPlaces
 
 _ENTRY_POINT = re.compile(r"(PyInitU?|PyModExportU?)_(\w+)")
 

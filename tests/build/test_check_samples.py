@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from checking import PACKAGES, TOOLS, Sample, module_findings
 
 from asmsetup.check import report
+from tests.checking import PACKAGES, TOOLS, Sample, module_findings
 
 MISTAKES = [
     # (project, what becomes of it without the checks)

@@ -16,7 +16,7 @@ from asmsetup.check import CheckedObject, Finding, ModuleContext, check_module, 
 from asmsetup.check.context import Version
 from asmsetup.errors import LinkError
 
-PACKAGES = Path(__file__).parent.parent / "packages"
+PACKAGES = Path(__file__).parent / "packages"
 _CACHE = os.environ.get("ASMSETUP_TEST_CACHE") or PACKAGES.parent.parent / ".cache"
 TOOLS = Path(_CACHE) / "tools"
 
@@ -24,7 +24,7 @@ TOOLS = Path(_CACHE) / "tools"
 class KnownNames:
     """Stands in for asmsetup.cpython_abi with the few names the samples need."""
 
-    VERSIONS = ((3, 10), (3, 11), (3, 12), (3, 13), (3, 14), (3, 15))
+    VERSIONS: tuple[Version, ...] = ((3, 10), (3, 11), (3, 12), (3, 13), (3, 14), (3, 15))
     _EVERYWHERE = (
         *("PyLong_AsInt", "PyLong_AsLong", "PyLong_FromLong", "PyLong_FromLongLong"),
         *("PyLong_Type", "PyModule_Create2", "PyObject_IsTrue", "PyType_GetFlags"),
