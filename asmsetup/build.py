@@ -19,7 +19,7 @@ from functools import cached_property
 from . import elf, includes, linker, nasm
 from .config import Settings
 from .errors import AsmsetupError, AssembleError, SourceError
-from .files import placed, same_content
+from .files import placed, same_content, write_text
 from .linker import LinkerOptions
 from .nasm import AssemblerOptions, Macro, Nasm
 from .target import Target
@@ -76,6 +76,7 @@ class Builder:
         self.folder = folder
         self._say = say
         self._warn = warn
+        self._planned: dict[Recipe, list[ObjectFile]] = {}
         self._reader = includes.Reader()
         self._outcome: dict[str, AsmsetupError | None] = {}
 
@@ -94,6 +95,11 @@ class Builder:
 
         Raises SourceError naming each source that is not there.
         """
+        if recipe not in self._planned:
+            self._planned[recipe] = self._plan(recipe)
+        return self._planned[recipe]
+
+    def _plan(self, recipe: Recipe) -> list[ObjectFile]:
         missing = [source for source in recipe.sources if not os.path.isfile(source)]
         if missing:
             raise SourceError(
@@ -191,8 +197,8 @@ class Builder:
     def version_script(self, name: str, exported: Iterable[str]) -> str:
         """Write the linker script that exports these names of a module; return its path."""
         path = os.path.join(self.folder, f"{name}.exports")
-        with placed(path) as partial, open(partial, "w", encoding="utf-8") as file:
-            file.write(linker.version_script(exported))
+        with placed(path) as partial:
+            write_text(partial, linker.version_script(exported))
         return path
 
 

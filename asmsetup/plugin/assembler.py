@@ -9,13 +9,15 @@ of nothing but assembly is linked by ld in the second.
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import os
 import sys
 import sysconfig
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from itertools import chain
 from typing import Any
 
@@ -25,7 +27,7 @@ from setuptools.command.build_ext import build_ext
 from .. import linker, target
 from ..build import Builder, ModuleFile, ObjectFile, Recipe
 from ..errors import AsmsetupError
-from ..files import placed
+from ..files import placed, same_text, write_text
 from ..hook import is_assembly
 from ..linker import LinkerOptions
 from ..nasm import AssemblerOptions
@@ -40,6 +42,7 @@ class Assembler:
         self._command = command
         self._lock = threading.Lock()
         self._building = threading.local()
+        self._required: list[ObjectFile] | None = None
         chosen = settings()
         self._settings = replace(chosen, debug=chosen.debug or bool(command.debug))
         self._builder = Builder(
@@ -50,32 +53,59 @@ class Assembler:
             lambda text: command.announce(text, logging.WARNING),
         )
 
-    def prepared(self, ext: Extension) -> Extension:
-        """Return the extension as the classes below are to see it, its objects up to date.
+    @contextmanager
+    def building(self, ext: Extension) -> Iterator[Extension]:
+        """Yield the extension as the classes below are to see it, its objects up to date.
 
-        The first call assembles for all extensions in one go. Raises what
-        stands in the way of this one.
+        Inside, this thread's calls of the compiler are about this extension.
+        The first call assembles for all extensions in one go. Raises
+        setuptools' errors for what stands in the way of this one.
         """
-        own = self._plan(ext)
-        with self._lock:
-            self._take_place()
-            planned = {other.name: self._plan_or_nothing(other) for other in self._extensions()}
-            self._builder.bring_up_to_date(chain(own, *planned.values()))
-        required = (planned[other.name] for other in self._extensions() if not other.optional)
-        self._builder.require(own if ext.optional else chain(own, *required))
+        with setuptools_errors():
+            with self._lock:
+                self._take_place()
+                self._assemble_all()
+            own = self._up_to_date(self._plan(ext), () if ext.optional else self._required)
         self._building.ext = ext
+        try:
+            yield self._as_seen_below(ext, own)
+        finally:
+            self._building.ext = None
+
+    def _assemble_all(self) -> None:
+        if self._required is not None:
+            return
+        extensions = [ext for ext in self._command.extensions if any(map(is_assembly, ext.sources))]
+        planned = [(ext, self._plan_or_nothing(ext)) for ext in extensions]
+        self._builder.bring_up_to_date(chain.from_iterable(objects for _, objects in planned))
+        self._required = [item for ext, objects in planned if not ext.optional for item in objects]
+
+    def _up_to_date(
+        self, objects: list[ObjectFile], beside: Iterable[ObjectFile] | None = ()
+    ) -> list[ObjectFile]:
+        """Assemble what an extension's own commands have changed since; report ``beside`` too."""
+        with self._lock:
+            self._builder.bring_up_to_date(objects)
+        self._builder.require(chain(objects, beside or ()))
+        return objects
+
+    def _as_seen_below(self, ext: Extension, objects: list[ObjectFile]) -> Extension:
         wanted = copy.copy(ext)
-        # distutils goes by time stamps and takes a missing file for a new one. Linking assembly
-        # is cheaper than any question whether it must be, and changes no file in vain.
-        marker = f"link {ext.name}"
-        wanted.depends = [
-            *ext.depends,
-            *([item.path for item in own] if is_mixed(ext) else [marker]),
-        ]
+        # distutils goes by time stamps alone, and takes a missing file for a new one. Linking
+        # assembly is cheaper than any question whether it must be, and changes no file in vain.
+        if is_mixed(ext) and same_text(self._record_path(ext), self._record(ext, objects)):
+            wanted.depends = [*ext.depends, *(item.path for item in objects)]
+        else:
+            wanted.depends = [*ext.depends, f"always build {ext.name}"]
         return wanted
 
-    def _extensions(self) -> list[Extension]:
-        return [ext for ext in self._command.extensions if any(map(is_assembly, ext.sources))]
+    def _record_path(self, ext: Extension) -> str:
+        return os.path.join(self._builder.folder, f"{ext.name}.inputs")
+
+    def _record(self, ext: Extension, objects: list[ObjectFile]) -> str:
+        """Return all that a mixed module is built from, apart from the content of its C sources."""
+        said = [vars(ext), [item.path for item in objects], asdict(self._settings)]
+        return json.dumps([*said, os.environ.get("CFLAGS")], default=str, sort_keys=True)
 
     def _plan_or_nothing(self, ext: Extension) -> list[ObjectFile]:
         # What is wrong with another extension is told when its turn comes.
@@ -86,15 +116,9 @@ class Assembler:
 
     def _plan(self, ext: Extension) -> list[ObjectFile]:
         undefined = [(name,) for name in ext.undef_macros]
-        return self._builder.plan(
-            self._recipe(
-                ext,
-                ext.sources,
-                [*ext.define_macros, *undefined],
-                ext.include_dirs,
-                ext.extra_compile_args,
-            )
-        )
+        macros = [*ext.define_macros, *undefined]
+        recipe = self._recipe(ext, ext.sources, macros, ext.include_dirs, ext.extra_compile_args)
+        return self._builder.plan(recipe)
 
     def _recipe(
         self,
@@ -170,11 +194,7 @@ class Assembler:
         return [objects[source] for source in sources]
 
     def _assembled(self, recipe: Recipe) -> dict[str, str]:
-        with self._lock:
-            planned = self._builder.plan(recipe)
-            self._builder.bring_up_to_date(planned)
-        self._builder.require(planned)
-        return {item.source: item.path for item in planned}
+        return {item.source: item.path for item in self._up_to_date(self._builder.plan(recipe))}
 
     def link_shared_object(
         self,
@@ -234,6 +254,10 @@ class Assembler:
                 build_temp,
                 target_lang,
             )
+        if ext is not None:
+            record = self._record(ext, self._plan(ext))
+            with placed(self._record_path(ext)) as partial:
+                write_text(partial, record)
 
     def _driver_flags(self, ext: Extension | None) -> list[str]:
         """Return what the C compiler's driver must be told when there is assembly in the module."""
