@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -28,6 +29,16 @@ INCLUDE_DIR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "include"
 """The folder of asmsetup's own includes."""
 
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Talk:
+    """Where a build says what it has to say; what fails is raised instead."""
+
+    progress: Say
+    warning: Say
+    detail: Say
+    """The commands run, for those who ask (-v)."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +78,12 @@ class ModuleFile:
 class Builder:
     """Builds the modules of one project, each object once."""
 
-    def __init__(
-        self, settings: Settings, target: Target, folder: str, say: Say, warn: Say
-    ) -> None:
-        """``folder`` takes everything built on the way; ``say`` tells progress, ``warn`` the rest."""
+    def __init__(self, settings: Settings, target: Target, folder: str, talk: Talk) -> None:
+        """``folder`` takes everything that is built on the way to modules."""
         self.settings = settings
         self.target = target
         self.folder = folder
-        self._say = say
-        self._warn = warn
+        self._talk = talk
         self._planned: dict[Recipe, list[ObjectFile]] = {}
         self._reader = includes.Reader()
         self._outcome: dict[str, AsmsetupError | None] = {}
@@ -155,18 +163,19 @@ class Builder:
         """Assemble what is not up to date. Failures are kept for ``require``."""
         todo = {wanted.path: wanted for wanted in objects if wanted.path not in self._outcome}
         for number, wanted in enumerate(todo.values(), 1):
-            self._say(f"[{number}/{len(todo)}] nasm {wanted.source}")
+            self._talk.progress(f"[{number}/{len(todo)}] nasm {wanted.source}")
             self._outcome[wanted.path] = self._assembled(wanted)
 
     def _assembled(self, wanted: ObjectFile) -> AsmsetupError | None:
         try:
             with placed(wanted.path) as partial:
                 command = nasm.command(self.nasm.path, wanted.source, partial, wanted.options)
+                self._talk.detail(shlex.join(command))
                 warnings = nasm.assemble(command, wanted.source)
         except AsmsetupError as error:
             return error
         if warnings:
-            self._warn(warnings)
+            self._talk.warning(warnings)
         return None
 
     def require(self, objects: Iterable[ObjectFile]) -> None:
@@ -182,17 +191,17 @@ class Builder:
         """Link a module of nothing but assembly. Raises LinkError with ld's own words."""
         facts = [elf.read(path) for path in module.objects]
         script = self.version_script(module.name, module.exported)
-        self._say(f"ld {module.path}")
+        self._talk.progress(f"ld {module.path}")
         with placed(module.path) as partial:
-            said = linker.link(
-                linker.command(
-                    self.ld, module.objects, partial, script, module.options, _c_library(facts)
-                )
+            command = linker.command(
+                self.ld, module.objects, partial, script, module.options, _c_library(facts)
             )
+            self._talk.detail(shlex.join(command))
+            said = linker.link(command)
             if same_content(partial, module.path):
                 os.remove(partial)
         if said:
-            self._warn(said)
+            self._talk.warning(said)
 
     def version_script(self, name: str, exported: Iterable[str]) -> str:
         """Write the linker script that exports these names of a module; return its path."""

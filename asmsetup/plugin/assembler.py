@@ -25,7 +25,7 @@ from setuptools import Extension
 from setuptools.command.build_ext import build_ext
 
 from .. import linker, target
-from ..build import Builder, ModuleFile, ObjectFile, Recipe
+from ..build import Builder, ModuleFile, ObjectFile, Recipe, Talk
 from ..errors import AsmsetupError
 from ..files import placed, same_text, write_text
 from ..hook import is_assembly
@@ -49,8 +49,11 @@ class Assembler:
             self._settings,
             target.running(),
             os.path.join(_lasting_folder(command), "asm"),
-            lambda text: command.announce(text, logging.INFO),
-            lambda text: command.announce(text, logging.WARNING),
+            Talk(
+                progress=lambda text: command.announce(text, logging.INFO),
+                warning=lambda text: command.announce(text, logging.WARNING),
+                detail=lambda text: command.announce(text, logging.DEBUG),
+            ),
         )
 
     @contextmanager
