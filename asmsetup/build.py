@@ -20,12 +20,11 @@ from . import elf, includes, linker, nasm
 from .config import Settings
 from .errors import AsmsetupError, AssembleError, SourceError
 from .files import placed, same_content
+from .includes import INCLUDE_DIR
 from .linker import LinkerOptions
 from .nasm import AssemblerOptions, Macro, Nasm
+from .objects import ObjectFile
 from .target import Target
-
-INCLUDE_DIR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")
-"""The folder of asmsetup's own includes."""
 
 Say = Callable[[str], None]
 
@@ -40,15 +39,6 @@ class Recipe:
     options: AssemblerOptions
     limited_api: int | None = None
     """The lowest version of a stable-ABI module, as Py_LIMITED_API has it."""
-
-
-@dataclass(frozen=True)
-class ObjectFile:
-    """An object to assemble: everything that decides its content but the files read."""
-
-    source: str
-    path: str
-    options: AssemblerOptions
 
 
 @dataclass(frozen=True)

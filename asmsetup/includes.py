@@ -10,8 +10,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+
+INCLUDE_DIR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")
+"""The folder of asmsetup's own includes."""
 
 TARGET_MACROS = ("PY_VERSION_HEX", "Py_GIL_DISABLED", "Py_DEBUG", "Py_LIMITED_API")
 """The macros that say which Python an object is for; it is for any when none is mentioned."""
@@ -56,6 +59,10 @@ class Closure:
     does not change when the same tree is elsewhere."""
 
 
+_Status = tuple[int, int, int, int]
+"""Device, inode, size and time of change of a file: another one, or changed, where they differ."""
+
+
 @dataclass(frozen=True)
 class _Wanted:
     name: str
@@ -68,6 +75,7 @@ class _Text:
 
     digest: str
     size: int
+    status: _Status | None = None
     wanted: tuple[_Wanted, ...] = ()
     computed: bool = False
     computed_pathsearch: bool = False
@@ -119,6 +127,7 @@ class Reader:
             *((wanted, source) for wanted in (text.wanted[::-1] if text else ())),
             *((wanted, "--before") for wanted in before.wanted[::-1]),
             *((_Wanted(name, 0), "-P") for name in spoken.pre_includes[::-1]),
+            *((_Wanted(name, 0), "-@") for name in spoken.response_files[::-1]),
         ]
         while pending:
             wanted, asking = pending.pop()
@@ -138,7 +147,7 @@ class Reader:
             found[_plain(path)] = None
             pending.extend((inner, path) for inner in text.wanted[::-1])
 
-        computed = any(text.computed for text in texts.values()) or spoken.unreadable
+        computed = bool(spoken.response_files) or any(text.computed for text in texts.values())
         return Closure(
             files=tuple(found),
             missing=tuple(missing.values()),
@@ -152,6 +161,19 @@ class Reader:
             names_files=any(text.names_files for text in texts.values()),
             size=sum(text.size for text in texts.values()),
             digest=hashed.hexdigest(),
+        )
+
+    def digest(self, path: str) -> str:
+        """Return a digest of one file's content, empty when it cannot be read."""
+        text = self._read(path)
+        return text.digest if text is not None else ""
+
+    def changed(self, paths: Iterable[str]) -> bool:
+        """Tell whether any of these files is no longer what was read."""
+        return any(
+            text is not None and text.status != _status(path)
+            for path in paths
+            if (text := self._read(path)) is not _DIRECTORY
         )
 
     def _find(self, name: str, search: Sequence[str]) -> str | None:
@@ -187,14 +209,15 @@ class _Spoken:
     include_dirs: tuple[str, ...]
     pre_includes: tuple[str, ...]
     before: tuple[str, ...]
-    unreadable: bool
-    """A response file (-@) may say more."""
+    response_files: tuple[str, ...]
+    """Hold further arguments, which are not looked into."""
 
     @staticmethod
     def of(args: Sequence[str]) -> _Spoken:
         include_dirs: list[str] = []
         pre_includes: list[str] = []
         before: list[str] = []
+        response_files: list[str] = []
         words = iter(args)
         for word in words:
             if word in ("--before", "--include"):
@@ -203,11 +226,13 @@ class _Spoken:
                 include_dirs.append(word[2:].strip() or next(words, ""))
             elif word[:2].lower() == "-p":
                 pre_includes.append(word[2:].strip() or next(words, ""))
+            elif word.startswith("-@"):
+                response_files.append(word[2:].strip() or next(words, ""))
         return _Spoken(
             tuple(include_dirs),
             tuple(pre_includes),
             tuple(before),
-            any(word.startswith("-@") for word in args),
+            tuple(response_files),
         )
 
 
@@ -229,12 +254,24 @@ def _text(path: str) -> _Text | None:
     """Return what matters of the file, None when nasm could not open it."""
     try:
         with open(path, "rb") as file:
+            status = _of(os.fstat(file.fileno()))
             data = file.read()
     except IsADirectoryError:
         return _DIRECTORY
     except (OSError, ValueError):  # ValueError: a NUL in the name
         return None
-    return _scan(data)
+    return _scan(data, status)
+
+
+def _status(path: str) -> _Status | None:
+    try:
+        return _of(os.stat(path))
+    except OSError:
+        return None
+
+
+def _of(status: os.stat_result) -> _Status:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 # Looked for in lower case with find(), many times faster than a regular expression; what
@@ -257,7 +294,7 @@ _CLOCK = re.compile(rb"__\??(?:utc_)?(?:date|time)(?:_num)?\??__|__\??posix_time
 _FILE = re.compile(rb"__\??file\??__")
 
 
-def _scan(data: bytes) -> _Text:
+def _scan(data: bytes, status: _Status | None = None) -> _Text:
     digest, size = hashlib.sha256(data).hexdigest(), len(data)
     joints: list[int] = []
     if b"\\\n" in data or b"\\\r\n" in data:
@@ -280,6 +317,7 @@ def _scan(data: bytes) -> _Text:
     return _Text(
         digest,
         size,
+        status,
         tuple(_Wanted(name, _line(data, position, joints)) for position, name in sorted(wanted)),
         computed,
         computed_pathsearch,
