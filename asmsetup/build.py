@@ -12,18 +12,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
-from . import elf, includes, linker, nasm
+from . import cache, elf, includes, jobs, linker, nasm
+from .cache import Cache
 from .config import Settings
 from .errors import AsmsetupError, AssembleError, SourceError
 from .files import placed, same_content
 from .includes import INCLUDE_DIR
+from .jobs import Job, Queue
 from .linker import LinkerOptions
 from .nasm import AssemblerOptions, Macro, Nasm
-from .objects import ObjectFile
+from .objects import ObjectFile, Objects
 from .target import Target
 
 Say = Callable[[str], None]
@@ -62,15 +65,28 @@ class Builder:
         self.settings = settings
         self.target = target
         self.folder = folder
+        self.queue = Queue(settings.jobs or jobs.available())
+        self.reader = includes.Reader()
         self._say = say
         self._warn = warn
-        self._reader = includes.Reader()
-        self._outcome: dict[str, AsmsetupError | None] = {}
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Job | None] = {}
+        self._done = 0
 
     @cached_property
     def nasm(self) -> Nasm:
         """The NASM of this build; looked for when there is something to assemble."""
         return nasm.find(self.settings.nasm)
+
+    @cached_property
+    def _objects(self) -> Objects:
+        return Objects(self.nasm, self.reader, self._cache, self.settings.launcher)
+
+    @cached_property
+    def _cache(self) -> Cache | None:
+        if not self.settings.cache:
+            return None
+        return Cache(cache.folder(os.environ), cache.size_limit(os.environ), self._warn)
 
     @cached_property
     def ld(self) -> str:
@@ -99,7 +115,7 @@ class Builder:
         args = (*self.settings.nasm_args, *recipe.options.args)
         # What a source does not ask for it is not told: so its object is the same for every
         # Python, unless it really depends on one.
-        mentioned = self._reader.closure(source, include_dirs, args).mentioned
+        mentioned = self.reader.closure(source, include_dirs, args).mentioned
         facts = [macro for macro in self._target_macros(recipe) if macro[0] in mentioned]
         return replace(
             recipe.options,
@@ -131,32 +147,60 @@ class Builder:
         digest = hashlib.blake2b(json.dumps(command).encode(), digest_size=8).hexdigest()
         return os.path.join(self.folder, f"{os.path.basename(source)[-100:]}.{digest}.o")
 
-    def bring_up_to_date(self, objects: Iterable[ObjectFile]) -> None:
-        """Assemble what is not up to date. Failures are kept for ``require``."""
-        todo = {wanted.path: wanted for wanted in objects if wanted.path not in self._outcome}
-        for number, wanted in enumerate(todo.values(), 1):
-            self._say(f"[{number}/{len(todo)}] nasm {wanted.source}")
-            self._outcome[wanted.path] = self._assembled(wanted)
+    def start(self, objects: Iterable[ObjectFile], *, vital: bool) -> None:
+        """Queue those objects that are not up to date; ``require`` waits for them.
 
-    def _assembled(self, wanted: ObjectFile) -> AsmsetupError | None:
-        try:
-            with placed(wanted.path) as partial:
-                command = nasm.command(self.nasm.path, wanted.source, partial, wanted.options)
-                warnings = nasm.assemble(command, wanted.source)
-        except AsmsetupError as error:
-            return error
-        if warnings:
-            self._warn(warnings)
-        return None
+        When a vital one fails, nothing that has not started will.
+        """
+        new = {wanted.path: wanted for wanted in objects if wanted.path not in self._jobs}
+        stale = [wanted for wanted in new.values() if not self._objects.is_up_to_date(wanted)]
+        self._jobs.update(dict.fromkeys(new))
+        # All are known before the first one is done: the count that is shown is right.
+        self._jobs.update(
+            (wanted.path, Job(partial(self._make, wanted), vital)) for wanted in stale
+        )
+        for wanted in stale:
+            self.queue.add(self._jobs[wanted.path], self._objects.cost(wanted))
 
-    def require(self, objects: Iterable[ObjectFile]) -> None:
-        """Raise AssembleError with all that NASM said of these objects, if it refused any."""
-        outcomes = (self._outcome[wanted.path] for wanted in objects)
-        failed = list(dict.fromkeys(filter(None, outcomes)))
-        if len(failed) == 1:
-            raise failed[0]
-        if failed:
-            raise AssembleError("\n".join(map(str, failed)))
+    def is_up_to_date(self, wanted: ObjectFile) -> bool:
+        """Tell whether a started object was up to date before."""
+        return self._jobs[wanted.path] is None
+
+    def _make(self, wanted: ObjectFile) -> None:
+        verb, warnings = "cached", self._objects.from_cache(wanted)
+        if warnings is None:
+            verb, warnings = "nasm", self._objects.assemble(wanted)
+        with self._lock:
+            self._done += 1
+            self._say(f"[{self._done}/{self._count}] {verb} {wanted.source}")
+            if warnings:
+                self._warn(warnings)
+
+    @property
+    def _count(self) -> int:
+        return sum(job is not None for job in self._jobs.values())
+
+    def require(self, objects: Iterable[ObjectFile], *, vital: bool) -> None:
+        """Wait until these objects are there; raise all that has failed if they will not be.
+
+        For a vital module that is also when any other vital object failed.
+        Raises AssembleError with everything NASM said.
+        """
+        self.settle([job for wanted in objects if (job := self._jobs[wanted.path])], vital=vital)
+
+    def settle(self, own: Sequence[Job], *, vital: bool) -> None:
+        """Wait for jobs, as ``require`` does for objects."""
+        self.queue.wait(own)
+        if all(job.error is None for job in own) and not (vital and self.queue.stopped):
+            return
+        everything = [job for job in self._jobs.values() if job is not None and job.vital]
+        _raise_all(self.queue.wait([*own, *everything]))
+
+    def finish(self) -> None:
+        """Let nothing start any more, and leave the cache in order."""
+        self.queue.stop()
+        if "_cache" in self.__dict__ and self._cache is not None:
+            self._cache.close()
 
     def link(self, module: ModuleFile) -> None:
         """Link a module of nothing but assembly. Raises LinkError with ld's own words."""
@@ -180,6 +224,17 @@ class Builder:
         with placed(path) as partial, open(partial, "w", encoding="utf-8") as file:
             file.write(linker.version_script(exported))
         return path
+
+
+def _raise_all(errors: Iterable[BaseException]) -> None:
+    """Raise the errors as one; what is no error of the user's first, as it is."""
+    distinct = list(dict.fromkeys(errors))
+    if not distinct:
+        raise AssembleError("the build was stopped")
+    for error in distinct:
+        if len(distinct) == 1 or not isinstance(error, AsmsetupError):
+            raise error
+    raise AssembleError("\n".join(map(str, distinct)))
 
 
 def search_path(source: str, include_dirs: Sequence[str]) -> tuple[str, ...]:

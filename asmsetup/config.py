@@ -94,6 +94,8 @@ class Settings:
     auditwheel: AuditwheelMode = _key(_auditwheel, "repair")  # noqa: RUF009 (a field)
     limited_api: tuple[int, int] | None = _key(_python_version)
     jobs: int | None = _key(_count)
+    cache: bool = _key(_boolean, default=True)
+    launcher: tuple[str, ...] = _key(_arguments, ())
     ldflags: tuple[str, ...] = ()
     """LDFLAGS: written for a compiler driver, and no setting of the project's."""
 

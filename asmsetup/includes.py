@@ -96,6 +96,7 @@ class Reader:
 
     def __init__(self) -> None:
         self._texts: dict[str, _Text | None] = {}
+        self._closures: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Closure] = {}
 
     def closure(
         self, source: str, include_dirs: Sequence[str], args: Sequence[str] = ()
@@ -106,6 +107,12 @@ class Reader:
         never relative to the including file: so nasm does it. ``args`` are
         further arguments of nasm's, where -I, -P and --before count.
         """
+        asked = (source, tuple(include_dirs), tuple(args))
+        if asked not in self._closures:
+            self._closures[asked] = self._found(*asked)
+        return self._closures[asked]
+
+    def _found(self, source: str, include_dirs: tuple[str, ...], args: tuple[str, ...]) -> Closure:
         spoken = _Spoken.of(args)
         search = ("", *include_dirs, *spoken.include_dirs)
         before = _scan("\n".join(spoken.before).encode("utf-8", "surrogateescape"))

@@ -126,8 +126,8 @@ def forgets_includes(version: tuple[int, int, int]) -> bool:
 
 def preprocessing(command: Sequence[str]) -> list[str]:
     """Return the command as one that preprocesses only, for what it says about files."""
-    output = command.index("-o") + 1
-    return [*command[:output], os.devnull, "-E", *command[output + 1 :]]
+    *most, _output, source = command
+    return [*most, os.devnull, "-E", source]
 
 
 def assemble(command: Sequence[str], source: str) -> str:

@@ -1,13 +1,7 @@
-"""Have an object where it is wanted: as it lies there, out of the cache, or assembled.
-
-Beside each object lies a record of what it was made from. An object is up to
-date when its record's fingerprint still holds and the object is the one the
-record was written for: whatever was killed in between, nothing else is trusted.
-"""
+"""Have an object where it is wanted: as it lies there, out of the cache, or assembled."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
@@ -18,13 +12,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from . import fingerprint as prints
-from . import nasm
+from . import nasm, record
 from .cache import Cache
 from .errors import AssembleError
 from .files import placed
 from .fingerprint import Dependencies, Fingerprint
 from .includes import Closure, Reader
 from .nasm import AssemblerOptions, Nasm
+from .record import Record, content_digest
 
 _ANSWERS = 16
 """How many answers of NASM's the cache keeps for one text."""
@@ -40,48 +35,6 @@ class ObjectFile:
     source: str
     path: str
     options: AssemblerOptions
-
-
-@dataclass(frozen=True)
-class Record:
-    """What an object was made from."""
-
-    fingerprint: str
-    """The fingerprint's own digest."""
-    dependencies: Dependencies
-    completed: str
-    """The fingerprint's digest with the dependencies."""
-    content: str
-    """A digest of the object."""
-    seconds: float
-    """What assembling it took."""
-
-    def to_json(self) -> str:
-        """Return the text that ``from_json`` takes."""
-        return json.dumps(
-            {
-                "fingerprint": self.fingerprint,
-                "dependencies": self.dependencies.to_json(),
-                "completed": self.completed,
-                "content": self.content,
-                "seconds": self.seconds,
-            }
-        )
-
-    @staticmethod
-    def from_json(text: str) -> Record | None:
-        """Return the record written in ``text``, None when it is damaged."""
-        try:
-            data = json.loads(text)
-            return Record(
-                data["fingerprint"],
-                Dependencies.from_json(data["dependencies"]),
-                data["completed"],
-                data["content"],
-                float(data["seconds"]),
-            )
-        except (ValueError, KeyError, TypeError):
-            return None
 
 
 class Objects:
@@ -100,23 +53,13 @@ class Objects:
 
     def is_up_to_date(self, wanted: ObjectFile) -> bool:
         """Tell whether the object lies there as assembling it now would make it."""
-        record = _read_record(wanted.path)
         print_ = self._fingerprint(wanted)
-        if record is None or not print_.lasting or record.fingerprint != print_.digest:
-            return False
-        completed = prints.completed(print_.digest, record.dependencies, self._reader)
-        if completed != record.completed:
-            return False
-        try:
-            with open(wanted.path, "rb") as file:
-                return record.content == _digest(file.read())
-        except FileNotFoundError:
-            return False
+        return print_.lasting and record.holds(wanted.path, print_.digest, self._reader)
 
     def cost(self, wanted: ObjectFile) -> float:
         """Return about how many seconds assembling takes: as long as last time, else by size."""
-        record = _read_record(wanted.path)
-        return record.seconds if record else self._closure(wanted).size * _SECONDS_PER_BYTE
+        seconds = record.seconds(wanted.path)
+        return self._closure(wanted).size * _SECONDS_PER_BYTE if seconds is None else seconds
 
     def from_cache(self, wanted: ObjectFile) -> str | None:
         """Put the object in place out of the cache; return NASM's warnings, None without a hit."""
@@ -131,10 +74,15 @@ class Objects:
                 about = json.loads(header)
                 with placed(wanted.path) as partial, open(partial, "wb") as file:
                     file.write(content)
-                seconds = about["seconds"]
-                self._keep(
-                    wanted,
-                    Record(print_.digest, dependencies, completed, _digest(content), seconds),
+                record.write(
+                    wanted.path,
+                    Record(
+                        print_.digest,
+                        dependencies,
+                        completed,
+                        content_digest(content),
+                        about["seconds"],
+                    ),
                 )
                 self._cache.count(hit=True)
                 return str(about["warnings"])
@@ -160,9 +108,8 @@ class Objects:
         if completed is None or self._reader.changed(read):
             return said
         if print_.lasting:
-            self._keep(
-                wanted, Record(print_.digest, dependencies, completed, _digest(content), seconds)
-            )
+            made = Record(print_.digest, dependencies, completed, content_digest(content), seconds)
+            record.write(wanted.path, made)
         if self._cache is not None and print_.cacheable:
             if print_.asks:
                 self._add_answer(self._cache, print_, dependencies)
@@ -177,11 +124,10 @@ class Objects:
             return nasm.assemble([*self._launcher, *command], wanted.source), []
         rules = f"{output}.d"
         try:
-            asked = nasm.asking(command, rules)
-            said = nasm.assemble([*self._launcher, *asked], wanted.source)
+            said = nasm.assemble([*self._launcher, *nasm.asking(command, rules)], wanted.source)
             texts = [_rules(rules)]
             if nasm.forgets_includes(self._nasm.version):
-                nasm.assemble(nasm.preprocessing(asked), wanted.source)
+                nasm.assemble(nasm.asking(nasm.preprocessing(command), rules), wanted.source)
                 texts.append(_rules(rules))
         finally:
             _remove(rules)
@@ -222,28 +168,9 @@ class Objects:
     def _nasm_digest(self) -> str:
         return prints.nasm_digest(self._nasm)
 
-    def _keep(self, wanted: ObjectFile, record: Record) -> None:
-        with (
-            placed(_record_path(wanted.path)) as partial,
-            open(partial, "w", encoding="utf-8") as file,
-        ):
-            file.write(record.to_json())
-
-
-def _record_path(path: str) -> str:
-    return f"{path}.json"
-
-
-def _read_record(path: str) -> Record | None:
-    try:
-        with open(_record_path(path), encoding="utf-8") as file:
-            return Record.from_json(file.read())
-    except (FileNotFoundError, UnicodeDecodeError):
-        return None
-
 
 def _manifest_key(print_: Fingerprint) -> str:
-    return _digest(f"manifest {print_.digest}".encode())
+    return content_digest(f"manifest {print_.digest}".encode())
 
 
 def _read_object(path: str, source: str) -> bytes:
@@ -260,10 +187,6 @@ def _read_object(path: str, source: str) -> bytes:
 def _rules(path: str) -> str:
     with open(path, encoding=sys.getfilesystemencoding(), errors="surrogateescape") as file:
         return file.read()
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def _remove(path: str) -> None:

@@ -23,12 +23,13 @@ from setuptools import Extension
 from setuptools.command.build_ext import build_ext
 
 from .. import linker, target
-from ..build import Builder, ModuleFile, ObjectFile, Recipe
+from ..build import Builder, ModuleFile, Recipe
 from ..errors import AsmsetupError
 from ..files import placed
 from ..hook import is_assembly
 from ..linker import LinkerOptions
 from ..nasm import AssemblerOptions
+from ..objects import ObjectFile
 from .extensions import ExtraArgs, args_for, by_language, exported, is_mixed
 from .session import lowest_version, settings, setuptools_errors
 
