@@ -42,6 +42,8 @@ class Recipe:
     options: AssemblerOptions
     limited_api: int | None = None
     """The lowest version of a stable-ABI module, as Py_LIMITED_API has it."""
+    universal: bool = False
+    """One module for every CPython, free-threaded ones included."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,8 @@ class Builder:
 
     def _target_macros(self, recipe: Recipe) -> list[Macro]:
         """Return what the target is, under the names CPython's headers use."""
+        if recipe.universal:
+            return [("PY_UNIVERSAL", "1")]
         facts: list[Macro] = [("PY_VERSION_HEX", f"0x{self.target.version_hex:08X}")]
         if self.target.free_threaded:
             facts.append(("Py_GIL_DISABLED", "1"))
@@ -153,14 +157,15 @@ class Builder:
         When a vital one fails, nothing that has not started will.
         """
         new = {wanted.path: wanted for wanted in objects if wanted.path not in self._jobs}
-        stale = [wanted for wanted in new.values() if not self._objects.is_up_to_date(wanted)]
-        self._jobs.update(dict.fromkeys(new))
+        stale = {
+            path: (Job(partial(self._make, wanted), vital), self._objects.cost(wanted))
+            for path, wanted in new.items()
+            if not self._objects.is_up_to_date(wanted)
+        }
         # All are known before the first one is done: the count that is shown is right.
-        self._jobs.update(
-            (wanted.path, Job(partial(self._make, wanted), vital)) for wanted in stale
-        )
-        for wanted in stale:
-            self.queue.add(self._jobs[wanted.path], self._objects.cost(wanted))
+        self._jobs.update({path: stale[path][0] if path in stale else None for path in new})
+        for job, cost in stale.values():
+            self.queue.add(job, cost)
 
     def is_up_to_date(self, wanted: ObjectFile) -> bool:
         """Tell whether a started object was up to date before."""

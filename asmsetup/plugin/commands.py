@@ -22,8 +22,12 @@ from ..errors import WheelError
 from ..files import placed
 from ..hook import is_assembly
 from .assembler import Assembler
-from .extensions import assembly_sources, require_sources, shipped_files
-from .session import lowest_version, settings, setuptools_errors
+from .extensions import assembly_sources, require_sources, require_universal, shipped_files
+from .session import is_universal, lowest_version, settings, setuptools_errors
+
+_UNIVERSAL = ("cp310.cp313.cp314", "abi3.abi3t.cp313t.cp314t")
+"""Python and ABI tag of modules for every CPython from 3.10 on. Installers that know abi3t
+(PEP 803) need no more than cp310-abi3.abi3t; the others find the free-threaded ones by name."""
 
 
 class BuildExt(Command):
@@ -38,11 +42,16 @@ class BuildExt(Command):
             if self.editable_mode:
                 raise SystemExit(f"error: {error}") from error
             raise
+        finally:
+            if "_assembler" in self.__dict__:
+                self._assembler.finish()
 
     def build_extension(self, ext: Extension) -> None:
         """Build one extension; the first one has the objects of all of them assembled."""
         with setuptools_errors():
             require_sources(ext)
+            if is_universal():
+                require_universal([ext])
             if any(map(is_assembly, ext.sources)):
                 ext = self._assembler.prepared(ext)
         super().build_extension(ext)
@@ -50,6 +59,16 @@ class BuildExt(Command):
     @cached_property
     def _assembler(self) -> Assembler:
         return Assembler(self)
+
+    def get_ext_filename(self, fullname: str) -> str:
+        """Return the module's path below the build folder; see setuptools.
+
+        A universal module goes by the one name that all Pythons look for.
+        """
+        path: str = super().get_ext_filename(fullname)
+        if not is_universal():
+            return path
+        return os.path.join(os.path.dirname(path), os.path.basename(path).split(".", 1)[0] + ".so")
 
     def get_source_files(self) -> list[str]:
         """Return the sources of all extensions with everything they include, for the sdist.
@@ -104,12 +123,11 @@ class BdistWheel(Command):
         """Settle the options; modules for the stable ABI only make a wheel for it."""
         extensions = self.distribution.ext_modules or ()
         if not self.py_limited_api and all(getattr(e, "py_limited_api", False) for e in extensions):
-            with setuptools_errors():
-                self.py_limited_api = self._stable_abi_tag() or False
+            self.py_limited_api = self._stable_abi_tag() or False
         super().finalize_options()
 
     def _stable_abi_tag(self) -> str | None:
-        version = lowest_version(self.distribution, settings(os.getcwd()))
+        version = lowest_version(self.distribution, settings())
         if sysconfig.get_config_var("Py_GIL_DISABLED"):
             # The free-threaded builds have a stable ABI since 3.15 (PEP 803).
             if sys.version_info < (3, 15):
@@ -120,6 +138,8 @@ class BdistWheel(Command):
     def get_tag(self) -> tuple[str, str, str]:
         """Return the wheel's tag, with the platforms that auditwheel finds the modules fit for."""
         python, abi, platform = super().get_tag()
+        if is_universal():
+            python, abi = _UNIVERSAL
         verdict = self._verdict()
         if verdict is None or not verdict.platforms:
             return python, abi, platform
@@ -131,7 +151,7 @@ class BdistWheel(Command):
         That is when the user has said what to claim, and before anything is
         built: editable installs want a tag then.
         """
-        mode = settings(os.getcwd()).auditwheel
+        mode = settings().auditwheel
         folder = str(self.bdist_dir)
         if self.plat_name_supplied or mode == "skip" or not os.path.isdir(folder):
             return None
@@ -163,7 +183,9 @@ class BdistWheel(Command):
         try:
             path = wheel.graft(path, verdict.graftable, target.running().libc)
         except WheelError as error:
-            self.announce(f"{error}\n  the wheel is for this machine only", logging.WARNING)
+            self.announce(
+                f"{error}\n  as it is, the wheel is for this machine only", logging.WARNING
+            )
             return
         self.distribution.dist_files[-1] = (command, version, path)
 

@@ -30,6 +30,17 @@ def require_sources(ext: Extension) -> None:
         )
 
 
+def require_universal(extensions: Iterable[Extension]) -> None:
+    """Raise SourceError when an extension cannot be one module for every CPython."""
+    for ext in extensions:
+        if is_mixed(ext):
+            raise SourceError(
+                f"Extension {ext.name!r} has sources besides assembly, and universal = true",
+                "a C compiler makes a module for one version of Python, or for the stable ABI:",
+                "move it to a package of its own, or build this one with py_limited_api=True",
+            )
+
+
 def is_mixed(ext: Extension) -> bool:
     """Tell whether anything but assembly is among the sources."""
     return not all(map(is_assembly, ext.sources))

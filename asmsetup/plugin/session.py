@@ -16,9 +16,29 @@ from .. import config
 from ..errors import AsmsetupError, AssembleError, CheckError, ConfigError, LinkError, SourceError
 
 
+def settings() -> config.Settings:
+    """Return the settings of the project in the current folder, read once a build.
+
+    Raises setuptools' SetupError when one is wrong.
+    """
+    with setuptools_errors():
+        return _settings(os.getcwd())
+
+
+def is_universal() -> bool:
+    """Tell whether one module for every CPython is wanted.
+
+    setuptools asks for file names in metadata calls too, which a wrong setting
+    must not break: it is told when something is built.
+    """
+    try:
+        return _settings(os.getcwd()).universal
+    except ConfigError:
+        return False
+
+
 @cache
-def settings(project: str) -> config.Settings:
-    """Return the settings of the project in this folder, read once a build."""
+def _settings(project: str) -> config.Settings:
     return config.load(project, os.environ, _config_settings())
 
 
