@@ -16,21 +16,21 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
-from itertools import chain
 from typing import Any
 
 from setuptools import Extension
 from setuptools.command.build_ext import build_ext
 
 from .. import linker, target
-from ..build import Builder, ModuleFile, ObjectFile, Recipe, Talk
+from ..build import Builder, ModuleFile, Recipe, Talk
 from ..errors import AsmsetupError
 from ..files import placed, same_text, write_text
 from ..hook import is_assembly
 from ..linker import LinkerOptions
 from ..nasm import AssemblerOptions
+from ..objects import ObjectFile
 from .extensions import ExtraArgs, args_for, by_language, exported, is_mixed
 from .session import lowest_version, settings, setuptools_errors
 
@@ -42,9 +42,13 @@ class Assembler:
         self._command = command
         self._lock = threading.Lock()
         self._building = threading.local()
-        self._required: list[ObjectFile] | None = None
+        self._started = False
         chosen = settings()
-        self._settings = replace(chosen, debug=chosen.debug or bool(command.debug))
+        self._settings = replace(
+            chosen,
+            debug=chosen.debug or bool(command.debug),
+            jobs=_parallel(command) or chosen.jobs,
+        )
         self._builder = Builder(
             self._settings,
             target.running(),
@@ -58,45 +62,33 @@ class Assembler:
 
     @contextmanager
     def building(self, ext: Extension) -> Iterator[Extension]:
-        """Yield the extension as the classes below are to see it, its objects up to date.
+        """Yield the extension as the classes below are to see it.
 
         Inside, this thread's calls of the compiler are about this extension.
-        The first call assembles for all extensions in one go. Raises
-        setuptools' errors for what stands in the way of this one.
+        The first call starts assembling for all extensions; ``compile`` waits
+        for the objects of its own. Raises setuptools' errors.
         """
         with setuptools_errors():
+            own = self._plan(ext)
             with self._lock:
                 self._take_place()
-                self._assemble_all()
-            own = self._up_to_date(self._plan(ext), () if ext.optional else self._required)
+                self._start_all()
+                self._builder.start(own, vital=not ext.optional)
         self._building.ext = ext
         try:
             yield self._as_seen_below(ext, own)
         finally:
             self._building.ext = None
 
-    def _assemble_all(self) -> None:
-        if self._required is not None:
-            return
-        extensions = [ext for ext in self._command.extensions if any(map(is_assembly, ext.sources))]
-        planned = [(ext, self._plan_or_nothing(ext)) for ext in extensions]
-        self._builder.bring_up_to_date(chain.from_iterable(objects for _, objects in planned))
-        self._required = [item for ext, objects in planned if not ext.optional for item in objects]
-
-    def _up_to_date(
-        self, objects: list[ObjectFile], beside: Iterable[ObjectFile] | None = ()
-    ) -> list[ObjectFile]:
-        """Assemble what an extension's own commands have changed since; report ``beside`` too."""
-        with self._lock:
-            self._builder.bring_up_to_date(objects)
-        self._builder.require(chain(objects, beside or ()))
-        return objects
-
     def _as_seen_below(self, ext: Extension, objects: list[ObjectFile]) -> Extension:
         wanted = copy.copy(ext)
         # distutils goes by time stamps alone, and takes a missing file for a new one. Linking
         # assembly is cheaper than any question whether it must be, and changes no file in vain.
-        if is_mixed(ext) and same_text(self._record_path(ext), self._record(ext, objects)):
+        if (
+            is_mixed(ext)
+            and all(map(self._builder.is_up_to_date, objects))
+            and same_text(self._record_path(ext), self._record(ext, objects))
+        ):
             wanted.depends = [*ext.depends, *(item.path for item in objects)]
         else:
             wanted.depends = [*ext.depends, f"always build {ext.name}"]
@@ -110,12 +102,21 @@ class Assembler:
         said = [vars(ext), [item.path for item in objects], asdict(self._settings)]
         return json.dumps([*said, os.environ.get("CFLAGS")], default=str, sort_keys=True)
 
-    def _plan_or_nothing(self, ext: Extension) -> list[ObjectFile]:
-        # What is wrong with another extension is told when its turn comes.
-        try:
-            return self._plan(ext)
-        except AsmsetupError:
-            return []
+    def _start_all(self) -> None:
+        if self._started:
+            return
+        self._started = True
+        # An object that two extensions share is as vital as the one that needs it most.
+        for ext in sorted(self._extensions(), key=lambda ext: bool(ext.optional)):
+            with suppress(AsmsetupError):  # Told when this extension's turn comes.
+                self._builder.start(self._plan(ext), vital=not ext.optional)
+
+    def finish(self) -> None:
+        """Let nothing of this build start any more, and leave everything in order."""
+        self._builder.finish()
+
+    def _extensions(self) -> list[Extension]:
+        return [ext for ext in self._command.extensions if any(map(is_assembly, ext.sources))]
 
     def _plan(self, ext: Extension) -> list[ObjectFile]:
         undefined = [(name,) for name in ext.undef_macros]
@@ -181,23 +182,27 @@ class Assembler:
     ) -> list[str]:
         """CCompiler.compile, with NASM for its sources; one object a source, in their order."""
         ext = getattr(self._building, "ext", None)
-        objects: dict[str, str] = {}
+        planned: list[ObjectFile] = []
+        vital = not getattr(ext, "optional", False)
         with setuptools_errors():
             if ext is not None and any(map(is_assembly, sources)):
                 recipe = self._recipe(
                     ext, sources, macros or [], include_dirs or [], extra_postargs
                 )
-                objects = self._assembled(recipe)
+                planned = self._builder.plan(recipe)
+                with self._lock:
+                    self._builder.start(planned, vital=vital)
             groups = by_language(self._compiler, ext, sources, extra_postargs)
+        objects: dict[str, str] = {}
         for args, group in groups:
             compiled = self._compile(
                 group, output_dir, macros, include_dirs, debug, extra_preargs, args, depends
             )
             objects.update(zip(group, compiled, strict=True))
+        with setuptools_errors():
+            self._builder.require(planned, vital=vital)
+        objects.update((item.source, item.path) for item in planned)
         return [objects[source] for source in sources]
-
-    def _assembled(self, recipe: Recipe) -> dict[str, str]:
-        return {item.source: item.path for item in self._up_to_date(self._builder.plan(recipe))}
 
     def link_shared_object(
         self,
@@ -258,9 +263,8 @@ class Assembler:
                 target_lang,
             )
         if ext is not None:
-            record = self._record(ext, self._plan(ext))
             with placed(self._record_path(ext)) as partial:
-                write_text(partial, record)
+                write_text(partial, self._record(ext, self._plan(ext)))
 
     def _driver_flags(self, ext: Extension | None) -> list[str]:
         """Return what the C compiler's driver must be told when there is assembly in the module."""
@@ -269,6 +273,13 @@ class Assembler:
         script = self._builder.version_script(ext.name, exported(ext))
         own = [word for flag in self._settings.ld_args for word in ("-Xlinker", flag)]
         return [*linker.driver_flags(script, debug=self._settings.debug), *own]
+
+
+def _parallel(command: build_ext) -> int | None:
+    """Return the number given with -j; without one all cores are used anyway."""
+    parallel = command.parallel
+    # True stands for a number that setuptools is to choose.
+    return parallel if type(parallel) is int else None
 
 
 def _added_include_dirs(command: build_ext) -> list[str]:

@@ -42,6 +42,9 @@ class BuildExt(Command):
             if self.editable_mode:
                 raise SystemExit(f"error: {error}") from error
             raise
+        finally:
+            if "_assembler" in self.__dict__:
+                self._assembler.finish()
 
     def build_extension(self, ext: Extension) -> None:
         """Build one extension; the first one has the objects of all of them assembled."""
