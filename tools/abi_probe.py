@@ -17,6 +17,7 @@ from pathlib import Path
 
 from elftools.dwarf.die import DIE
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import Section, SymbolTableSection
 
 Version = tuple[int, int]
 
@@ -59,8 +60,9 @@ class Abi:
 
     `sizes` and `fields` are in bytes, by struct and by `struct.member`; a field
     is (offset, width). `bits` gives (shift, width) of a bit-field within the
-    innermost named member that holds it. Of a limited API, `functions` are all names
-    its headers declare; the library is not asked.
+    innermost named member that holds it. `functions` and `data` are what the library
+    exports, `public` those of them that are API. Of a limited API, `public` are all
+    names its headers declare; the library is not asked.
     """
 
     release: str
@@ -71,7 +73,7 @@ class Abi:
     aliases: dict[str, str] = field(default_factory=dict)
     functions: set[str] = field(default_factory=set)
     data: set[str] = field(default_factory=set)
-    private: set[str] = field(default_factory=set)
+    public: set[str] = field(default_factory=set)
     debug_only: set[str] = field(default_factory=set)
 
 
@@ -125,7 +127,7 @@ def exported_names(path: Path) -> dict[str, str]:
         if stream.read(4) != b"\x7fELF":
             return {}
         symbols = ELFFile(stream).get_section_by_name(".dynsym")
-        if symbols is None:
+        if not isinstance(symbols, SymbolTableSection):
             return {}
         return {
             symbol.name: symbol["st_info"]["type"]
@@ -179,7 +181,7 @@ def probe(installation: Installation, free_threaded: bool, limited: Version | No
     read_layouts(compiler, headers, abi)
     abi.constants = read_constants(compiler, headers)
     if limited:
-        abi.functions = declared_names(compiler, headers)
+        abi.public = declared_names(compiler, headers)
     else:
         read_symbols(installation, compiler, headers, free_threaded, abi)
         abi.aliases = read_aliases(compiler, headers, abi)
@@ -334,7 +336,9 @@ def evaluate(compiler: Compiler, headers: str, names: list[str]) -> dict[str, in
 
 def read_integers(path: Path) -> list[int]:
     with path.open("rb") as stream:
-        data = ELFFile(stream).get_section_by_name(".rodata").data()
+        section = ELFFile(stream).get_section_by_name(".rodata")
+        assert isinstance(section, Section)
+        data = section.data()
     return [
         int.from_bytes(data[at : at + 8], "little", signed=True) for at in range(0, len(data), 8)
     ]
@@ -348,21 +352,21 @@ def read_symbols(
 ) -> None:
     """Public names are those that the headers declare and the library exports.
 
-    Exported names that only internal headers declare, such as PyInit_ of the
-    built-in modules, are nobody's business.
+    The rest is private: it is recorded, because modules use it all the same, but
+    may be gone in the next version. PyInit_ of the built-in modules is not even that.
     """
     exported = exported_names(installation.library)
     declared = declared_names(compiler, headers)
     if free_threaded and not installation.free_threaded:
         exported = guess_free_threaded_exports(installation, exported, declared, headers)
     for name, kind in exported.items():
-        if name.startswith("_"):
-            abi.private.add(name)
-        if name in declared and name.startswith("Py"):
+        if re.match(r"_?Py(?!Init_)", name):
             (abi.data if kind == "STT_OBJECT" else abi.functions).add(name)
-    with_gil_checks = Compiler(compiler.include, (*compiler.macros, "Py_DEBUG=1"))
+            if name in declared and name.startswith("Py"):
+                abi.public.add(name)
+    of_debug_build = Compiler(compiler.include, (*compiler.macros, "Py_DEBUG=1"))
     abi.debug_only = {
-        name for name in declared_names(with_gil_checks, headers) - declared if name[:3] == "_Py"
+        name for name in declared_names(of_debug_build, headers) - declared if name[:3] == "_Py"
     }
 
 
@@ -395,7 +399,7 @@ def iter_declared(text: str) -> Iterator[str]:
 
 def read_aliases(compiler: Compiler, headers: str, abi: Abi) -> dict[str, str]:
     """Macros that are another name of an exported symbol, such as Py_None of _Py_NoneStruct."""
-    exported = abi.functions | abi.data | abi.private
+    exported = abi.functions | abi.data
     aliases = {}
     for name, body in object_macros(compiler, headers).items():
         target = re.sub(r"[()&*\s]|_PyObject_CAST\b|PyObject\b", "", body)

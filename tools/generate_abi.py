@@ -96,7 +96,9 @@ def tables_of(fresh: Mapping[Path, str]) -> Files:
         lists[abi_tables.version_of(version)] = (fresh.get(path) or read(path)).split()
     since = abi_tables.stable_since(lists, facts)
     includes = abi_tables.render_all(facts, since)
-    return {INCLUDE / path: text for path, text in includes.items()}
+    files = {INCLUDE / path: text for path, text in includes.items()}
+    files[DATA / "exports.txt"] = abi_tables.render_exports(facts, since)
+    return files
 
 
 def stale_files(files: Mapping[Path, str]) -> list[Path]:
