@@ -181,6 +181,12 @@ class Wheel:
         """What is installed besides metadata, sorted."""
         return sorted(name for name in self.files if ".dist-info/" not in name)
 
+    def unpacked(self) -> Path:
+        """A folder with the wheel's files, for sys.path (a zip holds no loadable module)."""
+        folder = self.path.parent / f"{self.path.stem}.unpacked"
+        shutil.unpack_archive(self.path, folder, "zip")
+        return folder
+
     @property
     def wheel_tags(self) -> list[str]:
         """The Tag lines of WHEEL, sorted."""
@@ -248,8 +254,10 @@ class Project:
         )
 
     def setup(self, *arguments: str, ok: bool | None = True, **env: str) -> Run:
-        """Run ``python setup.py``."""
-        return self.run("setup.py", *arguments, ok=ok, **env)
+        """Run ``python setup.py``, or what stands for it in a project without one."""
+        if (self.folder / "setup.py").exists():
+            return self.run("setup.py", *arguments, ok=ok, **env)
+        return self.run("-c", "from setuptools import setup; setup()", *arguments, ok=ok, **env)
 
     def build_ext(self, *arguments: str, ok: bool | None = True, **env: str) -> Run:
         """Run ``python setup.py build_ext --inplace``."""
