@@ -1,0 +1,600 @@
+"""The matrix's interpreters: discovery, the inventory, and a cache that trusts only what works."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.interpreters import (
+    Interpreter,
+    InterpreterError,
+    Inventory,
+    Missing,
+    all_interpreters,
+    cache_folder,
+    cached,
+    candidates,
+    installed,
+    load_inventory,
+    probe,
+    replace_text,
+    save_inventory,
+    tools,
+)
+from tools.archive import (
+    Archive,
+    RefusedError,
+    Suite,
+    UnavailableError,
+    apt_configuration,
+    apt_sources,
+    archive_uri,
+    first_error,
+    newest_first,
+)
+from tools.interpreters import (
+    DamagedError,
+    alone,
+    collect,
+    own_libc_command,
+    publish_interpreter,
+    publish_tool,
+    relocate_pythons,
+    relocated_specs,
+    report,
+    tool_name,
+    write_script,
+)
+
+BASE = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+LOADER = Path("/lib64/ld-linux-x86-64.so.2")
+
+
+def runs(script: Path, log: Path, program: str) -> None:
+    """A program that notes each start in `log`, then becomes `program`."""
+    replace_text(script, f'#!/bin/sh\necho >> "{log}"\nexec {program} "$@"\n', mode=0o755)
+
+
+def starts(log: Path) -> int:
+    return len(log.read_text().splitlines()) if log.exists() else 0
+
+
+# Discovery.
+
+
+@pytest.fixture
+def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A pyenv root without versions, and no PATH but its shims."""
+    root = tmp_path / "pyenv"
+    (root / "shims").mkdir(parents=True)
+    monkeypatch.setenv("PYENV_ROOT", str(root))
+    monkeypatch.setenv("PATH", str(root / "shims"))
+    return root
+
+
+def test_the_running_interpreter_describes_itself() -> None:
+    interpreter = probe((str(BASE),))
+    assert interpreter.version == sys.version_info[:3]
+    assert interpreter.name.startswith(f"3.{sys.version_info[1]}")
+    assert interpreter.ext_suffix == sysconfig.get_config_var("EXT_SUFFIX")
+    assert interpreter.include_dir == Path(sysconfig.get_path("include"))
+    assert interpreter.debug == hasattr(sys, "gettotalrefcount")
+
+
+def test_library_exports_the_c_api() -> None:
+    listing = ["nm", "--dynamic", "--defined-only", str(probe((str(BASE),)).library)]
+    symbols = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+    assert " T PyModuleDef_Init\n" in symbols
+
+
+@pytest.mark.parametrize(
+    ("program", "says"),
+    [
+        ("echo", "not Python"),
+        ("false", "exit status 1"),
+        ("/nonexistent", "No such file"),
+    ],
+)
+def test_other_programs_are_no_interpreters(program: str, says: str) -> None:
+    with pytest.raises(InterpreterError, match=says):
+        probe((program,))
+
+
+def test_pyenv_versions_are_found(bare_machine: Path) -> None:
+    program = bare_machine / "versions/3.13.9/bin/python3.13"
+    replace_text(program, "", mode=0o755)
+    assert program in candidates()
+
+
+@pytest.mark.parametrize("name", ["python3.9", "python3.16", "python3.12-config", "python3"])
+def test_other_files_are_no_candidates(bare_machine: Path, name: str) -> None:
+    program = bare_machine / "versions/any/bin" / name
+    replace_text(program, "", mode=0o755)
+    assert program not in candidates()
+
+
+def test_pyenv_shims_are_not_started(bare_machine: Path, tmp_path: Path) -> None:
+    runs(bare_machine / "shims/python3.12", tmp_path / "log", str(BASE))
+    installed(tmp_path / "cache")
+    assert starts(tmp_path / "log") == 0
+
+
+def test_links_to_one_interpreter_are_one_candidate(bare_machine: Path) -> None:
+    folder = bare_machine / "versions/linked/bin"
+    folder.mkdir(parents=True)
+    for name in ("python3.10", "python3.11", "python3.12"):
+        (folder / name).symlink_to(BASE)
+    assert list(candidates()).count(BASE) == 1
+
+
+def test_the_running_interpreter_is_preferred(bare_machine: Path, tmp_path: Path) -> None:
+    copy = bare_machine / f"versions/copy/bin/python3.{sys.version_info[1]}"
+    runs(copy, tmp_path / "log", str(BASE))
+    found = installed(tmp_path / "cache")
+    assert starts(tmp_path / "log") == 1
+    assert (str(BASE),) in [each.command for each in found]
+    assert len({each.name for each in found}) == len(found)
+
+
+def test_a_probe_is_kept_until_the_file_changes(bare_machine: Path, tmp_path: Path) -> None:
+    program, log = bare_machine / "versions/any/bin/python3.12", tmp_path / "log"
+    runs(program, log, str(BASE))
+    installed(tmp_path / "cache")
+    installed(tmp_path / "cache")
+    assert starts(log) == 1
+    os.utime(program, (1, 1))
+    installed(tmp_path / "cache")
+    assert starts(log) == 2
+
+
+def test_what_does_not_start_is_left_out_and_not_asked_again(
+    bare_machine: Path, tmp_path: Path
+) -> None:
+    program, log = bare_machine / "versions/any/bin/python3.12", tmp_path / "log"
+    runs(program, log, "false")
+    for _ in range(2):
+        assert (str(program),) not in [each.command for each in installed(tmp_path / "cache")]
+    assert starts(log) == 1
+
+
+# The inventory.
+
+
+def test_inventory_round_trip(tmp_path: Path) -> None:
+    inventory = Inventory(
+        (probe((str(BASE),)),),
+        {"nasm-2.15.05": tmp_path / "nasm"},
+        {"3.14t": Missing("refused", 12.5), "3.13-musl": Missing("no gcc")},
+    )
+    save_inventory(inventory, tmp_path)
+    assert load_inventory(tmp_path) == inventory
+
+
+def test_without_an_inventory_nothing_is_cached(tmp_path: Path) -> None:
+    assert cached(tmp_path) == []
+    assert tools(cache=tmp_path) == {}
+
+
+def test_the_installed_interpreter_is_taken_before_the_cached(
+    bare_machine: Path, tmp_path: Path
+) -> None:
+    own = probe((str(BASE),))
+    special = dataclasses.replace(own, name="3.15t", command=("/special",))
+    fetched = dataclasses.replace(own, command=("/fetched",))
+    save_inventory(Inventory((fetched, special)), tmp_path)
+    commands = [each.command for each in all_interpreters(tmp_path)]
+    assert own.command in commands
+    assert special.command in commands
+    assert fetched.command not in commands
+
+
+def test_tools_are_selected_by_prefix(tmp_path: Path) -> None:
+    paths = {"nasm-3.01": tmp_path / "nasm", "ld-2.47": tmp_path / "ld"}
+    save_inventory(Inventory(tools=paths), tmp_path)
+    assert tools("nasm-", tmp_path) == {"nasm-3.01": tmp_path / "nasm"}
+
+
+def test_the_cache_folder_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ASMSETUP_TEST_CACHE", "here")
+    assert cache_folder() == tmp_path / "here"
+
+
+# What collect() trusts. The recipes below make their folder without the network.
+
+
+@dataclass(frozen=True)
+class HomeMade:
+    """A recipe for the running interpreter under a name of its own."""
+
+    log: Path
+    folder: str = "roots/home"
+    provides: tuple[str, ...] = (f"3.{sys.version_info[1]}",)
+    fails: list[BaseException] = field(default_factory=list, repr=False)
+    """Raised one by one, each in the middle of make()."""
+
+    def make(self, cache: Path, archive: Archive, folder: Path) -> None:
+        with self.log.open("a") as log:
+            log.write("made\n")
+        write_script(folder / "python", [str(BASE)])
+        if self.fails:
+            raise self.fails.pop()
+
+    def publish(self, cache: Path) -> Inventory:
+        (name,) = self.provides
+        return Inventory((publish_interpreter(name, cache / self.folder / "python", cache),))
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    return Archive(tmp_path / "apt")
+
+
+def test_what_is_there_is_not_made_again(tmp_path: Path, archive: Archive) -> None:
+    recipe = HomeMade(tmp_path / "log")
+    first = collect([recipe], tmp_path, archive)
+    assert first.interpreters[0].command == (
+        str(tmp_path / f"interpreters/{first.interpreters[0].name}/python"),
+    )
+    assert collect([recipe], tmp_path, archive) == first
+    assert load_inventory(tmp_path) == first
+    assert starts(recipe.log) == 1
+
+
+@pytest.mark.parametrize("damage", ["truncated", "removed", "other recipe", "no stamp"])
+def test_a_damaged_entry_is_made_again(tmp_path: Path, archive: Archive, damage: str) -> None:
+    recipe = HomeMade(tmp_path / "log")
+    whole = collect([recipe], tmp_path, archive)
+    folder = tmp_path / recipe.folder
+    if damage == "truncated":
+        (folder / "python").write_text("#!/bin/sh\nexit 1\n")
+    elif damage == "removed":
+        (folder / "python").unlink()
+    elif damage == "other recipe":
+        recipe = dataclasses.replace(recipe, log=tmp_path / "other")
+    else:
+        (folder / ".complete").unlink()
+    assert collect([recipe], tmp_path, archive) == whole
+    assert starts(tmp_path / "log") + starts(tmp_path / "other") == 2
+
+
+def test_a_killed_fetch_leaves_nothing_trusted(tmp_path: Path, archive: Archive) -> None:
+    recipe = HomeMade(tmp_path / "log", fails=[KeyboardInterrupt()])
+    with pytest.raises(KeyboardInterrupt):
+        collect([recipe], tmp_path, archive)
+    assert cached(tmp_path) == []
+    assert not (tmp_path / recipe.folder).exists()
+    assert collect([recipe], tmp_path, archive).interpreters
+    assert starts(recipe.log) == 2
+
+
+def test_a_fetch_killed_before_its_end_is_not_trusted(tmp_path: Path, archive: Archive) -> None:
+    recipe = HomeMade(tmp_path / "log")
+    collect([recipe], tmp_path, archive)
+    # As after a kill between the folder's move to its place and its stamp.
+    (tmp_path / recipe.folder / ".complete").unlink()
+    (tmp_path / recipe.folder / "half").touch()
+    collect([recipe], tmp_path, archive)
+    assert not (tmp_path / recipe.folder / "half").exists()
+
+
+def test_what_cannot_be_had_is_named_and_the_rest_goes_on(
+    tmp_path: Path, archive: Archive, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lacking = HomeMade(tmp_path / "one", "roots/one", ("3.99t",), [UnavailableError("no gcc")])
+    there = HomeMade(tmp_path / "two")
+    inventory = collect([lacking, there], tmp_path, archive)
+    assert inventory.missing == {"3.99t": Missing("no gcc")}
+    assert [each.name for each in inventory.interpreters] == list(there.provides)
+    assert "3.99t: no gcc" in capsys.readouterr().err
+    assert "missing: 3.99t: no gcc" in report([], inventory)
+
+
+def test_what_was_fetched_must_be_what_its_name_says(tmp_path: Path, archive: Archive) -> None:
+    recipe = HomeMade(tmp_path / "log", provides=("3.99t",))
+    inventory = collect([recipe], tmp_path, archive)
+    assert "does not work" in inventory.missing["3.99t"].reason
+    assert inventory.interpreters == ()
+
+
+@pytest.mark.parametrize(
+    ("failure", "age", "retry", "times"),
+    [
+        (RefusedError("404"), 60, False, 1),
+        (RefusedError("404"), 60, True, 2),
+        (RefusedError("404"), 100_000, False, 2),
+        # Only a refusal costs time to hear again.
+        (UnavailableError("no gcc"), 60, False, 2),
+    ],
+)
+def test_a_refusal_is_remembered_for_a_day(
+    tmp_path: Path, archive: Archive, failure: Exception, age: int, retry: bool, times: int
+) -> None:
+    recipe = HomeMade(tmp_path / "log", fails=[failure, failure])
+    missing = collect([recipe], tmp_path, archive).missing
+    aged = {
+        name: dataclasses.replace(each, asked=each.asked and each.asked - age)
+        for name, each in missing.items()
+    }
+    save_inventory(Inventory(missing=aged), tmp_path)
+    assert collect([recipe], tmp_path, archive, retry=retry).missing.keys() == missing.keys()
+    assert starts(recipe.log) == times
+
+
+def test_a_second_run_waits(tmp_path: Path) -> None:
+    repository = Path(__file__).parents[2]
+    code = f"from tools.interpreters import *\nwith alone(Path({str(tmp_path)!r})): print('in')"
+    with alone(tmp_path):
+        other = subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=repository,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert other.stderr is not None
+        assert "waiting" in other.stderr.readline()
+        assert other.poll() is None
+    assert other.communicate() == ("in\n", "")
+
+
+# Wrappers.
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A root whose loader and libraries are the machine's."""
+    if not LOADER.exists():
+        pytest.skip("needs glibc")
+    (tmp_path / "usr/lib64").mkdir(parents=True)
+    (tmp_path / "usr/lib").mkdir()
+    (tmp_path / "usr/lib64" / LOADER.name).symlink_to(LOADER.resolve())
+    (tmp_path / "usr/lib/x86_64-linux-gnu").symlink_to(LOADER.resolve().parent)
+    return tmp_path
+
+
+def test_a_wrapped_program_gets_its_arguments_as_they_are(root: Path) -> None:
+    shutil.copy2(shutil.which("printf") or "", root / "printf")
+    write_script(root / "a wrapper", own_libc_command(root, "printf"))
+    shown = subprocess.run([str(root / "a wrapper"), "<%s>", "a b", "$0", ""], capture_output=True)
+    assert shown.stdout == b"<a b><$0><>"
+
+
+def test_a_virtual_environment_of_a_wrapped_interpreter_is_one(root: Path) -> None:
+    shutil.copy2(BASE, root / "python.elf")
+    write_script(root / "python", own_libc_command(root, "python.elf"))
+    (root / "venv/bin").mkdir(parents=True)
+    (root / "venv/pyvenv.cfg").write_text(f"home = {BASE.parent}\n")
+    (root / "venv/bin/python").symlink_to(root / "python")
+    python = root / "venv/bin/python"
+    command = [str(python), "-c", "import sys; print(sys.executable, sys.prefix)"]
+    environment = {"LD_LIBRARY_PATH": str(BASE.parent.parent / "lib")}
+    run = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert run.stdout == f"{python} {root / 'venv'}\n"
+
+
+def test_debians_pythons_are_told_where_they_lie(tmp_path: Path) -> None:
+    headers, settings = tmp_path / "usr/include", tmp_path / "usr/lib/python3.14"
+    replace_text(headers / "python3.14/pyconfig.h", "#include <x86_64-linux-gnu/python3.14/...>\n")
+    replace_text(headers / "x86_64-linux-gnu/python3.14/pyconfig.h", "#define HERE\n")
+    replace_text(settings / "_sysconfigdata_one.py", "{'WHEELS': '/usr/share/python-wheels/'}")
+    replace_text(settings / "_sysconfig_vars.json", '{"WHEELS": "/usr/share/python-wheels/"}')
+    (settings / "_sysconfigdata_two.py").symlink_to("_sysconfigdata_one.py")
+    relocate_pythons(tmp_path, Path("/final"))
+    assert (headers / "python3.14/pyconfig.h").read_text() == "#define HERE\n"
+    wheels = "/final/usr/share/python-wheels/"
+    assert (settings / "_sysconfigdata_two.py").read_text() == f"{{'WHEELS': '{wheels}'}}"
+    assert (settings / "_sysconfig_vars.json").read_text() == f'{{"WHEELS": "{wheels}"}}'
+
+
+def test_a_script_is_written_only_when_it_changes(tmp_path: Path) -> None:
+    write_script(tmp_path / "tool", ["true"])
+    before = (tmp_path / "tool").stat()
+    write_script(tmp_path / "tool", ["true"])
+    assert (tmp_path / "tool").stat() == before
+    write_script(tmp_path / "tool", ["false"])
+    assert subprocess.run([tmp_path / "tool"]).returncode == 1
+
+
+def test_a_program_in_a_scripts_place_is_replaced(tmp_path: Path) -> None:
+    shutil.copy2(BASE, tmp_path / "tool")
+    write_script(tmp_path / "tool", ["true"])
+    assert subprocess.run([tmp_path / "tool"]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "name"),
+    [
+        ("nasm", "NASM version 2.15.05\n", "nasm-2.15.05"),
+        ("nasm", "NASM version 3.01 compiled on Oct 16 2025\n", "nasm-3.01"),
+        ("ld", "GNU ld (GNU Binutils for Debian) 2.40\nCopyright\n", "ld-2.40"),
+        ("ld", "GNU ld (GNU Binutils for Debian) 2.47.50.20261021\nCopyright\n", "ld-2.47"),
+        ("musl-gcc", "gcc (Debian 12.2.0-14) 12.2.0\n", "musl-gcc"),
+    ],
+)
+def test_tool_names(kind: str, version: str, name: str) -> None:
+    assert tool_name(kind, version) == name
+
+
+def test_a_tool_without_a_version_is_damaged() -> None:
+    with pytest.raises(DamagedError, match="does not tell its version"):
+        tool_name("nasm", "")
+
+
+def test_the_machines_nasm_can_be_published(tmp_path: Path) -> None:
+    name, path = publish_tool("nasm", ["nasm"], tmp_path)
+    said = subprocess.run([path, "-v"], capture_output=True, text=True, check=True).stdout
+    assert name.removeprefix("nasm-") in said
+
+
+def test_an_interpreter_without_headers_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = probe((str(BASE),))
+    headless = dataclasses.replace(own, include_dir=tmp_path)
+    monkeypatch.setattr("tools.interpreters.probe", lambda command: headless)
+    with pytest.raises(DamagedError, match="headers: False"):
+        publish_interpreter(own.name, BASE, tmp_path)
+
+
+def test_musl_specs_point_into_the_root() -> None:
+    specs = (
+        "-isystem /usr/include/x86_64-linux-musl -isystem include%s\n"
+        "-L/usr/lib/x86_64-linux-musl -L .%s\n"
+        "-dynamic-linker /lib/ld-musl-x86_64.so.1 -nostdlib\n"
+    )
+    assert relocated_specs(specs, Path("/root")) == (
+        "-isystem /root/usr/include/x86_64-linux-musl -isystem include%s\n"
+        "-L/root/usr/lib/x86_64-linux-musl -L .%s\n"
+        "-dynamic-linker /root/usr/lib/ld-musl-x86_64.so.1 -nostdlib\n"
+    )
+
+
+# The archive.
+
+DEBIAN = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_CODENAME=bookworm\nID=debian\n'
+TARGETS = "nodistro main https://node.example/\nbookworm main http://deb.example/debian/\n"
+
+
+def test_the_archive_is_the_one_the_machine_uses() -> None:
+    assert archive_uri(DEBIAN, TARGETS) == "http://deb.example/debian/"
+
+
+@pytest.mark.parametrize(
+    ("os_release", "targets", "says"),
+    [
+        (DEBIAN.replace("ID=debian", "ID=fedora"), TARGETS, "runs something else"),
+        (DEBIAN, "nodistro main https://node.example/\n", "do not name Debian's archive"),
+        (DEBIAN, "", "do not name Debian's archive"),
+    ],
+)
+def test_a_machine_without_debians_archive(os_release: str, targets: str, says: str) -> None:
+    with pytest.raises(UnavailableError, match=says):
+        archive_uri(os_release, targets)
+
+
+def test_sources_ask_for_binary_and_source_packages() -> None:
+    text = apt_sources("http://deb.example/debian/", "unstable")
+    assert "Types: deb deb-src\nURIs: http://deb.example/debian/\nSuites: unstable\n" in text
+
+
+def test_only_the_way_to_the_archive_is_taken_from_the_machine(tmp_path: Path) -> None:
+    machine = (
+        'Acquire::http::Proxy "http://proxy.example:3128";\n'
+        'Acquire::IndexTargets::deb::Packages "";\n'
+        'APT::Update::Post-Invoke:: "refresh-everything";\n'
+        'Dir::State::status "/var/lib/dpkg/status";\n'
+    )
+    text = apt_configuration(machine, tmp_path)
+    assert 'Acquire::http::Proxy "http://proxy.example:3128";' in text
+    assert "IndexTargets" not in text
+    assert "Post-Invoke" not in text
+    assert "/var/lib/dpkg" not in text
+
+
+def test_apt_reads_the_configuration(tmp_path: Path) -> None:
+    if shutil.which("apt-config") is None:
+        pytest.skip("needs apt")
+    dump = ["apt-config", "dump"]
+    machine = subprocess.run(dump, capture_output=True, text=True, check=True)
+    replace_text(tmp_path / "apt.conf", apt_configuration(machine.stdout, tmp_path))
+    environment = {**os.environ, "APT_CONFIG": str(tmp_path / "apt.conf")}
+    command = [
+        "apt-config",
+        "shell",
+        "status",
+        "Dir::State::status/f",
+        "parts",
+        "Dir::Etc::parts/f",
+    ]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout == f"status='{tmp_path}/status'\nparts='/dev/null'\n"
+    assert run.stderr == ""
+
+
+def test_versions_are_ordered_as_dpkg_does() -> None:
+    if shutil.which("dpkg") is None:
+        pytest.skip("needs dpkg")
+    listed = ["3.13.5-2+deb13u5", "3.13.18-1", "3.14.0~rc1-1", "3.13.5-2", "3.13.18-1", "3.14.0-1"]
+    assert newest_first(listed) == [
+        "3.14.0-1",
+        "3.14.0~rc1-1",
+        "3.13.18-1",
+        "3.13.5-2+deb13u5",
+        "3.13.5-2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stderr", "error"),
+    [
+        (
+            "W: old\nE: Failed to fetch it  404\nE: Failed to fetch some archives.\n",
+            "Failed to fetch it  404",
+        ),
+        ("dpkg-deb: broken\n", "dpkg-deb: broken"),
+    ],
+)
+def test_first_error(stderr: str, error: str) -> None:
+    assert first_error(stderr) == error
+
+
+class Shelf(Suite):
+    """A suite that lists more versions than it gives."""
+
+    def __init__(self, name: str, listed: list[str], given: list[str]) -> None:
+        super().__init__(name, Path("/nonexistent"))
+        self.listed, self.given = listed, given
+
+    def source_versions(self, package: str) -> list[str]:
+        return self.listed
+
+    def source(self, package: str, version: str, folder: Path) -> Path:
+        if version not in self.given:
+            raise RefusedError(f"{version}: 404")
+        return folder / version
+
+
+class Shelves(Archive):
+    def __init__(self, *shelves: Shelf) -> None:
+        self.shelves = {each.name: each for each in shelves}
+
+    def suite(self, name: str) -> Suite:
+        return self.shelves[name]
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen"),
+    [
+        (["3", "2", "1"], "3"),
+        # What a suite lists need not be there.
+        (["2", "1"], "2"),
+        (["1"], "1"),
+    ],
+)
+def test_the_newest_source_that_is_given_is_taken(given: list[str], chosen: str) -> None:
+    archive = Shelves(Shelf("unstable", ["3", "2"], given), Shelf("trixie", ["1"], given))
+    assert archive.source("python3.13", ["unstable", "trixie"], Path()) == Path(chosen)
+
+
+@pytest.mark.parametrize(
+    ("listed", "says"), [(["3", "2"], "3: 404"), ([], "no source package python3.13")]
+)
+def test_no_source_is_given(listed: list[str], says: str) -> None:
+    with pytest.raises(RefusedError, match=says):
+        Shelves(Shelf("unstable", listed, [])).source("python3.13", ["unstable"], Path())
+
+
+def test_interpreters_are_hashable_values() -> None:
+    # pytest parametrizes with them, and caches by them.
+    one = probe((str(BASE),))
+    assert isinstance(one, Interpreter)
+    assert {one, probe((str(BASE),))} == {one}
