@@ -12,22 +12,35 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
-from . import elf, includes, linker, nasm
+from . import cache, elf, includes, jobs, linker, nasm
+from .cache import Cache
 from .config import Settings
 from .errors import AsmsetupError, AssembleError, SourceError
-from .files import placed, same_content
+from .files import placed, same_content, write_text
+from .includes import INCLUDE_DIR
+from .jobs import Job, Queue
 from .linker import LinkerOptions
 from .nasm import AssemblerOptions, Macro, Nasm
+from .objects import ObjectFile, Objects
 from .target import Target
 
-INCLUDE_DIR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")
-"""The folder of asmsetup's own includes."""
-
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Talk:
+    """Where a build says what it has to say; what fails is raised instead."""
+
+    progress: Say
+    warning: Say
+    detail: Say
+    """The commands run, for those who ask (-v)."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +58,6 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class ObjectFile:
-    """An object to assemble: everything that decides its content but the files read."""
-
-    source: str
-    path: str
-    options: AssemblerOptions
-
-
-@dataclass(frozen=True)
 class ModuleFile:
     """A module to link from objects that are there."""
 
@@ -67,22 +71,35 @@ class ModuleFile:
 class Builder:
     """Builds the modules of one project, each object once."""
 
-    def __init__(
-        self, settings: Settings, target: Target, folder: str, say: Say, warn: Say
-    ) -> None:
-        """``folder`` takes everything built on the way; ``say`` tells progress, ``warn`` the rest."""
+    def __init__(self, settings: Settings, target: Target, folder: str, talk: Talk) -> None:
+        """``folder`` takes everything that is built on the way to modules."""
         self.settings = settings
         self.target = target
         self.folder = folder
-        self._say = say
-        self._warn = warn
-        self._reader = includes.Reader()
-        self._outcome: dict[str, AsmsetupError | None] = {}
+        self.queue = Queue(settings.jobs or jobs.available())
+        self.reader = includes.Reader()
+        self._talk = talk
+        self._planned: dict[Recipe, list[ObjectFile]] = {}
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Job | None] = {}
+        self._done = 0
 
     @cached_property
     def nasm(self) -> Nasm:
         """The NASM of this build; looked for when there is something to assemble."""
         return nasm.find(self.settings.nasm)
+
+    @cached_property
+    def _objects(self) -> Objects:
+        return Objects(
+            self.nasm, self.reader, self._cache, self.settings.launcher, self._talk.detail
+        )
+
+    @cached_property
+    def _cache(self) -> Cache | None:
+        if not self.settings.cache:
+            return None
+        return Cache(cache.folder(os.environ), cache.size_limit(os.environ), self._talk.warning)
 
     @cached_property
     def ld(self) -> str:
@@ -94,6 +111,11 @@ class Builder:
 
         Raises SourceError naming each source that is not there.
         """
+        if recipe not in self._planned:
+            self._planned[recipe] = self._plan(recipe)
+        return self._planned[recipe]
+
+    def _plan(self, recipe: Recipe) -> list[ObjectFile]:
         missing = [source for source in recipe.sources if not os.path.isfile(source)]
         if missing:
             raise SourceError(
@@ -111,7 +133,7 @@ class Builder:
         args = (*self.settings.nasm_args, *recipe.options.args)
         # What a source does not ask for it is not told: so its object is the same for every
         # Python, unless it really depends on one.
-        mentioned = self._reader.closure(source, include_dirs, args).mentioned
+        mentioned = self.reader.closure(source, include_dirs, args).mentioned
         facts = [macro for macro in self._target_macros(recipe) if macro[0] in mentioned]
         return replace(
             recipe.options,
@@ -145,55 +167,95 @@ class Builder:
         digest = hashlib.blake2b(json.dumps(command).encode(), digest_size=8).hexdigest()
         return os.path.join(self.folder, f"{os.path.basename(source)[-100:]}.{digest}.o")
 
-    def bring_up_to_date(self, objects: Iterable[ObjectFile]) -> None:
-        """Assemble what is not up to date. Failures are kept for ``require``."""
-        todo = {wanted.path: wanted for wanted in objects if wanted.path not in self._outcome}
-        for number, wanted in enumerate(todo.values(), 1):
-            self._say(f"[{number}/{len(todo)}] nasm {wanted.source}")
-            self._outcome[wanted.path] = self._assembled(wanted)
+    def start(self, objects: Iterable[ObjectFile], *, vital: bool) -> None:
+        """Queue those objects that are not up to date; ``require`` waits for them.
 
-    def _assembled(self, wanted: ObjectFile) -> AsmsetupError | None:
-        try:
-            with placed(wanted.path) as partial:
-                command = nasm.command(self.nasm.path, wanted.source, partial, wanted.options)
-                warnings = nasm.assemble(command, wanted.source)
-        except AsmsetupError as error:
-            return error
-        if warnings:
-            self._warn(warnings)
-        return None
+        When a vital one fails, nothing that has not started will.
+        """
+        new = {wanted.path: wanted for wanted in objects if wanted.path not in self._jobs}
+        stale = {
+            path: (Job(partial(self._make, wanted), vital), self._objects.cost(wanted))
+            for path, wanted in new.items()
+            if not self._objects.is_up_to_date(wanted)
+        }
+        # All are known before the first one is done: the count that is shown is right.
+        self._jobs.update({path: stale[path][0] if path in stale else None for path in new})
+        for job, cost in stale.values():
+            self.queue.add(job, cost)
 
-    def require(self, objects: Iterable[ObjectFile]) -> None:
-        """Raise AssembleError with all that NASM said of these objects, if it refused any."""
-        outcomes = (self._outcome[wanted.path] for wanted in objects)
-        failed = list(dict.fromkeys(filter(None, outcomes)))
-        if len(failed) == 1:
-            raise failed[0]
-        if failed:
-            raise AssembleError("\n".join(map(str, failed)))
+    def is_up_to_date(self, wanted: ObjectFile) -> bool:
+        """Tell whether a started object was up to date before."""
+        return self._jobs[wanted.path] is None
+
+    def _make(self, wanted: ObjectFile) -> None:
+        verb, warnings = "cached", self._objects.from_cache(wanted)
+        if warnings is None:
+            verb, warnings = "nasm", self._objects.assemble(wanted)
+        with self._lock:
+            self._done += 1
+            self._talk.progress(f"[{self._done}/{self._count}] {verb} {wanted.source}")
+            if warnings:
+                self._talk.warning(warnings)
+
+    @property
+    def _count(self) -> int:
+        return sum(job is not None for job in self._jobs.values())
+
+    def require(self, objects: Iterable[ObjectFile], *, vital: bool) -> None:
+        """Wait until these objects are there; raise all that has failed if they will not be.
+
+        For a vital module that is also when any other vital object failed.
+        Raises AssembleError with everything NASM said.
+        """
+        self.settle([job for wanted in objects if (job := self._jobs[wanted.path])], vital=vital)
+
+    def settle(self, own: Sequence[Job], *, vital: bool) -> None:
+        """Wait for jobs, as ``require`` does for objects."""
+        self.queue.wait(own)
+        if all(job.error is None for job in own) and not (vital and self.queue.stopped):
+            return
+        everything = [job for job in self._jobs.values() if job is not None and job.vital]
+        _raise_all(self.queue.wait([*own, *everything]))
+
+    def finish(self) -> None:
+        """Let nothing start any more, and leave the cache in order."""
+        self.queue.stop()
+        if "_cache" in self.__dict__ and self._cache is not None:
+            self._cache.close()
 
     def link(self, module: ModuleFile) -> None:
         """Link a module of nothing but assembly. Raises LinkError with ld's own words."""
         facts = [elf.read(path) for path in module.objects]
         script = self.version_script(module.name, module.exported)
-        self._say(f"ld {module.path}")
+        self._talk.progress(f"ld {module.path}")
         with placed(module.path) as partial:
-            said = linker.link(
-                linker.command(
-                    self.ld, module.objects, partial, script, module.options, _c_library(facts)
-                )
+            command = linker.command(
+                self.ld, module.objects, partial, script, module.options, _c_library(facts)
             )
+            self._talk.detail(shlex.join(command))
+            said = linker.link(command)
             if same_content(partial, module.path):
                 os.remove(partial)
         if said:
-            self._warn(said)
+            self._talk.warning(said)
 
     def version_script(self, name: str, exported: Iterable[str]) -> str:
         """Write the linker script that exports these names of a module; return its path."""
         path = os.path.join(self.folder, f"{name}.exports")
-        with placed(path) as partial, open(partial, "w", encoding="utf-8") as file:
-            file.write(linker.version_script(exported))
+        with placed(path) as partial:
+            write_text(partial, linker.version_script(exported))
         return path
+
+
+def _raise_all(errors: Iterable[BaseException]) -> None:
+    """Raise the errors as one; what is no error of the user's first, as it is."""
+    distinct = list(dict.fromkeys(errors))
+    if not distinct:
+        raise AssembleError("the build was stopped")
+    for error in distinct:
+        if len(distinct) == 1 or not isinstance(error, AsmsetupError):
+            raise error
+    raise AssembleError("\n".join(map(str, distinct)))
 
 
 def search_path(source: str, include_dirs: Sequence[str]) -> tuple[str, ...]:

@@ -95,6 +95,8 @@ class Settings:
     limited_api: tuple[int, int] | None = _key(_python_version)
     universal: bool = _key(_boolean, default=False)
     jobs: int | None = _key(_count)
+    cache: bool = _key(_boolean, default=True)
+    launcher: tuple[str, ...] = _key(_arguments, ())
     ldflags: tuple[str, ...] = ()
     """LDFLAGS: written for a compiler driver, and no setting of the project's."""
 

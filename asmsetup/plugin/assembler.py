@@ -9,26 +9,28 @@ of nothing but assembly is linked by ld in the second.
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import os
 import sys
 import sysconfig
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
 from typing import Any
 
 from setuptools import Extension
 from setuptools.command.build_ext import build_ext
 
 from .. import linker, target
-from ..build import Builder, ModuleFile, ObjectFile, Recipe
+from ..build import Builder, ModuleFile, Recipe, Talk
 from ..errors import AsmsetupError
-from ..files import placed
+from ..files import placed, same_text, write_text
 from ..hook import is_assembly
 from ..linker import LinkerOptions
 from ..nasm import AssemblerOptions
+from ..objects import ObjectFile
 from .extensions import ExtraArgs, args_for, by_language, exported, is_mixed
 from .session import lowest_version, settings, setuptools_errors
 
@@ -40,61 +42,87 @@ class Assembler:
         self._command = command
         self._lock = threading.Lock()
         self._building = threading.local()
+        self._started = False
         chosen = settings()
-        self._settings = replace(chosen, debug=chosen.debug or bool(command.debug))
+        self._settings = replace(
+            chosen,
+            debug=chosen.debug or bool(command.debug),
+            jobs=_parallel(command) or chosen.jobs,
+        )
         self._builder = Builder(
             self._settings,
             target.running(),
             os.path.join(_lasting_folder(command), "asm"),
-            lambda text: command.announce(text, logging.INFO),
-            lambda text: command.announce(text, logging.WARNING),
+            Talk(
+                progress=lambda text: command.announce(text, logging.INFO),
+                warning=lambda text: command.announce(text, logging.WARNING),
+                detail=lambda text: command.announce(text, logging.DEBUG),
+            ),
         )
 
-    def prepared(self, ext: Extension) -> Extension:
-        """Return the extension as the classes below are to see it, its objects up to date.
+    @contextmanager
+    def building(self, ext: Extension) -> Iterator[Extension]:
+        """Yield the extension as the classes below are to see it.
 
-        The first call assembles for all extensions in one go. Raises what
-        stands in the way of this one.
+        Inside, this thread's calls of the compiler are about this extension.
+        The first call starts assembling for all extensions; ``compile`` waits
+        for the objects of its own. Raises setuptools' errors.
         """
-        own = self._plan(ext)
-        with self._lock:
-            self._take_place()
-            planned = {other.name: self._plan_or_nothing(other) for other in self._extensions()}
-            self._builder.bring_up_to_date(chain(own, *planned.values()))
-        required = (planned[other.name] for other in self._extensions() if not other.optional)
-        self._builder.require(own if ext.optional else chain(own, *required))
+        with setuptools_errors():
+            own = self._plan(ext)
+            with self._lock:
+                self._take_place()
+                self._start_all()
+                self._builder.start(own, vital=not ext.optional)
         self._building.ext = ext
+        try:
+            yield self._as_seen_below(ext, own)
+        finally:
+            self._building.ext = None
+
+    def _as_seen_below(self, ext: Extension, objects: list[ObjectFile]) -> Extension:
         wanted = copy.copy(ext)
-        # distutils goes by time stamps and takes a missing file for a new one. Linking assembly
-        # is cheaper than any question whether it must be, and changes no file in vain.
-        marker = f"link {ext.name}"
-        wanted.depends = [
-            *ext.depends,
-            *([item.path for item in own] if is_mixed(ext) else [marker]),
-        ]
+        # distutils goes by time stamps alone, and takes a missing file for a new one. Linking
+        # assembly is cheaper than any question whether it must be, and changes no file in vain.
+        if (
+            is_mixed(ext)
+            and all(map(self._builder.is_up_to_date, objects))
+            and same_text(self._record_path(ext), self._record(ext, objects))
+        ):
+            wanted.depends = [*ext.depends, *(item.path for item in objects)]
+        else:
+            wanted.depends = [*ext.depends, f"always build {ext.name}"]
         return wanted
+
+    def _record_path(self, ext: Extension) -> str:
+        return os.path.join(self._builder.folder, f"{ext.name}.inputs")
+
+    def _record(self, ext: Extension, objects: list[ObjectFile]) -> str:
+        """Return all that a mixed module is built from, apart from the content of its C sources."""
+        said = [vars(ext), [item.path for item in objects], asdict(self._settings)]
+        return json.dumps([*said, os.environ.get("CFLAGS")], default=str, sort_keys=True)
+
+    def _start_all(self) -> None:
+        if self._started:
+            return
+        self._started = True
+        # An object that two extensions share is as vital as the one that needs it most.
+        for ext in sorted(self._extensions(), key=lambda ext: bool(ext.optional)):
+            with suppress(AsmsetupError):  # Told when this extension's turn comes.
+                self._builder.start(self._plan(ext), vital=not ext.optional)
+
+    def finish(self) -> None:
+        """Let nothing of this build start any more, and leave everything in order."""
+        self._builder.finish()
 
     def _extensions(self) -> list[Extension]:
         return [ext for ext in self._command.extensions if any(map(is_assembly, ext.sources))]
 
-    def _plan_or_nothing(self, ext: Extension) -> list[ObjectFile]:
-        # What is wrong with another extension is told when its turn comes.
-        try:
-            return self._plan(ext)
-        except AsmsetupError:
-            return []
-
     def _plan(self, ext: Extension) -> list[ObjectFile]:
         undefined = [(name,) for name in ext.undef_macros]
-        return self._builder.plan(
-            self._recipe(
-                ext,
-                ext.sources,
-                [*ext.define_macros, *undefined],
-                ext.include_dirs,
-                ext.extra_compile_args,
-            )
-        )
+        macros = [*ext.define_macros, *undefined]
+        recipe = self._recipe(ext, ext.sources, macros, ext.include_dirs, ext.extra_compile_args)
+        return self._builder.plan(recipe)
 
     def _recipe(
         self,
@@ -154,27 +182,27 @@ class Assembler:
     ) -> list[str]:
         """CCompiler.compile, with NASM for its sources; one object a source, in their order."""
         ext = getattr(self._building, "ext", None)
-        objects: dict[str, str] = {}
+        planned: list[ObjectFile] = []
+        vital = not getattr(ext, "optional", False)
         with setuptools_errors():
             if ext is not None and any(map(is_assembly, sources)):
                 recipe = self._recipe(
                     ext, sources, macros or [], include_dirs or [], extra_postargs
                 )
-                objects = self._assembled(recipe)
+                planned = self._builder.plan(recipe)
+                with self._lock:
+                    self._builder.start(planned, vital=vital)
             groups = by_language(self._compiler, ext, sources, extra_postargs)
+        objects: dict[str, str] = {}
         for args, group in groups:
             compiled = self._compile(
                 group, output_dir, macros, include_dirs, debug, extra_preargs, args, depends
             )
             objects.update(zip(group, compiled, strict=True))
+        with setuptools_errors():
+            self._builder.require(planned, vital=vital)
+        objects.update((item.source, item.path) for item in planned)
         return [objects[source] for source in sources]
-
-    def _assembled(self, recipe: Recipe) -> dict[str, str]:
-        with self._lock:
-            planned = self._builder.plan(recipe)
-            self._builder.bring_up_to_date(planned)
-        self._builder.require(planned)
-        return {item.source: item.path for item in planned}
 
     def link_shared_object(
         self,
@@ -234,6 +262,9 @@ class Assembler:
                 build_temp,
                 target_lang,
             )
+        if ext is not None:
+            with placed(self._record_path(ext)) as partial:
+                write_text(partial, self._record(ext, self._plan(ext)))
 
     def _driver_flags(self, ext: Extension | None) -> list[str]:
         """Return what the C compiler's driver must be told when there is assembly in the module."""
@@ -242,6 +273,13 @@ class Assembler:
         script = self._builder.version_script(ext.name, exported(ext))
         own = [word for flag in self._settings.ld_args for word in ("-Xlinker", flag)]
         return [*linker.driver_flags(script, debug=self._settings.debug), *own]
+
+
+def _parallel(command: build_ext) -> int | None:
+    """Return the number given with -j; without one all cores are used anyway."""
+    parallel = command.parallel
+    # True stands for a number that setuptools is to choose.
+    return parallel if type(parallel) is int else None
 
 
 def _added_include_dirs(command: build_ext) -> list[str]:
