@@ -14,18 +14,21 @@ import json
 import os
 import shlex
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
-from . import cache, elf, includes, jobs, linker, nasm
+from . import cache, includes, jobs, linker, nasm
 from .cache import Cache
+from .check import Finding, report
 from .config import Settings
-from .errors import AsmsetupError, AssembleError, SourceError
+from .errors import AsmsetupError, AssembleError, CheckError, SourceError
 from .files import placed, same_content, write_text
 from .includes import INCLUDE_DIR
+from .inspection import Inspector
 from .jobs import Job, Queue
-from .linker import LinkerOptions
+from .linker import ModuleFile
 from .nasm import AssemblerOptions, Macro, Nasm
 from .objects import ObjectFile, Objects
 from .target import Target
@@ -51,21 +54,10 @@ class Recipe:
     """The module's full name, with its packages."""
     sources: tuple[str, ...]
     options: AssemblerOptions
-    limited_api: int | None = None
-    """The lowest version of a stable-ABI module, as Py_LIMITED_API has it."""
+    limited_api: tuple[int, int] | None = None
+    """The lowest Python of a module for the stable ABI."""
     universal: bool = False
     """One module for every CPython, free-threaded ones included."""
-
-
-@dataclass(frozen=True)
-class ModuleFile:
-    """A module to link from objects that are there."""
-
-    name: str
-    path: str
-    objects: tuple[str, ...]
-    exported: tuple[str, ...]
-    options: LinkerOptions
 
 
 class Builder:
@@ -82,6 +74,7 @@ class Builder:
         self._planned: dict[Recipe, list[ObjectFile]] = {}
         self._lock = threading.Lock()
         self._jobs: dict[str, Job | None] = {}
+        self._started: dict[str, ObjectFile] = {}
         self._done = 0
 
     @cached_property
@@ -94,6 +87,10 @@ class Builder:
         return Objects(
             self.nasm, self.reader, self._cache, self.settings.launcher, self._talk.detail
         )
+
+    @cached_property
+    def _inspector(self) -> Inspector:
+        return Inspector(self.target, self._objects.listing, strict=self.settings.strict)
 
     @cached_property
     def _cache(self) -> Cache | None:
@@ -152,7 +149,8 @@ class Builder:
         if self.target.debug:
             facts.append(("Py_DEBUG", "1"))
         if recipe.limited_api is not None:
-            facts.append(("Py_LIMITED_API", f"0x{recipe.limited_api:08X}"))
+            major, minor = recipe.limited_api
+            facts.append(("Py_LIMITED_API", f"0x{major:02X}{minor:02X}0000"))
         return facts
 
     def _object_path(self, source: str, options: AssemblerOptions) -> str:
@@ -179,9 +177,14 @@ class Builder:
             if not self._objects.is_up_to_date(wanted)
         }
         # All are known before the first one is done: the count that is shown is right.
+        self._started.update(new)
         self._jobs.update({path: stale[path][0] if path in stale else None for path in new})
         for job, cost in stale.values():
             self.queue.add(job, cost)
+
+    def assembled(self, paths: Iterable[str]) -> list[ObjectFile]:
+        """Return those of the files that are objects of this build, in the order of ``paths``."""
+        return [self._started[path] for path in paths if path in self._started]
 
     def is_up_to_date(self, wanted: ObjectFile) -> bool:
         """Tell whether a started object was up to date before."""
@@ -225,25 +228,57 @@ class Builder:
 
     def link(self, module: ModuleFile) -> None:
         """Link a module of nothing but assembly. Raises LinkError with ld's own words."""
-        facts = [elf.read(path) for path in module.objects]
-        script = self.version_script(module.name, module.exported)
         self._talk.progress(f"ld {module.path}")
-        with placed(module.path) as partial:
+        with self.placed(module) as partial:
             command = linker.command(
-                self.ld, module.objects, partial, script, module.options, _c_library(facts)
+                self.ld,
+                module.objects,
+                partial,
+                self.version_script(module),
+                module.options,
+                self._inspector.c_library(module),
             )
             self._talk.detail(shlex.join(command))
             said = linker.link(command)
-            if same_content(partial, module.path):
-                os.remove(partial)
         if said:
             self._talk.warning(said)
 
-    def version_script(self, name: str, exported: Iterable[str]) -> str:
-        """Write the linker script that exports these names of a module; return its path."""
-        path = os.path.join(self.folder, f"{name}.exports")
+    def check(self, module: ModuleFile, others: Callable[[], Iterable[ModuleFile]]) -> None:
+        """Judge the objects of a module before they are linked.
+
+        Warnings are shown. When anything would not work, ``others`` are judged
+        as well, so that all mistakes are told at once. Raises CheckError.
+        """
+        findings = self._inspector.before_link(module)
+        if any(finding.is_error for finding in findings):
+            for other in others():
+                findings += self._inspector.before_link(other)
+        self._tell(findings)
+
+    @contextmanager
+    def placed(self, module: ModuleFile) -> Iterator[str]:
+        """Yield a path to link a module to; it takes the module's place when it is found sound.
+
+        Raises CheckError for what is not.
+        """
+        with placed(module.path) as partial:
+            yield partial
+            self._tell(self._inspector.after_link(module, partial))
+            if same_content(partial, module.path):
+                os.remove(partial)
+
+    def _tell(self, findings: list[Finding]) -> None:
+        if not findings:
+            return
+        if any(finding.is_error for finding in findings):
+            raise CheckError(f"this would not work:\n{report(findings)}")
+        self._talk.warning(report(findings))
+
+    def version_script(self, module: ModuleFile) -> str:
+        """Write the linker script that says what a module exports; return its path."""
+        path = os.path.join(self.folder, f"{module.name}.exports")
         with placed(path) as partial:
-            write_text(partial, linker.version_script(exported))
+            write_text(partial, linker.version_script((*module.entry_points, *module.exported)))
         return path
 
 
@@ -272,11 +307,3 @@ def entry_points(name: str) -> tuple[str, str]:
     except UnicodeEncodeError:
         suffix = "U_" + short.encode("punycode").replace(b"-", b"_").decode()
     return f"PyInit{suffix}", f"PyModExport{suffix}"
-
-
-def _c_library(objects: Sequence[elf.ElfFacts]) -> list[str]:
-    """Return the C library's files if any name the objects leave open is not CPython's."""
-    undefined = {symbol.name for facts in objects for symbol in facts.undefined}
-    if all(name.startswith(("Py", "_Py")) for name in undefined):
-        return []
-    return linker.c_library_files()

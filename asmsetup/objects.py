@@ -6,10 +6,11 @@ import json
 import os
 import shlex
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from . import fingerprint as prints
@@ -123,6 +124,15 @@ class Objects:
             about = json.dumps({"warnings": said, "seconds": seconds})
             self._cache.put(completed, about.encode() + b"\n" + content)
         return said
+
+    def listing(self, wanted: ObjectFile) -> str:
+        """Assemble a source once more, and return the listing NASM writes beside the object."""
+        with tempfile.TemporaryDirectory(dir=os.path.dirname(wanted.path)) as folder:
+            output, path = os.path.join(folder, "object"), os.path.join(folder, "listing")
+            options = replace(wanted.options, args=(*wanted.options.args, "-l", path))
+            self._shown(nasm.command(self._nasm.path, wanted.source, output, options), wanted)
+            with open(path, encoding="utf-8", errors="surrogateescape") as file:
+                return file.read()
 
     def _run(self, wanted: ObjectFile, output: str, *, asking: bool) -> tuple[str, list[str]]:
         """Run NASM; return its warnings and, when asked for, its rules of dependency."""

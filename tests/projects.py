@@ -35,7 +35,9 @@ BUILD_REQUIREMENTS = (
 """What is in each virtual environment; asmsetup itself comes by PYTHONPATH."""
 
 # What the machine or the person who runs the tests may have set must not decide a test.
-_OURS = re.compile(r"ASMSETUP_|NASM|LD|CC$|CXX$|CFLAGS|CPPFLAGS|PYTHON|SOURCE_DATE|XDG_CACHE|MAKEFLAGS")
+_OURS = re.compile(
+    r"ASMSETUP_|NASM|LD|CC$|CXX$|CFLAGS|CPPFLAGS|PYTHON|SOURCE_DATE|XDG_CACHE|MAKEFLAGS"
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,11 @@ class Run:
 
 
 def run(
-    *command: str | Path, cwd: Path, env: Mapping[str, str], ok: bool | None = True, timeout: int = 300
+    *command: str | Path,
+    cwd: Path,
+    env: Mapping[str, str],
+    ok: bool | None = True,
+    timeout: int = 300,
 ) -> Run:
     """Run a command; ``ok`` says whether it must succeed, must fail (False) or may do either."""
     words = [str(word) for word in command]
@@ -249,9 +255,7 @@ class Project:
 
     def run(self, *arguments: str | Path, ok: bool | None = True, **env: str) -> Run:
         """Run Python in the project's folder."""
-        return run(
-            self.python.path, *arguments, cwd=self.folder, env={**self.env, **env}, ok=ok
-        )
+        return run(self.python.path, *arguments, cwd=self.folder, env={**self.env, **env}, ok=ok)
 
     def setup(self, *arguments: str, ok: bool | None = True, **env: str) -> Run:
         """Run ``python setup.py``, or what stands for it in a project without one."""

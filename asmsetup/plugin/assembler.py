@@ -24,14 +24,14 @@ from setuptools import Extension
 from setuptools.command.build_ext import build_ext
 
 from .. import linker, target
-from ..build import Builder, ModuleFile, Recipe, Talk
+from ..build import Builder, Recipe, Talk, entry_points
 from ..errors import AsmsetupError
 from ..files import placed, same_text, write_text
 from ..hook import is_assembly
-from ..linker import LinkerOptions
+from ..linker import LinkerOptions, ModuleFile
 from ..nasm import AssemblerOptions
 from ..objects import ObjectFile
-from .extensions import ExtraArgs, args_for, by_language, exported, is_mixed
+from .extensions import ExtraArgs, args_for, by_language, is_mixed
 from .session import lowest_version, settings, setuptools_errors
 
 
@@ -149,14 +149,13 @@ class Assembler:
             universal=self._settings.universal,
         )
 
-    def _limited_api(self, ext: Extension) -> int | None:
+    def _limited_api(self, ext: Extension) -> tuple[int, int] | None:
         # The file name shows what setuptools made of py_limited_api for this interpreter.
         fullname = self._command.get_ext_fullname(ext.name)
         filename: str = self._command.get_ext_filename(fullname)
         if ".abi3" not in os.path.basename(filename):
             return None
-        major, minor = lowest_version(self._command.distribution, self._settings)
-        return major << 24 | minor << 16
+        return lowest_version(self._command.distribution, self._settings)
 
     def _take_place(self) -> None:
         """Replace the two calls on the compiler object that is in use now."""
@@ -221,36 +220,11 @@ class Assembler:
     ) -> None:
         """CCompiler.link_shared_object, with ld for a module of nothing but assembly."""
         ext = getattr(self._building, "ext", None)
-        if ext is not None and not is_mixed(ext):
-            compiler = self._compiler
-            options = LinkerOptions(
-                library_dirs=(*(library_dirs or ()), *compiler.library_dirs),
-                libraries=(*(libraries or ()), *compiler.libraries),
-                runtime_library_dirs=(
-                    *(runtime_library_dirs or ()),
-                    *compiler.runtime_library_dirs,
-                ),
-                args=tuple(
-                    linker.for_ld(
-                        [*self._settings.ld_args, *self._settings.ldflags, *(extra_postargs or ())]
-                    )
-                ),
-                debug=self._settings.debug,
-            )
-            module = ModuleFile(
-                ext.name,
-                output_filename,
-                (*objects, *compiler.objects),
-                exported(ext),
-                options,
-            )
-            with setuptools_errors():
-                self._builder.link(module)
-            return
-        with placed(output_filename) as partial:
+
+        def link_with_driver(output: str, flags: list[str]) -> None:
             self._link_shared_object(
                 objects,
-                partial,
+                output,
                 output_dir,
                 libraries,
                 library_dirs,
@@ -258,19 +232,87 @@ class Assembler:
                 export_symbols,
                 debug,
                 extra_preargs,
-                [*(extra_postargs or ()), *self._driver_flags(ext)],
+                [*(extra_postargs or ()), *flags],
                 build_temp,
                 target_lang,
             )
-        if ext is not None:
-            with placed(self._record_path(ext)) as partial:
-                write_text(partial, self._record(ext, self._plan(ext)))
 
-    def _driver_flags(self, ext: Extension | None) -> list[str]:
-        """Return what the C compiler's driver must be told when there is assembly in the module."""
         if ext is None:
-            return []
-        script = self._builder.version_script(ext.name, exported(ext))
+            link_with_driver(output_filename, [])
+            return
+        options = self._linker_options(
+            libraries or (),
+            library_dirs or (),
+            runtime_library_dirs or (),
+            extra_postargs or (),
+        )
+        module = self._module(ext, output_filename, objects, options)
+        with setuptools_errors():
+            self._builder.check(module, lambda: self._other_modules(ext))
+            if not is_mixed(ext):
+                self._builder.link(module)
+                return
+            with self._builder.placed(module) as partial:
+                link_with_driver(partial, self._driver_flags(module))
+        with placed(self._record_path(ext)) as partial:
+            write_text(partial, self._record(ext, self._plan(ext)))
+
+    def _linker_options(
+        self,
+        libraries: Iterable[str],
+        library_dirs: Iterable[str],
+        runtime_library_dirs: Iterable[str],
+        extra_args: Iterable[str],
+    ) -> LinkerOptions:
+        compiler = self._compiler
+        args = [*self._settings.ld_args, *self._settings.ldflags, *extra_args]
+        return LinkerOptions(
+            library_dirs=(*library_dirs, *compiler.library_dirs),
+            libraries=(*libraries, *compiler.libraries),
+            runtime_library_dirs=(*runtime_library_dirs, *compiler.runtime_library_dirs),
+            args=tuple(linker.for_ld(args)),
+            debug=self._settings.debug,
+        )
+
+    def _module(
+        self, ext: Extension, path: str, objects: Sequence[str], options: LinkerOptions
+    ) -> ModuleFile:
+        """Return the module that is linked from ``objects``, the user's own among them."""
+        assembled = self._builder.assembled(objects)
+        extra = (*ext.extra_objects, *self._compiler.objects)
+        made = {item.path for item in assembled}
+        return ModuleFile(
+            name=ext.name,
+            path=path,
+            assembled=tuple(assembled),
+            compiled=tuple(path for path in objects if path not in made and path not in extra),
+            extra_objects=extra,
+            entry_points=entry_points(ext.name),
+            exported=tuple(ext.export_symbols or ()),
+            options=options,
+            limited_api=self._limited_api(ext),
+            universal=self._settings.universal,
+        )
+
+    def _other_modules(self, ext: Extension) -> Iterator[ModuleFile]:
+        """Yield the other modules that must come out well and are of nothing but assembly."""
+        for other in self._extensions():
+            if other is ext or other.optional or is_mixed(other):
+                continue
+            planned = self._plan(other)
+            self._builder.require(planned, vital=True)
+            options = self._linker_options(
+                other.libraries,
+                other.library_dirs,
+                other.runtime_library_dirs,
+                other.extra_link_args,
+            )
+            path = str(self._command.get_ext_fullpath(other.name))
+            yield self._module(other, path, [item.path for item in planned], options)
+
+    def _driver_flags(self, module: ModuleFile) -> list[str]:
+        """Return what the C compiler's driver must be told when there is assembly in the module."""
+        script = self._builder.version_script(module)
         own = [word for flag in self._settings.ld_args for word in ("-Xlinker", flag)]
         return [*linker.driver_flags(script, debug=self._settings.debug), *own]
 

@@ -5,6 +5,8 @@ setup(
     ext_modules=[
         Extension("hello", ["hello.asm"]),
         Extension("plain", ["plain.c"]),
-        *cythonize([Extension("fast", ["fast.pyx"]), Extension("both", ["both.pyx", "number.asm"])]),
+        *cythonize(
+            [Extension("fast", ["fast.pyx"]), Extension("both", ["both.pyx", "number.asm"])]
+        ),
     ]
 )
