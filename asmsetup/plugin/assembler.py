@@ -27,9 +27,11 @@ from ..build import Builder, ModuleFile, Recipe
 from ..errors import AsmsetupError
 from ..files import placed
 from ..hook import is_assembly
+from ..jobs import Job
 from ..linker import LinkerOptions
 from ..nasm import AssemblerOptions
 from ..objects import ObjectFile
+from .c_sources import CSources, understood
 from .extensions import ExtraArgs, args_for, by_language, exported, is_mixed
 from .session import lowest_version, settings, setuptools_errors
 
@@ -52,9 +54,12 @@ class Assembler:
             self._settings,
             target.running(),
             os.path.join(_lasting_folder(command), "asm"),
-            lambda text: command.announce(text, logging.INFO),
+            self._say,
             lambda text: command.announce(text, logging.WARNING),
         )
+
+    def _say(self, text: str) -> None:
+        self._command.announce(text, logging.INFO)
 
     def prepared(self, ext: Extension) -> Extension:
         """Return the extension as the classes below are to see it.
@@ -146,6 +151,9 @@ class Assembler:
         self._compiler = compiler
         self._compile = compiler.compile
         self._link_shared_object = compiler.link_shared_object
+        self._c_sources = None
+        if understood(compiler, self._compile):
+            self._c_sources = CSources(compiler, self._builder, self._say)
         compiler.compile = self.compile
         compiler.link_shared_object = self.link_shared_object
 
@@ -174,13 +182,17 @@ class Assembler:
                     self._builder.start(planned, vital=vital)
             groups = by_language(self._compiler, ext, sources, extra_postargs)
         objects: dict[str, str] = {}
+        jobs: list[Job] = []
         for args, group in groups:
-            compiled = self._compile(
-                group, output_dir, macros, include_dirs, debug, extra_preargs, args, depends
-            )
+            how = (group, output_dir, macros, include_dirs, debug, extra_preargs, args)
+            if self._c_sources is not None and ext is not None:
+                compiled, started = self._c_sources.start(*how, depends=ext.depends, vital=vital)
+                jobs += started
+            else:
+                compiled = self._compile(*how, depends)
             objects.update(zip(group, compiled, strict=True))
         with setuptools_errors():
-            self._builder.require(planned, vital=vital)
+            self._builder.require(planned, jobs, vital=vital)
         objects.update((item.source, item.path) for item in planned)
         return [objects[source] for source in sources]
 
