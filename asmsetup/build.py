@@ -204,16 +204,15 @@ class Builder:
     def _count(self) -> int:
         return sum(job is not None for job in self._jobs.values())
 
-    def require(self, objects: Iterable[ObjectFile], *, vital: bool) -> None:
-        """Wait until these objects are there; raise all that has failed if they will not be.
+    def require(
+        self, objects: Iterable[ObjectFile], others: Iterable[Job] = (), *, vital: bool
+    ) -> None:
+        """Wait until these objects and other jobs are done; raise all errors if one has failed.
 
         For a vital module that is also when any other vital object failed.
         Raises AssembleError with everything NASM said.
         """
-        self.settle([job for wanted in objects if (job := self._jobs[wanted.path])], vital=vital)
-
-    def settle(self, own: Sequence[Job], *, vital: bool) -> None:
-        """Wait for jobs, as ``require`` does for objects."""
+        own = [*others, *(job for wanted in objects if (job := self._jobs[wanted.path]))]
         self.queue.wait(own)
         if all(job.error is None for job in own) and not (vital and self.queue.stopped):
             return

@@ -64,7 +64,9 @@ def near_misses(name: str) -> list[str]:
     import difflib  # slow to import, and only needed to explain an error
 
     kinds = (" public ",) if not name.startswith("_") else (" public ", " private ")
-    names = [line.split(" ", 1)[0] for line in _text().splitlines() if any(k in line for k in kinds)]
+    names = [
+        line.split(" ", 1)[0] for line in _text().splitlines() if any(k in line for k in kinds)
+    ]
     same_letters = [other for other in names if other.lower() == name.lower() and other != name]
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.8)
     return list(dict.fromkeys([*same_letters, *(other for other in close if other != name)]))[:3]
@@ -73,7 +75,11 @@ def near_misses(name: str) -> list[str]:
 def _row(name: str) -> list[str] | None:
     text = _text()
     start = text.find(f"\n{name} ")
-    return None if start < 0 or name == "name" else text[start + 1 : text.index("\n", start + 1)].split()
+    return (
+        None
+        if start < 0 or name == "name"
+        else text[start + 1 : text.index("\n", start + 1)].split()
+    )
 
 
 @functools.cache

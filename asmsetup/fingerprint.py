@@ -139,8 +139,8 @@ def dependencies(
 
 
 def prerequisites(rule: str) -> list[str]:
-    """Return the files a makefile rule of NASM's names on the right of its colon."""
-    right = rule.replace("\\\n", " ").partition(" :")[2]
+    """Return the files on the right of a makefile rule whose target is ``object``."""
+    right = rule.replace("\\\n", " ").partition(":")[2]
     words = re.split(r"(?<!\\)\s+", right.strip())
     return [_unquoted(word) for word in words if word]
 

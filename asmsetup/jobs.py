@@ -89,11 +89,14 @@ class Queue:
             for _, _, job in self._waiting:
                 job.stop()
             self._waiting.clear()
+            self._changed.notify_all()
 
     def _run(self) -> None:
         while True:
             with self._changed:
                 while not self._waiting:
+                    if self.stopped:
+                        return
                     self._idle += 1
                     self._changed.wait()
                 _, _, job = heapq.heappop(self._waiting)
