@@ -39,6 +39,7 @@ _SECONDS_PER_BYTE = 1e-5
 _OWN_COMPILE = frozenset(
     {
         "distutils.ccompiler",
+        "distutils.compilers.C.base",
         "setuptools._distutils.ccompiler",
         "setuptools._distutils.compilers.C.base",
     }
