@@ -47,6 +47,16 @@ ASK_AGAIN = 24 * 3600
 
 BEHIND = ("nice", "-n", "19")
 MULTIARCH = "x86_64-linux-gnu"
+# gcc would answer for glibc, and CPython's configure stops when that is not what the headers say.
+MUSL_GCC = """\
+#!/bin/sh
+for argument in "$@"; do
+    case "$argument" in
+        -print-multiarch | --print-multiarch) echo x86_64-linux-musl; exit ;;
+    esac
+done
+exec gcc "$@"
+"""
 LEFT_OUT = (
     "./usr/share/doc",
     "./usr/share/man",
@@ -153,9 +163,11 @@ class MuslToolchain:
         suite.forget_packages()
         specs = musl_specs(folder)
         specs.write_text(relocated_specs(specs.read_text(), cache / self.folder))
+        replace_text(folder / "usr/bin/musl-gcc", MUSL_GCC, mode=0o755)
 
     def publish(self, cache: Path) -> Inventory:
-        command = ["gcc", "-specs", str(musl_specs(cache / self.folder))]
+        root = cache / self.folder
+        command = [str(root / "usr/bin/musl-gcc"), "-specs", str(musl_specs(root))]
         name, path = publish_tool("musl-gcc", command, cache)
         with tempfile.TemporaryDirectory() as folder:
             source, program = Path(folder, "nothing.c"), Path(folder, "nothing")
@@ -287,7 +299,10 @@ RECIPES: tuple[Recipe, ...] = (
     PackageRoot(
         name="unstable-debug",
         suite="unstable",
-        packages=("python3.14-dbg", "python3.14-venv", "python3.15-dbg", "python3.15-venv"),
+        packages=(
+            *("python3.14-dbg", "python3.14-venv", "libpython3.14-dev"),
+            *("python3.15-dbg", "python3.15-venv", "libpython3.15-dev"),
+        ),
         interpreters=(("3.14-debug", "usr/bin/python3.14d"), ("3.15-debug", "usr/bin/python3.15d")),
     ),
 )
@@ -465,7 +480,7 @@ class Builder:
         self.environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
         self.environment |= {"CFLAGS": "-O2 -g0"}
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text("")
+        log.unlink(missing_ok=True)
 
     def run(self, folder: Path, *command: str) -> None:
         with self.log.open("a") as log:
