@@ -311,23 +311,20 @@ RECIPES: tuple[Recipe, ...] = (
 def collect(
     recipes: Sequence[Recipe], cache: Path, archive: Archive, *, retry: bool = False
 ) -> Inventory:
-    """Make what is not in the cache, verify what is, and write the inventory of both."""
-    before = load_inventory(cache).missing
-    inventory = Inventory()
-    for recipe in recipes:
-        found = use(recipe, cache)
-        missing = {name: before[name] for name in recipe.provides if name in before}
-        if found is None and (retry or not any(recent(each) for each in missing.values())):
-            try:
-                found = fetch(recipe, cache, archive)
-            except UnavailableError as error:
-                say(f"{', '.join(recipe.provides)}: {error}")
-                asked = time.time() if isinstance(error, RefusedError) else None
-                missing = {name: Missing(str(error), asked) for name in recipe.provides}
-        inventory = merged(inventory, found or Inventory(missing=missing))
-        # After each, so that what a killed run has finished can be used.
-        save_inventory(inventory, cache)
-    return inventory
+    """Verify what is in the cache, make what is not, and write the inventory of both."""
+    known = load_inventory(cache).missing
+    parts = [use(recipe, cache) for recipe in recipes]
+    # At once, and again after each: others may be testing with what is there.
+    save_inventory(merged(parts), cache)
+    for place, recipe in enumerate(recipes):
+        if parts[place] is None:
+            remembered = {name: known[name] for name in recipe.provides if name in known}
+            if not retry and any(map(recent, remembered.values())):
+                parts[place] = Inventory(missing=remembered)
+            else:
+                parts[place] = obtain(recipe, cache, archive)
+            save_inventory(merged(parts), cache)
+    return merged(parts)
 
 
 def use(recipe: Recipe, cache: Path) -> Inventory | None:
@@ -340,6 +337,16 @@ def use(recipe: Recipe, cache: Path) -> Inventory | None:
     except DamagedError as error:
         say(f"{recipe.folder} in the cache is damaged: {error}")
         return None
+
+
+def obtain(recipe: Recipe, cache: Path, archive: Archive) -> Inventory:
+    """What the recipe makes; or what is missing, and why."""
+    try:
+        return fetch(recipe, cache, archive)
+    except UnavailableError as error:
+        say(f"{', '.join(recipe.provides)}: {error}")
+        asked = time.time() if isinstance(error, RefusedError) else None
+        return Inventory(missing={name: Missing(str(error), asked) for name in recipe.provides})
 
 
 def fetch(recipe: Recipe, cache: Path, archive: Archive) -> Inventory:
@@ -369,11 +376,12 @@ def recent(missing: Missing) -> bool:
     return missing.asked is not None and 0 <= time.time() - missing.asked < ASK_AGAIN
 
 
-def merged(one: Inventory, other: Inventory) -> Inventory:
+def merged(parts: Sequence[Inventory | None]) -> Inventory:
+    present = [part for part in parts if part is not None]
     return Inventory(
-        (*one.interpreters, *other.interpreters),
-        {**one.tools, **other.tools},
-        {**one.missing, **other.missing},
+        tuple(interpreter for part in present for interpreter in part.interpreters),
+        {name: path for part in present for name, path in part.tools.items()},
+        {name: why for part in present for name, why in part.missing.items()},
     )
 
 
