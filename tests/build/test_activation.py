@@ -101,7 +101,9 @@ def test_a_project_without_assembly_comes_out_the_same(project: MakeProject, pac
         here = project(package, without_asmsetup=without)
         here.backend("build_sdist", "dist", SOURCE_DATE_EPOCH="1700000000")
         here.wheel(SOURCE_DATE_EPOCH="1700000000")
-        built[without] = {path.name: path.read_bytes() for path in Path(here.folder, "dist").iterdir()}
+        built[without] = {
+            path.name: path.read_bytes() for path in Path(here.folder, "dist").iterdir()
+        }
         shutil.rmtree(here.folder)
 
     assert built[True].keys() == built[False].keys()
