@@ -70,7 +70,8 @@ bench() {
 test_matrix() {
     set_up nasm ld venv c++ headers
     pip install --quiet --group test --editable .
-    run python tools/interpreters.py "$@"
+    run python tools/interpreters.py
+    python -m pytest "$@"
 }
 
 clean() {
