@@ -25,7 +25,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from abi_probe import Abi, Version
+from tools.abi_probe import Abi, Version
 
 Defines = dict[str, str]
 
@@ -42,16 +42,54 @@ UNIVERSAL = "universal"
 # Declared by python.inc itself; the others wait in python/more.inc, for whom
 # they are worth their price.
 STRUCTS = frozenset(
-    """
-    PyObject PyVarObject PyMethodDef PyModuleDef_Base PyModuleDef PyModuleDef_Slot PyType_Slot
-    PyType_Spec PyMemberDef PyGetSetDef Py_buffer PyTypeObject PyNumberMethods PySequenceMethods
-    PyMappingMethods PyAsyncMethods PyBufferProcs PyHeapTypeObject PyLongObject PyFloatObject
-    PyComplexObject Py_complex PyTupleObject PyListObject PyBytesObject PyByteArrayObject
-    PyASCIIObject PyCompactUnicodeObject PyUnicodeObject PyDictObject PySetObject PySliceObject
-    PyCFunctionObject PyCMethodObject PyMemoryViewObject PyCellObject PyMethodObject
-    PyBaseExceptionObject PyWeakReference PyMutex PyCriticalSection PyCriticalSection2
-    PyStructSequence_Field PyStructSequence_Desc PySlot PyABIInfo
-    """.split()
+    (
+        "PyObject",
+        "PyVarObject",
+        "PyMethodDef",
+        "PyModuleDef_Base",
+        "PyModuleDef",
+        "PyModuleDef_Slot",
+        "PyType_Slot",
+        "PyType_Spec",
+        "PyMemberDef",
+        "PyGetSetDef",
+        "Py_buffer",
+        "PyTypeObject",
+        "PyNumberMethods",
+        "PySequenceMethods",
+        "PyMappingMethods",
+        "PyAsyncMethods",
+        "PyBufferProcs",
+        "PyHeapTypeObject",
+        "PyLongObject",
+        "PyFloatObject",
+        "PyComplexObject",
+        "Py_complex",
+        "PyTupleObject",
+        "PyListObject",
+        "PyBytesObject",
+        "PyByteArrayObject",
+        "PyASCIIObject",
+        "PyCompactUnicodeObject",
+        "PyUnicodeObject",
+        "PyDictObject",
+        "PySetObject",
+        "PySliceObject",
+        "PyCFunctionObject",
+        "PyCMethodObject",
+        "PyMemoryViewObject",
+        "PyCellObject",
+        "PyMethodObject",
+        "PyBaseExceptionObject",
+        "PyWeakReference",
+        "PyMutex",
+        "PyCriticalSection",
+        "PyCriticalSection2",
+        "PyStructSequence_Field",
+        "PyStructSequence_Desc",
+        "PySlot",
+        "PyABIInfo",
+    )
 )
 CONSTANTS = re.compile(
     r"METH_|Py_TPFLAGS_|Py_TP_USE_SPEC|Py_(?:am|bf|mod|mp|nb|slot|sq|tp)_|Py_MOD_|PyBUF_|_?Py_T_|T_"
@@ -83,7 +121,7 @@ def dump(abi: Abi) -> str:
     lines += [f"alias {name} {target}" for name, target in sorted(abi.aliases.items())]
     lines += [f"function {name}" for name in sorted(abi.functions)]
     lines += [f"data {name}" for name in sorted(abi.data)]
-    lines += [f"private {name}" for name in sorted(abi.private)]
+    lines += [f"public {name}" for name in sorted(abi.public)]
     lines += [f"debug {name}" for name in sorted(abi.debug_only)]
     return "\n".join(lines) + "\n"
 
@@ -110,7 +148,7 @@ def load(text: str) -> Abi:
             name_sets = {
                 "function": abi.functions,
                 "data": abi.data,
-                "private": abi.private,
+                "public": abi.public,
                 "debug": abi.debug_only,
             }
             name_sets[kind].add(name)
@@ -133,9 +171,9 @@ def stable_since(
     for version in sorted(lists):
         for name in lists[version]:
             since.setdefault(name, version)
-    in_3_10 = facts["3.10-limited"].functions
-    exported = facts["3.10"].functions | facts["3.10"].data | facts["3.10"].private
-    undeclared = set(lists[3, 11]) - facts["3.11-limited"].functions
+    in_3_10 = facts["3.10-limited"].public
+    exported = facts["3.10"].functions | facts["3.10"].data
+    undeclared = set(lists[3, 11]) - facts["3.11-limited"].public
     for name in since:
         if name in in_3_10 or name in undeclared & exported:
             since[name] = (3, 10)
@@ -173,7 +211,7 @@ class Target:
 
 def full_target(name: str, abi: Abi, since: Mapping[str, Version]) -> Target:
     version = version_of(name)
-    exported = abi.functions | abi.data | abi.private
+    exported = abi.functions | abi.data
     return Target(
         name=name,
         file="cp" + name.replace(".", ""),
@@ -182,14 +220,12 @@ def full_target(name: str, abi: Abi, since: Mapping[str, Version]) -> Target:
         defines=defines_of(abi, is_core) | abi.aliases,
         more=defines_of(abi, lambda name: not is_core(name)),
         widths=widths_of(abi),
-        names=abi.functions | abi.data | (exported & (since.keys() | HELPERS)),
+        names=abi.public | (exported & (since.keys() | HELPERS)),
         debug_names=abi.debug_only,
     )
 
 
-def limited_target(
-    name: str, abi: Abi, since: Mapping[str, Version], aliases: Mapping[str, str]
-) -> Target:
+def limited_target(name: str, abi: Abi, since: Mapping[str, Version], aliases: Defines) -> Target:
     version = version_of(name)
     kind = "abi3t" if "t-" in name else "abi3"
     return Target(
@@ -207,7 +243,7 @@ def limited_target(
 
 
 def universal_target(
-    facts: Mapping[str, Abi], since: Mapping[str, Version], aliases: Mapping[str, str]
+    facts: Mapping[str, Abi], since: Mapping[str, Version], aliases: Defines
 ) -> Target:
     """One module for every CPython from 3.10: what is the same everywhere.
 
@@ -301,8 +337,8 @@ def absences(
 ) -> dict[str, Defines]:
     """By target: each name that another target has, defined as an error.
 
-    The parentheses make the definition no expression that EXTERN accepts either,
-    and nasm prints the symbol in it, which is not defined, at the user's line.
+    `%??` is the name; nasm prints the symbol it becomes, which is not defined, at the
+    user's line. The parentheses make it nothing that EXTERN accepts either.
     """
     having: dict[str, list[str]] = {}
     for target in targets.values():
@@ -312,15 +348,15 @@ def absences(
                 having[name].append(target.name)
     return {
         file: {
-            name: f"({name}__{reason_absent(name, target, having[name], since)})"
+            name: f"(%??%+__{reason_absent(name, target, having[name], since)})"
             for name in sorted(having.keys() - set(tables[file]))
         }
         for file, target in targets.items()
     }
 
 
-# NASM's own ISTRUC, AT and IEND on structs that are %defines.
-ISTRUC = """\
+# NASM's own ISTRUC and EXTERN, made to understand what is declared here.
+DIRECTIVES = """\
 ; AT and IEND ask for labels of the struct's name, which only a STRUC makes. A struct
 ; declared here gets one when it is first used; others are none of our business.
 %unimacro istruc 1
@@ -334,6 +370,48 @@ ISTRUC = """\
     %push istruc
         %define %$strucname %1
         %$strucstart:
+%endmacro
+
+; A name this Python lacks arrives as (name__reason). `extern name:weak' takes that away,
+; for it is the way to use a name where there is one; without `weak' it is an error.
+%unimacro extern 1-*
+%imacro extern 1-*.nolist
+    %rep %0
+        PY__extern %1
+        %rotate 1
+    %endrep
+%endmacro
+%macro PY__extern 1+.nolist
+    %defstr PY__text %1
+    %substr PY__part PY__text 1
+    %ifidn PY__part,'('
+        %strlen PY__at PY__text
+        %substr PY__part PY__text PY__at - 4,5
+        %ifidn PY__part,':weak'
+            %assign PY__at 4
+            %rep 99
+                %substr PY__part PY__text PY__at,2
+                %ifidn PY__part,'__'
+                    %exitrep
+                %endif
+                %assign PY__at PY__at + 1
+            %endrep
+            ; In two parts, for the whole would be expanded again.
+            %substr PY__part PY__text 2,2
+            %deftok PY__first PY__part
+            %substr PY__part PY__text 4,PY__at - 4
+            %deftok PY__rest PY__part
+            PY__weak PY__first, PY__rest
+        %else
+            [extern %1]
+        %endif
+    %else
+        [extern %1]
+    %endif
+%endmacro
+%macro PY__weak 2.nolist
+    %undef %1%2
+    [extern %1%2:weak]
 %endmacro
 """
 
@@ -408,7 +486,7 @@ def render_all(facts: Mapping[str, Abi], since: Mapping[str, Version]) -> dict[s
 
         files[f"{file}.inc"] = render_target(target, parts)
         files[f"{file}-more.inc"] = parts("more") + parts("widths")
-    files["abi.inc"] = ISTRUC + select(targets, "")
+    files["abi.inc"] = DIRECTIVES + select(targets, "")
     files["more.inc"] = select(targets, "-more")
     return {path: HEADER + text for path, text in sorted(files.items())}
 
@@ -416,10 +494,24 @@ def render_all(facts: Mapping[str, Abi], since: Mapping[str, Version]) -> dict[s
 def make_targets(facts: Mapping[str, Abi], since: Mapping[str, Version]) -> dict[str, Target]:
     aliases = [set(facts[name].aliases.items()) for name in FULL_TARGETS]
     everywhere = dict(sorted(set.intersection(*aliases)))
+    both_sizes = sizes_of_both_builds(facts)
     targets = [full_target(name, facts[name], since) for name in FULL_TARGETS]
     targets += [limited_target(name, facts[name], since, everywhere) for name in LIMITED_FACTS]
     targets.append(universal_target(facts, since, everywhere))
+    for target in targets:
+        target.defines |= both_sizes
     return {target.file: target for target in targets}
+
+
+def sizes_of_both_builds(facts: Mapping[str, Abi]) -> Defines:
+    """Sizes with the GIL and without, for a module that holds an object of each kind."""
+    defines = {}
+    for struct in sorted(OPEN_STRUCTS):
+        for prefix, free_threaded in (("GIL", False), ("FT", True)):
+            names = [name for name in FULL_TARGETS if name.endswith("t") == free_threaded]
+            (size,) = {facts[name].sizes[struct] for name in names}
+            defines[f"PY__{prefix}_{struct}_size"] = str(size)
+    return defines
 
 
 def render_target(target: Target, parts: Callable[[str], str]) -> str:
@@ -461,3 +553,19 @@ def select(targets: Mapping[str, Target], suffix: str) -> str:
         + chain("PY_VERSION_HEX", r"cp\d+", newer)
         + "%endif\n"
     )
+
+
+# The checker's table.
+
+
+def render_exports(facts: Mapping[str, Abi], since: Mapping[str, Version]) -> str:
+    """Every exported name, a line each: name, kind, publicity, stable since, who exports it."""
+    columns = [(facts[name].functions | facts[name].data) for name in FULL_TARGETS]
+    lines = [f"# {HEADER[2:]}", f"name kind api stable {' '.join(FULL_TARGETS)}\n"]
+    for name in sorted(set[str]().union(*columns)):
+        kind = "data" if any(name in facts[one].data for one in FULL_TARGETS) else "function"
+        api = "public" if any(name in facts[one].public for one in FULL_TARGETS) else "private"
+        stable = "{}.{}".format(*since[name]) if name in since else "-"
+        who = "".join("x" if name in column else "-" for column in columns)
+        lines.append(f"{name} {kind} {api} {stable} {who}\n")
+    return "".join(lines)
