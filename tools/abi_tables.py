@@ -25,7 +25,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from abi_probe import Abi, Version
+from tools.abi_probe import Abi, Version
 
 Defines = dict[str, str]
 
@@ -355,8 +355,8 @@ def absences(
     }
 
 
-# NASM's own ISTRUC, AT and IEND on structs that are %defines.
-ISTRUC = """\
+# NASM's own ISTRUC and EXTERN, made to understand what is declared here.
+DIRECTIVES = """\
 ; AT and IEND ask for labels of the struct's name, which only a STRUC makes. A struct
 ; declared here gets one when it is first used; others are none of our business.
 %unimacro istruc 1
@@ -370,6 +370,48 @@ ISTRUC = """\
     %push istruc
         %define %$strucname %1
         %$strucstart:
+%endmacro
+
+; A name this Python lacks arrives as (name__reason). `extern name:weak' takes that away,
+; for it is the way to use a name where there is one; without `weak' it is an error.
+%unimacro extern 1-*
+%imacro extern 1-*.nolist
+    %rep %0
+        PY__extern %1
+        %rotate 1
+    %endrep
+%endmacro
+%macro PY__extern 1+.nolist
+    %defstr PY__text %1
+    %substr PY__part PY__text 1
+    %ifidn PY__part,'('
+        %strlen PY__at PY__text
+        %substr PY__part PY__text PY__at - 4,5
+        %ifidn PY__part,':weak'
+            %assign PY__at 4
+            %rep 99
+                %substr PY__part PY__text PY__at,2
+                %ifidn PY__part,'__'
+                    %exitrep
+                %endif
+                %assign PY__at PY__at + 1
+            %endrep
+            ; In two parts, for the whole would be expanded again.
+            %substr PY__part PY__text 2,2
+            %deftok PY__first PY__part
+            %substr PY__part PY__text 4,PY__at - 4
+            %deftok PY__rest PY__part
+            PY__weak PY__first, PY__rest
+        %else
+            [extern %1]
+        %endif
+    %else
+        [extern %1]
+    %endif
+%endmacro
+%macro PY__weak 2.nolist
+    %undef %1%2
+    [extern %1%2:weak]
 %endmacro
 """
 
@@ -444,7 +486,7 @@ def render_all(facts: Mapping[str, Abi], since: Mapping[str, Version]) -> dict[s
 
         files[f"{file}.inc"] = render_target(target, parts)
         files[f"{file}-more.inc"] = parts("more") + parts("widths")
-    files["abi.inc"] = ISTRUC + select(targets, "")
+    files["abi.inc"] = DIRECTIVES + select(targets, "")
     files["more.inc"] = select(targets, "-more")
     return {path: HEADER + text for path, text in sorted(files.items())}
 
