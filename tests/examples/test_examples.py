@@ -10,7 +10,9 @@ import pytest
 from tests.projects import REPOSITORY, Project, Python, installed_aside
 
 EXAMPLES = sorted(path.parent.name for path in REPOSITORY.glob("examples/*/pyproject.toml"))
-BUILT = shutil.ignore_patterns("build", "dist", "*.egg-info", "*.so", "__pycache__", ".pytest_cache")
+BUILT = shutil.ignore_patterns(
+    "build", "dist", "*.egg-info", "*.so", "__pycache__", ".pytest_cache"
+)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
