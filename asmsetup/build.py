@@ -12,24 +12,38 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
-from . import cache, elf, includes, jobs, linker, nasm
+from . import cache, includes, jobs, linker, nasm
 from .cache import Cache
+from .check import Finding, report
 from .config import Settings
-from .errors import AsmsetupError, AssembleError, SourceError
-from .files import placed, same_content
+from .errors import AsmsetupError, AssembleError, CheckError, SourceError
+from .files import placed, same_content, write_text
 from .includes import INCLUDE_DIR
+from .inspection import Inspector
 from .jobs import Job, Queue
-from .linker import LinkerOptions
+from .linker import ModuleFile
 from .nasm import AssemblerOptions, Macro, Nasm
 from .objects import ObjectFile, Objects
 from .target import Target
 
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Talk:
+    """Where a build says what it has to say; what fails is raised instead."""
+
+    progress: Say
+    warning: Say
+    detail: Say
+    """The commands run, for those who ask (-v)."""
 
 
 @dataclass(frozen=True)
@@ -40,39 +54,27 @@ class Recipe:
     """The module's full name, with its packages."""
     sources: tuple[str, ...]
     options: AssemblerOptions
-    limited_api: int | None = None
-    """The lowest version of a stable-ABI module, as Py_LIMITED_API has it."""
+    limited_api: tuple[int, int] | None = None
+    """The lowest Python of a module for the stable ABI."""
     universal: bool = False
     """One module for every CPython, free-threaded ones included."""
-
-
-@dataclass(frozen=True)
-class ModuleFile:
-    """A module to link from objects that are there."""
-
-    name: str
-    path: str
-    objects: tuple[str, ...]
-    exported: tuple[str, ...]
-    options: LinkerOptions
 
 
 class Builder:
     """Builds the modules of one project, each object once."""
 
-    def __init__(
-        self, settings: Settings, target: Target, folder: str, say: Say, warn: Say
-    ) -> None:
-        """``folder`` takes everything built on the way; ``say`` tells progress, ``warn`` the rest."""
+    def __init__(self, settings: Settings, target: Target, folder: str, talk: Talk) -> None:
+        """``folder`` takes everything that is built on the way to modules."""
         self.settings = settings
         self.target = target
         self.folder = folder
         self.queue = Queue(settings.jobs or jobs.available())
         self.reader = includes.Reader()
-        self._say = say
-        self._warn = warn
+        self.talk = talk
+        self._planned: dict[Recipe, list[ObjectFile]] = {}
         self._lock = threading.Lock()
         self._jobs: dict[str, Job | None] = {}
+        self._started: dict[str, ObjectFile] = {}
         self._done = 0
 
     @cached_property
@@ -82,13 +84,19 @@ class Builder:
 
     @cached_property
     def _objects(self) -> Objects:
-        return Objects(self.nasm, self.reader, self._cache, self.settings.launcher)
+        return Objects(
+            self.nasm, self.reader, self._cache, self.settings.launcher, self.talk.detail
+        )
+
+    @cached_property
+    def _inspector(self) -> Inspector:
+        return Inspector(self.target, self._objects.listing, strict=self.settings.strict)
 
     @cached_property
     def _cache(self) -> Cache | None:
         if not self.settings.cache:
             return None
-        return Cache(cache.folder(os.environ), cache.size_limit(os.environ), self._warn)
+        return Cache(cache.folder(os.environ), cache.size_limit(os.environ), self.talk.warning)
 
     @cached_property
     def ld(self) -> str:
@@ -100,6 +108,11 @@ class Builder:
 
         Raises SourceError naming each source that is not there.
         """
+        if recipe not in self._planned:
+            self._planned[recipe] = self._plan(recipe)
+        return self._planned[recipe]
+
+    def _plan(self, recipe: Recipe) -> list[ObjectFile]:
         missing = [source for source in recipe.sources if not os.path.isfile(source)]
         if missing:
             raise SourceError(
@@ -136,7 +149,8 @@ class Builder:
         if self.target.debug:
             facts.append(("Py_DEBUG", "1"))
         if recipe.limited_api is not None:
-            facts.append(("Py_LIMITED_API", f"0x{recipe.limited_api:08X}"))
+            major, minor = recipe.limited_api
+            facts.append(("Py_LIMITED_API", f"0x{major:02X}{minor:02X}0000"))
         return facts
 
     def _object_path(self, source: str, options: AssemblerOptions) -> str:
@@ -163,9 +177,14 @@ class Builder:
             if not self._objects.is_up_to_date(wanted)
         }
         # All are known before the first one is done: the count that is shown is right.
+        self._started.update(new)
         self._jobs.update({path: stale[path][0] if path in stale else None for path in new})
         for job, cost in stale.values():
             self.queue.add(job, cost)
+
+    def assembled(self, paths: Iterable[str]) -> list[ObjectFile]:
+        """Return those of the files that are objects of this build, in the order of ``paths``."""
+        return [self._started[path] for path in paths if path in self._started]
 
     def is_up_to_date(self, wanted: ObjectFile) -> bool:
         """Tell whether a started object was up to date before."""
@@ -177,9 +196,9 @@ class Builder:
             verb, warnings = "nasm", self._objects.assemble(wanted)
         with self._lock:
             self._done += 1
-            self._say(f"[{self._done}/{self._count}] {verb} {wanted.source}")
+            self.talk.progress(f"[{self._done}/{self._count}] {verb} {wanted.source}")
             if warnings:
-                self._warn(warnings)
+                self.talk.warning(warnings)
 
     @property
     def _count(self) -> int:
@@ -208,25 +227,57 @@ class Builder:
 
     def link(self, module: ModuleFile) -> None:
         """Link a module of nothing but assembly. Raises LinkError with ld's own words."""
-        facts = [elf.read(path) for path in module.objects]
-        script = self.version_script(module.name, module.exported)
-        self._say(f"ld {module.path}")
-        with placed(module.path) as partial:
-            said = linker.link(
-                linker.command(
-                    self.ld, module.objects, partial, script, module.options, _c_library(facts)
-                )
+        self.talk.progress(f"ld {module.path}")
+        with self.placed(module) as partial:
+            command = linker.command(
+                self.ld,
+                module.objects,
+                partial,
+                self.version_script(module),
+                module.options,
+                self._inspector.c_library(module),
             )
+            self.talk.detail(shlex.join(command))
+            said = linker.link(command)
+        if said:
+            self.talk.warning(said)
+
+    def check(self, module: ModuleFile, others: Callable[[], Iterable[ModuleFile]]) -> None:
+        """Judge the objects of a module before they are linked.
+
+        Warnings are shown. When anything would not work, ``others`` are judged
+        as well, so that all mistakes are told at once. Raises CheckError.
+        """
+        findings = self._inspector.before_link(module)
+        if any(finding.is_error for finding in findings):
+            for other in others():
+                findings += self._inspector.before_link(other)
+        self._tell(findings)
+
+    @contextmanager
+    def placed(self, module: ModuleFile) -> Iterator[str]:
+        """Yield a path to link a module to; it takes the module's place when it is found sound.
+
+        Raises CheckError for what is not.
+        """
+        with placed(module.path) as partial:
+            yield partial
+            self._tell(self._inspector.after_link(module, partial))
             if same_content(partial, module.path):
                 os.remove(partial)
-        if said:
-            self._warn(said)
 
-    def version_script(self, name: str, exported: Iterable[str]) -> str:
-        """Write the linker script that exports these names of a module; return its path."""
-        path = os.path.join(self.folder, f"{name}.exports")
-        with placed(path) as partial, open(partial, "w", encoding="utf-8") as file:
-            file.write(linker.version_script(exported))
+    def _tell(self, findings: list[Finding]) -> None:
+        if not findings:
+            return
+        if any(finding.is_error for finding in findings):
+            raise CheckError(f"this would not work:\n{report(findings)}")
+        self.talk.warning(report(findings))
+
+    def version_script(self, module: ModuleFile) -> str:
+        """Write the linker script that says what a module exports; return its path."""
+        path = os.path.join(self.folder, f"{module.name}.exports")
+        with placed(path) as partial:
+            write_text(partial, linker.version_script((*module.entry_points, *module.exported)))
         return path
 
 
@@ -255,11 +306,3 @@ def entry_points(name: str) -> tuple[str, str]:
     except UnicodeEncodeError:
         suffix = "U_" + short.encode("punycode").replace(b"-", b"_").decode()
     return f"PyInit{suffix}", f"PyModExport{suffix}"
-
-
-def _c_library(objects: Sequence[elf.ElfFacts]) -> list[str]:
-    """Return the C library's files if any name the objects leave open is not CPython's."""
-    undefined = {symbol.name for facts in objects for symbol in facts.undefined}
-    if all(name.startswith(("Py", "_Py")) for name in undefined):
-        return []
-    return linker.c_library_files()

@@ -26,6 +26,21 @@ def placed(path: str) -> Iterator[str]:
             os.remove(partial)
 
 
+def write_text(path: str, text: str) -> None:
+    """Write a file of ours: UTF-8, whatever the locale."""
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def same_text(path: str, text: str) -> bool:
+    """Tell whether a file of ours is there and holds just this text."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read() == text
+    except (FileNotFoundError, UnicodeDecodeError):
+        return False
+
+
 def same_content(one: str, other: str) -> bool:
     """Tell whether both files are there and hold the same bytes."""
     try:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from . import fingerprint as prints
@@ -41,13 +43,19 @@ class Objects:
     """Brings the objects of one build up to date."""
 
     def __init__(
-        self, assembler: Nasm, reader: Reader, cache: Cache | None, launcher: Sequence[str] = ()
+        self,
+        assembler: Nasm,
+        reader: Reader,
+        cache: Cache | None,
+        launcher: Sequence[str] = (),
+        show: Callable[[str], None] = lambda command: None,
     ) -> None:
-        """``launcher`` is a command that is put in front of NASM's."""
+        """``launcher`` is a command that is put in front of NASM's; ``show`` gets each command."""
         self._nasm = assembler
         self._reader = reader
         self._cache = cache
         self._launcher = launcher
+        self._show = show
         self._environment = nasm.environment()
         self._fingerprints: dict[ObjectFile, Fingerprint] = {}
 
@@ -117,21 +125,35 @@ class Objects:
             self._cache.put(completed, about.encode() + b"\n" + content)
         return said
 
+    def listing(self, wanted: ObjectFile) -> str:
+        """Assemble a source once more, and return the listing NASM writes beside the object."""
+        with tempfile.TemporaryDirectory(dir=os.path.dirname(wanted.path)) as folder:
+            output, path = os.path.join(folder, "object"), os.path.join(folder, "listing")
+            options = replace(wanted.options, args=(*wanted.options.args, "-l", path))
+            self._shown(nasm.command(self._nasm.path, wanted.source, output, options), wanted)
+            with open(path, encoding="utf-8", errors="surrogateescape") as file:
+                return file.read()
+
     def _run(self, wanted: ObjectFile, output: str, *, asking: bool) -> tuple[str, list[str]]:
         """Run NASM; return its warnings and, when asked for, its rules of dependency."""
         command = nasm.command(self._nasm.path, wanted.source, output, wanted.options)
+        launched = [*self._launcher, *command]
         if not asking:
-            return nasm.assemble([*self._launcher, *command], wanted.source), []
+            return self._shown(launched, wanted), []
         rules = f"{output}.d"
         try:
-            said = nasm.assemble([*self._launcher, *nasm.asking(command, rules)], wanted.source)
+            said = self._shown(nasm.asking(launched, rules), wanted)
             texts = [_rules(rules)]
             if nasm.forgets_includes(self._nasm.version):
-                nasm.assemble(nasm.asking(nasm.preprocessing(command), rules), wanted.source)
+                self._shown(nasm.asking(nasm.preprocessing(command), rules), wanted)
                 texts.append(_rules(rules))
         finally:
             _remove(rules)
         return said, texts
+
+    def _shown(self, command: Sequence[str], wanted: ObjectFile) -> str:
+        self._show(shlex.join(command))
+        return nasm.assemble(command, wanted.source)
 
     def _answers(self, print_: Fingerprint) -> list[Dependencies]:
         """Return what NASM has said before of the files this text makes it read."""

@@ -9,30 +9,31 @@ of nothing but assembly is linked by ld in the second.
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import os
 import sys
 import sysconfig
 import threading
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
 from typing import Any
 
 from setuptools import Extension
 from setuptools.command.build_ext import build_ext
 
 from .. import linker, target
-from ..build import Builder, ModuleFile, Recipe
+from ..build import Builder, Recipe, Talk, entry_points
 from ..errors import AsmsetupError
-from ..files import placed
+from ..files import placed, same_text, write_text
 from ..hook import is_assembly
 from ..jobs import Job
-from ..linker import LinkerOptions
+from ..linker import LinkerOptions, ModuleFile
 from ..nasm import AssemblerOptions
 from ..objects import ObjectFile
 from .c_sources import CSources, understood
-from .extensions import ExtraArgs, args_for, by_language, exported, is_mixed
+from .extensions import ExtraArgs, args_for, by_language, is_mixed
 from .session import lowest_version, settings, setuptools_errors
 
 
@@ -54,32 +55,54 @@ class Assembler:
             self._settings,
             target.running(),
             os.path.join(_lasting_folder(command), "asm"),
-            self._say,
-            lambda text: command.announce(text, logging.WARNING),
+            Talk(
+                progress=lambda text: command.announce(text, logging.INFO),
+                warning=lambda text: command.announce(text, logging.WARNING),
+                detail=lambda text: command.announce(text, logging.DEBUG),
+            ),
         )
 
-    def _say(self, text: str) -> None:
-        self._command.announce(text, logging.INFO)
+    @contextmanager
+    def building(self, ext: Extension) -> Iterator[Extension]:
+        """Yield the extension as the classes below are to see it.
 
-    def prepared(self, ext: Extension) -> Extension:
-        """Return the extension as the classes below are to see it.
-
-        The first call starts assembling for all extensions; ``compile`` waits for the objects
-        of its own. Raises what stands in the way of this one.
+        Inside, this thread's calls of the compiler are about this extension.
+        The first call starts assembling for all extensions; ``compile`` waits
+        for the objects of its own. Raises setuptools' errors.
         """
-        own = self._plan(ext)
-        with self._lock:
-            self._take_place()
-            self._start_all()
-            self._builder.start(own, vital=not ext.optional)
+        with setuptools_errors():
+            own = self._plan(ext)
+            with self._lock:
+                self._take_place()
+                self._start_all()
+                self._builder.start(own, vital=not ext.optional)
         self._building.ext = ext
+        try:
+            yield self._as_seen_below(ext, own)
+        finally:
+            self._building.ext = None
+
+    def _as_seen_below(self, ext: Extension, objects: list[ObjectFile]) -> Extension:
         wanted = copy.copy(ext)
-        # distutils goes by time stamps and takes a missing file for a new one. Linking assembly
-        # is cheaper than any question whether it must be, and changes no file in vain.
-        marker = f"link {ext.name}"
-        kept = is_mixed(ext) and all(map(self._builder.is_up_to_date, own))
-        wanted.depends = [*ext.depends, *([item.path for item in own] if kept else [marker])]
+        # distutils goes by time stamps alone, and takes a missing file for a new one. Linking
+        # assembly is cheaper than any question whether it must be, and changes no file in vain.
+        if (
+            is_mixed(ext)
+            and all(map(self._builder.is_up_to_date, objects))
+            and same_text(self._record_path(ext), self._record(ext, objects))
+        ):
+            wanted.depends = [*ext.depends, *(item.path for item in objects)]
+        else:
+            wanted.depends = [*ext.depends, f"always build {ext.name}"]
         return wanted
+
+    def _record_path(self, ext: Extension) -> str:
+        return os.path.join(self._builder.folder, f"{ext.name}.inputs")
+
+    def _record(self, ext: Extension, objects: list[ObjectFile]) -> str:
+        """Return all that a mixed module is built from, apart from the content of its C sources."""
+        said = [vars(ext), [item.path for item in objects], asdict(self._settings)]
+        return json.dumps([*said, os.environ.get("CFLAGS")], default=str, sort_keys=True)
 
     def _start_all(self) -> None:
         if self._started:
@@ -99,15 +122,9 @@ class Assembler:
 
     def _plan(self, ext: Extension) -> list[ObjectFile]:
         undefined = [(name,) for name in ext.undef_macros]
-        return self._builder.plan(
-            self._recipe(
-                ext,
-                ext.sources,
-                [*ext.define_macros, *undefined],
-                ext.include_dirs,
-                ext.extra_compile_args,
-            )
-        )
+        macros = [*ext.define_macros, *undefined]
+        recipe = self._recipe(ext, ext.sources, macros, ext.include_dirs, ext.extra_compile_args)
+        return self._builder.plan(recipe)
 
     def _recipe(
         self,
@@ -134,14 +151,13 @@ class Assembler:
             universal=self._settings.universal,
         )
 
-    def _limited_api(self, ext: Extension) -> int | None:
+    def _limited_api(self, ext: Extension) -> tuple[int, int] | None:
         # The file name shows what setuptools made of py_limited_api for this interpreter.
         fullname = self._command.get_ext_fullname(ext.name)
         filename: str = self._command.get_ext_filename(fullname)
         if ".abi3" not in os.path.basename(filename):
             return None
-        major, minor = lowest_version(self._command.distribution, self._settings)
-        return major << 24 | minor << 16
+        return lowest_version(self._command.distribution, self._settings)
 
     def _take_place(self) -> None:
         """Replace the two calls on the compiler object that is in use now."""
@@ -153,7 +169,7 @@ class Assembler:
         self._link_shared_object = compiler.link_shared_object
         self._c_sources = None
         if understood(compiler, self._compile):
-            self._c_sources = CSources(compiler, self._builder, self._say)
+            self._c_sources = CSources(compiler, self._builder)
         compiler.compile = self.compile
         compiler.link_shared_object = self.link_shared_object
 
@@ -213,36 +229,11 @@ class Assembler:
     ) -> None:
         """CCompiler.link_shared_object, with ld for a module of nothing but assembly."""
         ext = getattr(self._building, "ext", None)
-        if ext is not None and not is_mixed(ext):
-            compiler = self._compiler
-            options = LinkerOptions(
-                library_dirs=(*(library_dirs or ()), *compiler.library_dirs),
-                libraries=(*(libraries or ()), *compiler.libraries),
-                runtime_library_dirs=(
-                    *(runtime_library_dirs or ()),
-                    *compiler.runtime_library_dirs,
-                ),
-                args=tuple(
-                    linker.for_ld(
-                        [*self._settings.ld_args, *self._settings.ldflags, *(extra_postargs or ())]
-                    )
-                ),
-                debug=self._settings.debug,
-            )
-            module = ModuleFile(
-                ext.name,
-                output_filename,
-                (*objects, *compiler.objects),
-                exported(ext),
-                options,
-            )
-            with setuptools_errors():
-                self._builder.link(module)
-            return
-        with placed(output_filename) as partial:
+
+        def link_with_driver(output: str, flags: list[str]) -> None:
             self._link_shared_object(
                 objects,
-                partial,
+                output,
                 output_dir,
                 libraries,
                 library_dirs,
@@ -250,16 +241,87 @@ class Assembler:
                 export_symbols,
                 debug,
                 extra_preargs,
-                [*(extra_postargs or ()), *self._driver_flags(ext)],
+                [*(extra_postargs or ()), *flags],
                 build_temp,
                 target_lang,
             )
 
-    def _driver_flags(self, ext: Extension | None) -> list[str]:
-        """Return what the C compiler's driver must be told when there is assembly in the module."""
         if ext is None:
-            return []
-        script = self._builder.version_script(ext.name, exported(ext))
+            link_with_driver(output_filename, [])
+            return
+        options = self._linker_options(
+            libraries or (),
+            library_dirs or (),
+            runtime_library_dirs or (),
+            extra_postargs or (),
+        )
+        module = self._module(ext, output_filename, objects, options)
+        with setuptools_errors():
+            self._builder.check(module, lambda: self._other_modules(ext))
+            if not is_mixed(ext):
+                self._builder.link(module)
+                return
+            with self._builder.placed(module) as partial:
+                link_with_driver(partial, self._driver_flags(module))
+        with placed(self._record_path(ext)) as partial:
+            write_text(partial, self._record(ext, self._plan(ext)))
+
+    def _linker_options(
+        self,
+        libraries: Iterable[str],
+        library_dirs: Iterable[str],
+        runtime_library_dirs: Iterable[str],
+        extra_args: Iterable[str],
+    ) -> LinkerOptions:
+        compiler = self._compiler
+        args = [*self._settings.ld_args, *self._settings.ldflags, *extra_args]
+        return LinkerOptions(
+            library_dirs=(*library_dirs, *compiler.library_dirs),
+            libraries=(*libraries, *compiler.libraries),
+            runtime_library_dirs=(*runtime_library_dirs, *compiler.runtime_library_dirs),
+            args=tuple(linker.for_ld(args)),
+            debug=self._settings.debug,
+        )
+
+    def _module(
+        self, ext: Extension, path: str, objects: Sequence[str], options: LinkerOptions
+    ) -> ModuleFile:
+        """Return the module that is linked from ``objects``, the user's own among them."""
+        assembled = self._builder.assembled(objects)
+        extra = (*ext.extra_objects, *self._compiler.objects)
+        made = {item.path for item in assembled}
+        return ModuleFile(
+            name=ext.name,
+            path=path,
+            assembled=tuple(assembled),
+            compiled=tuple(path for path in objects if path not in made and path not in extra),
+            extra_objects=extra,
+            entry_points=entry_points(ext.name),
+            exported=tuple(ext.export_symbols or ()),
+            options=options,
+            limited_api=self._limited_api(ext),
+            universal=self._settings.universal,
+        )
+
+    def _other_modules(self, ext: Extension) -> Iterator[ModuleFile]:
+        """Yield the other modules that must come out well and are of nothing but assembly."""
+        for other in self._extensions():
+            if other is ext or other.optional or is_mixed(other):
+                continue
+            planned = self._plan(other)
+            self._builder.require(planned, vital=True)
+            options = self._linker_options(
+                other.libraries,
+                other.library_dirs,
+                other.runtime_library_dirs,
+                other.extra_link_args,
+            )
+            path = str(self._command.get_ext_fullpath(other.name))
+            yield self._module(other, path, [item.path for item in planned], options)
+
+    def _driver_flags(self, module: ModuleFile) -> list[str]:
+        """Return what the C compiler's driver must be told when there is assembly in the module."""
+        script = self._builder.version_script(module)
         own = [word for flag in self._settings.ld_args for word in ("-Xlinker", flag)]
         return [*linker.driver_flags(script, debug=self._settings.debug), *own]
 

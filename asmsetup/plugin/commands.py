@@ -52,13 +52,16 @@ class BuildExt(Command):
             require_sources(ext)
             if is_universal():
                 require_universal([ext])
-            if any(map(is_assembly, ext.sources)):
-                ext = self._assembler.prepared(ext)
-        super().build_extension(ext)
+        if not any(map(is_assembly, ext.sources)):
+            super().build_extension(ext)
+            return
+        with self._assembler.building(ext) as wanted:
+            super().build_extension(wanted)
 
     @cached_property
     def _assembler(self) -> Assembler:
-        return Assembler(self)
+        with setuptools_errors():
+            return Assembler(self)
 
     def get_ext_filename(self, fullname: str) -> str:
         """Return the module's path below the build folder; see setuptools.
