@@ -441,6 +441,7 @@ def _local_exec(place: Place) -> Finding:
         ERROR,
         f"`{place.target}' is reached as a thread-local variable of the program itself, which a"
         " module is not: the linker refuses",
-        *(("compile it with -fPIC",) if place.object.source is None else ()),
-        "keep the value in the module's state, or in C with -fPIC",
+        "compile it with -fPIC"
+        if place.object.source is None
+        else "keep the value in the module's state, or in C with -fPIC",
     )
