@@ -361,7 +361,11 @@ def fetch(recipe: Recipe, cache: Path, archive: Archive) -> Inventory:
     partial = final.with_name(f"{final.name}.partial")
     remove(partial)
     partial.mkdir(parents=True)
-    recipe.make(cache, archive, partial)
+    try:
+        recipe.make(cache, archive, partial)
+    except UnavailableError:
+        remove(partial)
+        raise
     remove(final)
     partial.rename(final)
     try:

@@ -343,6 +343,7 @@ def test_what_cannot_be_had_is_named_and_the_rest_goes_on(
     there = HomeMade(tmp_path / "two")
     inventory = collect([lacking, there], tmp_path, archive)
     assert inventory.missing == {"3.99t": Missing("no gcc")}
+    assert [each.name for each in (tmp_path / "roots").iterdir()] == ["home"]
     assert [each.name for each in inventory.interpreters] == list(there.provides)
     assert "3.99t: no gcc" in capsys.readouterr().err
     assert "missing: 3.99t: no gcc" in report([], inventory)
