@@ -1,0 +1,308 @@
+"""The pipeline: recipe -> objects -> module. Read this page first.
+
+    Extension -> Recipe -> ObjectFile... -> module.so -> wheel -> tagged wheel
+                 plugin    plan  assemble   link         wheel
+
+Knows files and tools, not setuptools: plugin.py makes the recipes and shows
+what is said here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+
+from . import cache, includes, jobs, linker, nasm
+from .cache import Cache
+from .check import Finding, report
+from .config import Settings
+from .errors import AsmsetupError, AssembleError, CheckError, SourceError
+from .files import placed, same_content, write_text
+from .includes import INCLUDE_DIR
+from .inspection import Inspector
+from .jobs import Job, Queue
+from .linker import ModuleFile
+from .nasm import AssemblerOptions, Macro, Nasm
+from .objects import ObjectFile, Objects
+from .target import Target
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Talk:
+    """Where a build says what it has to say; what fails is raised instead."""
+
+    progress: Say
+    warning: Say
+    detail: Say
+    """The commands run, for those who ask (-v)."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What one extension says about its assembly sources."""
+
+    name: str
+    """The module's full name, with its packages."""
+    sources: tuple[str, ...]
+    options: AssemblerOptions
+    limited_api: tuple[int, int] | None = None
+    """The lowest Python of a module for the stable ABI."""
+    universal: bool = False
+    """One module for every CPython, free-threaded ones included."""
+
+
+class Builder:
+    """Builds the modules of one project, each object once."""
+
+    def __init__(self, settings: Settings, target: Target, folder: str, talk: Talk) -> None:
+        """``folder`` takes everything that is built on the way to modules."""
+        self.settings = settings
+        self.target = target
+        self.folder = folder
+        self.queue = Queue(settings.jobs or jobs.available())
+        self.reader = includes.Reader()
+        self._talk = talk
+        self._planned: dict[Recipe, list[ObjectFile]] = {}
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Job | None] = {}
+        self._started: dict[str, ObjectFile] = {}
+        self._done = 0
+
+    @cached_property
+    def nasm(self) -> Nasm:
+        """The NASM of this build; looked for when there is something to assemble."""
+        return nasm.find(self.settings.nasm)
+
+    @cached_property
+    def _objects(self) -> Objects:
+        return Objects(
+            self.nasm, self.reader, self._cache, self.settings.launcher, self._talk.detail
+        )
+
+    @cached_property
+    def _inspector(self) -> Inspector:
+        return Inspector(self.target, self._objects.listing, strict=self.settings.strict)
+
+    @cached_property
+    def _cache(self) -> Cache | None:
+        if not self.settings.cache:
+            return None
+        return Cache(cache.folder(os.environ), cache.size_limit(os.environ), self._talk.warning)
+
+    @cached_property
+    def ld(self) -> str:
+        """The linker of this build; looked for when there is something to link."""
+        return linker.find(self.settings.ld)
+
+    def plan(self, recipe: Recipe) -> list[ObjectFile]:
+        """Return the objects a recipe asks for, one a source, in the sources' order.
+
+        Raises SourceError naming each source that is not there.
+        """
+        if recipe not in self._planned:
+            self._planned[recipe] = self._plan(recipe)
+        return self._planned[recipe]
+
+    def _plan(self, recipe: Recipe) -> list[ObjectFile]:
+        missing = [source for source in recipe.sources if not os.path.isfile(source)]
+        if missing:
+            raise SourceError(
+                "\n".join(f"{source}: there is no such source file" for source in missing),
+                f"Extension {recipe.name!r} names it; paths start from {os.getcwd()}",
+            )
+        return [self._object(recipe, source) for source in recipe.sources]
+
+    def _object(self, recipe: Recipe, source: str) -> ObjectFile:
+        options = self._options(recipe, source)
+        return ObjectFile(source, self._object_path(source, options), options)
+
+    def _options(self, recipe: Recipe, source: str) -> AssemblerOptions:
+        include_dirs = (*search_path(source, recipe.options.include_dirs), INCLUDE_DIR)
+        args = (*self.settings.nasm_args, *recipe.options.args)
+        # What a source does not ask for it is not told: so its object is the same for every
+        # Python, unless it really depends on one.
+        mentioned = self.reader.closure(source, include_dirs, args).mentioned
+        facts = [macro for macro in self._target_macros(recipe) if macro[0] in mentioned]
+        return replace(
+            recipe.options,
+            include_dirs=include_dirs,
+            define=(*facts, *recipe.options.define),
+            args=args,
+        )
+
+    def _target_macros(self, recipe: Recipe) -> list[Macro]:
+        """Return what the target is, under the names CPython's headers use."""
+        if recipe.universal:
+            return [("PY_UNIVERSAL", "1")]
+        facts: list[Macro] = [("PY_VERSION_HEX", f"0x{self.target.version_hex:08X}")]
+        if self.target.free_threaded:
+            facts.append(("Py_GIL_DISABLED", "1"))
+        if self.target.debug:
+            facts.append(("Py_DEBUG", "1"))
+        if recipe.limited_api is not None:
+            major, minor = recipe.limited_api
+            facts.append(("Py_LIMITED_API", f"0x{major:02X}{minor:02X}0000"))
+        return facts
+
+    def _object_path(self, source: str, options: AssemblerOptions) -> str:
+        """Return where the object goes: named by its source and by a hash of its command.
+
+        So x.c and x.asm, a/x.asm and b/x.asm, and one source with two sets of
+        macros never meet, and two extensions that ask for the same object do.
+        """
+        # asmsetup's own folder is another one in each isolated build: it is named, not spelt.
+        own = tuple("<asmsetup>" if d == INCLUDE_DIR else d for d in options.include_dirs)
+        command = nasm.command("nasm", source, "", replace(options, include_dirs=own))
+        digest = hashlib.blake2b(json.dumps(command).encode(), digest_size=8).hexdigest()
+        return os.path.join(self.folder, f"{os.path.basename(source)[-100:]}.{digest}.o")
+
+    def start(self, objects: Iterable[ObjectFile], *, vital: bool) -> None:
+        """Queue those objects that are not up to date; ``require`` waits for them.
+
+        When a vital one fails, nothing that has not started will.
+        """
+        new = {wanted.path: wanted for wanted in objects if wanted.path not in self._jobs}
+        stale = {
+            path: (Job(partial(self._make, wanted), vital), self._objects.cost(wanted))
+            for path, wanted in new.items()
+            if not self._objects.is_up_to_date(wanted)
+        }
+        # All are known before the first one is done: the count that is shown is right.
+        self._started.update(new)
+        self._jobs.update({path: stale[path][0] if path in stale else None for path in new})
+        for job, cost in stale.values():
+            self.queue.add(job, cost)
+
+    def assembled(self, paths: Iterable[str]) -> list[ObjectFile]:
+        """Return those of the files that are objects of this build, in the order of ``paths``."""
+        return [self._started[path] for path in paths if path in self._started]
+
+    def is_up_to_date(self, wanted: ObjectFile) -> bool:
+        """Tell whether a started object was up to date before."""
+        return self._jobs[wanted.path] is None
+
+    def _make(self, wanted: ObjectFile) -> None:
+        verb, warnings = "cached", self._objects.from_cache(wanted)
+        if warnings is None:
+            verb, warnings = "nasm", self._objects.assemble(wanted)
+        with self._lock:
+            self._done += 1
+            self._talk.progress(f"[{self._done}/{self._count}] {verb} {wanted.source}")
+            if warnings:
+                self._talk.warning(warnings)
+
+    @property
+    def _count(self) -> int:
+        return sum(job is not None for job in self._jobs.values())
+
+    def require(
+        self, objects: Iterable[ObjectFile], others: Iterable[Job] = (), *, vital: bool
+    ) -> None:
+        """Wait until these objects and other jobs are done; raise all errors if one has failed.
+
+        For a vital module that is also when any other vital object failed.
+        Raises AssembleError with everything NASM said.
+        """
+        own = [*others, *(job for wanted in objects if (job := self._jobs[wanted.path]))]
+        self.queue.wait(own)
+        if all(job.error is None for job in own) and not (vital and self.queue.stopped):
+            return
+        everything = [job for job in self._jobs.values() if job is not None and job.vital]
+        _raise_all(self.queue.wait([*own, *everything]))
+
+    def finish(self) -> None:
+        """Let nothing start any more, and leave the cache in order."""
+        self.queue.stop()
+        if "_cache" in self.__dict__ and self._cache is not None:
+            self._cache.close()
+
+    def link(self, module: ModuleFile) -> None:
+        """Link a module of nothing but assembly. Raises LinkError with ld's own words."""
+        self._talk.progress(f"ld {module.path}")
+        with self.placed(module) as partial:
+            command = linker.command(
+                self.ld,
+                module.objects,
+                partial,
+                self.version_script(module),
+                module.options,
+                self._inspector.c_library(module),
+            )
+            self._talk.detail(shlex.join(command))
+            said = linker.link(command)
+        if said:
+            self._talk.warning(said)
+
+    def check(self, module: ModuleFile, others: Callable[[], Iterable[ModuleFile]]) -> None:
+        """Judge the objects of a module before they are linked.
+
+        Warnings are shown. When anything would not work, ``others`` are judged
+        as well, so that all mistakes are told at once. Raises CheckError.
+        """
+        findings = self._inspector.before_link(module)
+        if any(finding.is_error for finding in findings):
+            for other in others():
+                findings += self._inspector.before_link(other)
+        self._tell(findings)
+
+    @contextmanager
+    def placed(self, module: ModuleFile) -> Iterator[str]:
+        """Yield a path to link a module to; it takes the module's place when it is found sound.
+
+        Raises CheckError for what is not.
+        """
+        with placed(module.path) as partial:
+            yield partial
+            self._tell(self._inspector.after_link(module, partial))
+            if same_content(partial, module.path):
+                os.remove(partial)
+
+    def _tell(self, findings: list[Finding]) -> None:
+        if not findings:
+            return
+        if any(finding.is_error for finding in findings):
+            raise CheckError(f"this would not work:\n{report(findings)}")
+        self._talk.warning(report(findings))
+
+    def version_script(self, module: ModuleFile) -> str:
+        """Write the linker script that says what a module exports; return its path."""
+        path = os.path.join(self.folder, f"{module.name}.exports")
+        with placed(path) as partial:
+            write_text(partial, linker.version_script((*module.entry_points, *module.exported)))
+        return path
+
+
+def _raise_all(errors: Iterable[BaseException]) -> None:
+    """Raise the errors as one; what is no error of the user's first, as it is."""
+    distinct = list(dict.fromkeys(errors))
+    if not distinct:
+        raise AssembleError("the build was stopped")
+    for error in distinct:
+        if len(distinct) == 1 or not isinstance(error, AsmsetupError):
+            raise error
+    raise AssembleError("\n".join(map(str, distinct)))
+
+
+def search_path(source: str, include_dirs: Sequence[str]) -> tuple[str, ...]:
+    """Return where NASM looks after the project root: the source's folder, then include_dirs."""
+    folder = os.path.dirname(source) or os.curdir
+    return tuple(dict.fromkeys((folder, *include_dirs)))
+
+
+def entry_points(name: str) -> tuple[str, str]:
+    """Return the names CPython looks up in the module ``name`` (PEP 489, PEP 793)."""
+    short = name.rpartition(".")[2]
+    try:
+        suffix = "_" + short.encode("ascii").decode()
+    except UnicodeEncodeError:
+        suffix = "U_" + short.encode("punycode").replace(b"-", b"_").decode()
+    return f"PyInit{suffix}", f"PyModExport{suffix}"

@@ -1,0 +1,82 @@
+"""Judges objects before they are linked, and the module after: facts in, findings out.
+
+The rules are pure and read no file; the pipeline gives them what was read. Every finding has
+a stable rule name, which docs/errors.md explains.
+
+    findings = check_objects(objects, module)     # before the linker
+    findings = check_module(path, facts, module)  # after it
+    print(report(findings))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..elf import ElfFacts
+from . import module as _module
+from . import names as _names
+from . import relocations as _relocations
+from . import symbols as _symbols
+from .context import CheckedObject, ModuleContext
+from .findings import Finding, report, strictly, tidy
+from .providers import Providers
+
+__all__ = [
+    "CheckedObject",
+    "Finding",
+    "ModuleContext",
+    "check_module",
+    "check_objects",
+    "report",
+]
+
+
+def check_objects(
+    objects: Sequence[CheckedObject], module: ModuleContext, abi: _names.PythonAbi
+) -> list[Finding]:
+    """Judge all objects of one module together; sorted, each mistake once.
+
+    A listing is asked for only of an object that something was found in. Raises what the
+    listing's maker raises, and ObjectError when a library named cannot be read.
+    """
+    return _finished(_object_findings(objects, module, abi), module)
+
+
+def check_module(
+    path: str, facts: ElfFacts, module: ModuleContext, known: Sequence[Finding] = ()
+) -> list[Finding]:
+    """Judge the linked module; ``known`` is what was found before, and not said again."""
+    findings = _module.check(path, facts, module)
+    if any(finding.rule in _CAUSES_OF_TEXT_RELOCATIONS for finding in known):
+        findings = (f for f in findings if f.rule != "text-relocations")
+    if any(finding.rule == "writable-code" for finding in known):
+        findings = (f for f in findings if f.rule != "writable-and-executable")
+    return _finished(findings, module)
+
+
+_CAUSES_OF_TEXT_RELOCATIONS = frozenset(("absolute-address", "pointer-in-read-only"))
+
+
+def _object_findings(
+    objects: Sequence[CheckedObject], module: ModuleContext, abi: _names.PythonAbi
+) -> Iterator[Finding]:
+    defined = {
+        symbol.name: symbol
+        for object_ in objects
+        for symbol in object_.facts.globals
+        if symbol.section is not None
+    }
+    exported = frozenset((*module.entry_points, *module.exports))
+    known = _relocations.ModuleNames(defined, exported)
+    places = [_relocations.ObjectPlaces(object_, module, known) for object_ in objects]
+    providers = Providers(module)
+    yield from _symbols.check_entry_point(places, module)
+    yield from _symbols.check_duplicates(places)
+    for place in places:
+        yield from _relocations.check(place, known)
+        yield from _symbols.check_sections(place)
+        yield from _names.check(place, module, defined, providers, abi)
+
+
+def _finished(findings: Iterator[Finding], module: ModuleContext) -> list[Finding]:
+    return tidy(strictly(findings) if module.strict else findings)

@@ -1,0 +1,65 @@
+"""What the rules are told about the objects and the module they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..elf import ElfFacts
+
+Version = tuple[int, int]
+
+OLDEST_PYTHON: Version = (3, 10)
+"""The oldest Python that asmsetup builds for, and the lowest of a universal module."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedObject:
+    """One object that goes into the module."""
+
+    path: str
+    facts: ElfFacts
+    source: str | None = None
+    """The assembly source as the user wrote it; None for what nasm did not make."""
+    listing: Callable[[], str] | None = None
+    """Assembles the source once more with ``-l`` and gives the listing's text. Called at most
+    once, and only when there is something to report; None means no lines are known."""
+
+    @property
+    def file(self) -> str:
+        return self.source or self.path
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleContext:
+    """The extension module as the project declares it."""
+
+    name: str
+    """Dotted, as in ``Extension("pkg.bar", ...)``."""
+    entry_points: tuple[str, ...]
+    """The names CPython looks up in it: PyInit_bar and, from 3.15, PyModExport_bar."""
+    python: Version
+    free_threaded: bool = False
+    limited_api: Version | None = None
+    """The lowest Python of the stable ABI that was promised; None for a version-specific module."""
+    universal: bool = False
+    """One file for every Python: only names all of them have, and no library."""
+    libraries: tuple[str, ...] = ()
+    """As in ``Extension(libraries=...)``."""
+    extra_objects: bool = False
+    """Archives or objects not among the checked ones are linked in, and may define anything."""
+    c_library: tuple[str, ...] = ()
+    """The files of the C library that the module may be linked with."""
+    library_dirs: tuple[str, ...] = ()
+    runtime_library_dirs: tuple[str, ...] = ()
+    exports: frozenset[str] = frozenset()
+    """Extension(export_symbols=...), without the entry points."""
+    include_dirs: tuple[str, ...] = ()
+    """Where nasm looked for %include, to show such files by their path."""
+    strict: bool = False
+    """Warnings are errors."""
+
+    @property
+    def promised(self) -> Version | None:
+        """The lowest Python that the module must import in beside its own, if one is promised."""
+        return self.limited_api or (OLDEST_PYTHON if self.universal else None)

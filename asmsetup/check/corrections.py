@@ -1,0 +1,185 @@
+"""Rewrites one source line so that it says in position-independent code what was meant.
+
+Works on the line's text alone. A line it does not understand (a macro's use, a directive)
+gets no correction, never a wrong one: the finding then shows the general form.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_LINE = re.compile(
+    r"\s*(?:[\w.$@?~#]+:\s*)?(?P<mnemonic>[a-z]\w*)\s+(?P<operands>\S.*?)\s*$", re.IGNORECASE
+)
+_REGISTER = re.compile(r"\b[re]?(?:ax|bx|cx|dx|si|di|bp|sp)\b|\br(?:8|9|1[0-5])d?\b", re.IGNORECASE)
+_WORDS = frozenset(("ax", "bx", "cx", "dx", "si", "di", "bp", "sp"))
+_SIZE = r"(?:(?:strict|byte|word|dword|qword|oword|yword|zword)\s+)*"
+_MEMORY = re.compile(rf"(?P<size>{_SIZE})\[\s*(?P<inner>[^\[\]]+?)\s*\]$", re.IGNORECASE)
+_MODIFIER = re.compile(r"^(?:(?:rel|abs|byte|word|dword|qword)\s+)+", re.IGNORECASE)
+_GOT = re.compile(r"\s+wrt\s+\.\.got$", re.IGNORECASE)
+_DIRECTIVES = frozenset(("db", "dw", "dd", "dq", "dt", "do", "dy", "dz", "times", "equ", "at"))
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One instruction as written: ``mov rax, [table + rcx*8]``."""
+
+    mnemonic: str
+    operands: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.mnemonic} {', '.join(self.operands)}"
+
+    def replacing(self, index: int, operand: str) -> str:
+        operands = (*self.operands[:index], operand, *self.operands[index + 1 :])
+        return str(Instruction(self.mnemonic, operands))
+
+    @property
+    def scratch(self) -> str:
+        """A register the call convention leaves free, and which the line does not use."""
+        return "r10" if re.search(r"\br11", str(self)) else "r11"
+
+
+def parse(text: str) -> Instruction | None:
+    """The instruction on a source line; None for anything else."""
+    match = _LINE.match(_without_comment(text))
+    if match is None or match["mnemonic"].lower() in _DIRECTIVES:
+        return None
+    return Instruction(match["mnemonic"], _split(match["operands"]))
+
+
+def _without_comment(text: str) -> str:
+    return re.match(r"(?:[^;\"'`]|\"[^\"]*\"|'[^']*'|`[^`]*`)*", text)[0]  # type: ignore[index]
+
+
+def _split(operands: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in re.split(r",(?![^\[]*\])", operands))
+
+
+def absolute_address(line: Instruction, external: bool) -> tuple[str, ...]:
+    """For ``mov rax, symbol`` and ``mov rax, [qword symbol]``."""
+    if line.mnemonic.lower() != "mov" or len(line.operands) != 2:
+        return ()
+    register, value = line.operands
+    if not _REGISTER.fullmatch(register):
+        return ()
+    memory = _MEMORY.match(value)
+    if memory:
+        return _addressed(line, 1, memory["size"], _bare(memory["inner"]), external)
+    return _address_into(_wide(register), _bare(value), external)
+
+
+def narrow_address(line: Instruction, external: bool) -> tuple[str, ...]:
+    """For ``[symbol]``, ``[symbol + rcx*8]``, ``mov edi, symbol``, ``push symbol``."""
+    for index, operand in enumerate(line.operands):
+        if memory := _MEMORY.match(operand):
+            inner = _bare(memory["inner"])
+            if _GOT.search(inner):
+                return ()
+            return _addressed(line, index, memory["size"], inner, external)
+    value = _bare(line.operands[-1])
+    if _REGISTER.fullmatch(value) or _is_number(value):
+        return ()
+    if line.mnemonic.lower() == "mov" and _REGISTER.fullmatch(line.operands[0]):
+        return _address_into(_wide(line.operands[0]), value, external)
+    load = _address_into(line.scratch, value, external)
+    return (*load, line.replacing(len(line.operands) - 1, line.scratch)) if load else ()
+
+
+def external_data(line: Instruction, external: bool = True) -> tuple[str, ...]:
+    """For ``lea rax, [rel symbol]`` and ``cmp dword [rel symbol], 5`` of another module's symbol."""
+    for index, operand in enumerate(line.operands):
+        if memory := _MEMORY.match(operand):
+            inner = _bare(memory["inner"])
+            if line.mnemonic.lower() == "lea":
+                return _address_into(line.operands[0], inner, external)
+            if line.mnemonic.lower() in ("call", "jmp"):
+                return (f"{line.mnemonic} [rel {inner} wrt ..got]",)
+            return _addressed(line, index, memory["size"], inner, external)
+    return ()
+
+
+def external_call(line: Instruction, external: bool = True) -> tuple[str, ...]:
+    """For ``call symbol``, ``jmp symbol`` and conditional jumps to another module's function."""
+    target = re.sub(r"^(?:near|strict|short)\s+", "", line.operands[0], flags=re.IGNORECASE)
+    if len(line.operands) != 1 or not re.fullmatch(r"[\w.$@?~#]+", target):
+        return ()
+    return (f"{line.mnemonic} {target} wrt ..plt",)
+
+
+def got_without_rel(line: Instruction, external: bool = True) -> tuple[str, ...]:
+    """For ``mov rax, [symbol wrt ..got]`` and ``mov rax, symbol wrt ..got``."""
+    for index, operand in enumerate(line.operands):
+        memory = _MEMORY.match(operand)
+        inner = _bare(memory["inner"] if memory else operand)
+        if _GOT.search(inner) and not _REGISTER.search(inner):
+            size = memory["size"] if memory else ""
+            return (line.replacing(index, f"{size}[rel {inner}]"),)
+    return ()
+
+
+def got_called(line: Instruction, external: bool = True) -> tuple[str, ...]:
+    """For ``call symbol wrt ..got``."""
+    target = line.operands[0]
+    if not _GOT.search(target):
+        return ()
+    return (f"{line.mnemonic} [rel {target}]",)
+
+
+def _address_into(register: str, value: str, external: bool) -> tuple[str, ...]:
+    """Load the address ``value`` (a symbol, perhaps with an offset) into ``register``."""
+    if not external:
+        return (f"lea {register}, [rel {value}]",)
+    symbol, offset = _symbol_and_offset(value)
+    load = f"mov {register}, [rel {symbol} wrt ..got]"
+    return (load, f"add {register}, {offset}") if offset else (load,)
+
+
+def _addressed(
+    line: Instruction, index: int, size: str, inner: str, external: bool
+) -> tuple[str, ...]:
+    """``line`` with its memory operand ``[inner]`` reached without an absolute address."""
+    terms = re.split(r"\s*\+\s*", inner)
+    registers = [term for term in terms if _REGISTER.search(term)]
+    symbol = " + ".join(term for term in terms if term not in registers)
+    if not symbol or any("-" in term for term in registers):
+        return ()
+    if not registers and not external:
+        return (line.replacing(index, f"{size}[rel {symbol}]"),)
+    # The register that is loaded can hold the address before.
+    loads_register = line.mnemonic.lower() == "mov" and _is_wide(line.operands[0])
+    scratch = line.operands[0] if loads_register and not registers else line.scratch
+    address = " + ".join([scratch, *registers])
+    return (
+        *_address_into(scratch, symbol, external),
+        line.replacing(index, f"{size}[{address}]"),
+    )
+
+
+def _symbol_and_offset(value: str) -> tuple[str, str]:
+    match = re.fullmatch(r"([\w.$@?~#]+)\s*(?:([+-])\s*(.+))?", value)
+    if match is None or match[3] is None:
+        return value, ""
+    return match[1], match[3] if match[2] == "+" else f"-({match[3]})"
+
+
+def _bare(operand: str) -> str:
+    """Without ``rel``, ``abs`` and sizes."""
+    return _MODIFIER.sub("", re.sub(r"^strict\s+", "", operand.strip(), flags=re.IGNORECASE))
+
+
+def _is_number(value: str) -> bool:
+    return re.fullmatch(r"-?(?:0x)?[0-9][0-9a-f_]*[hbo]?", value, re.IGNORECASE) is not None
+
+
+def _is_wide(operand: str) -> bool:
+    return bool(_REGISTER.fullmatch(operand)) and _wide(operand) == operand.lower()
+
+
+def _wide(register: str) -> str:
+    """The 64-bit register that ``register`` is part of: an address needs all of it."""
+    name = register.lower()
+    if name.startswith("e") or name in _WORDS:
+        return "r" + name.removeprefix("e")
+    return name.removesuffix("d") if name[1:2].isdigit() else name

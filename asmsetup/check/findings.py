@@ -1,0 +1,91 @@
+"""What a rule found: one sentence at the user's line, and the report of them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+ERROR = "error"
+"""It would crash, or not link, or not import."""
+WARNING = "warning"
+"""It works, and should not be shipped; an error when the project is strict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One mistake. ``rule`` is its stable name, a heading of docs/errors.md."""
+
+    rule: str
+    severity: str
+    file: str
+    """The user's source as they wrote it; an object or module when there is no source."""
+    line: int | None
+    what: str
+    """What is wrong and what would happen."""
+    text: str = ""
+    """The source line."""
+    ways_out: tuple[str, ...] = ()
+    also: tuple[int, ...] = ()
+    """Other lines of the same file with the same mistake."""
+
+    @property
+    def is_error(self) -> bool:
+        return self.severity == ERROR
+
+
+def tidy(findings: Iterable[Finding]) -> list[Finding]:
+    """Sorted by file and line; the same mistake with the same cure is told once a file."""
+    folded: dict[tuple[object, ...], Finding] = {}
+    for finding in sorted(findings, key=_position):
+        key = (finding.file, finding.rule, finding.severity, finding.what, finding.ways_out)
+        first = folded.setdefault(key, finding)
+        if finding.line is not None and finding.line not in (first.line, *first.also):
+            folded[key] = replace(first, also=(*first.also, finding.line))
+    return list(folded.values())
+
+
+def _position(finding: Finding) -> tuple[str, int, str, str]:
+    return finding.file, finding.line or 0, finding.rule, finding.what
+
+
+def strictly(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings with every warning made an error."""
+    return [replace(finding, severity=ERROR) for finding in findings]
+
+
+def report(findings: Sequence[Finding], colour: bool = False) -> str:
+    """All findings as one text, in the ``file:line:`` form that editors follow; no final newline."""
+    return "\n".join(_entry(finding, _COLOURED if colour else _PLAIN) for finding in findings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    place: str = "{}"
+    error: str = "{}"
+    warning: str = "{}"
+
+
+_PLAIN = _Style()
+_COLOURED = _Style("\x1b[1m{}\x1b[0m", "\x1b[1;31m{}\x1b[0m", "\x1b[1;35m{}\x1b[0m")
+
+
+def _entry(finding: Finding, style: _Style) -> str:
+    place = finding.file if finding.line is None else f"{finding.file}:{finding.line}"
+    severity = (style.error if finding.is_error else style.warning).format(finding.severity)
+    lines = [f"{style.place.format(place + ':')} {severity}: {finding.what} [{finding.rule}]"]
+    if finding.text:
+        lines.append(f"    {finding.text}")
+    if finding.also:
+        lines.append(f"  the same in {_line_numbers(finding.also)}")
+    lines += [f"  {way}" for way in finding.ways_out]
+    return "\n".join(lines)
+
+
+_LISTED_LINES = 12
+
+
+def _line_numbers(numbers: tuple[int, ...]) -> str:
+    listed = ", ".join(map(str, numbers[:_LISTED_LINES]))
+    rest = len(numbers) - _LISTED_LINES
+    noun = "line" if len(numbers) == 1 else "lines"
+    return f"{noun} {listed}" + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,119 @@
+"""Rules about the linked module: what the loader will see, read back once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from ..elf import ElfFacts
+from .context import ModuleContext
+from .findings import ERROR, WARNING, Finding
+
+# The C library's own parts and the compilers' run-time libraries, which every system has.
+_SYSTEM_LIBRARIES = frozenset(
+    [
+        *("libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1"),
+        *("ld-linux-x86-64.so.2", "libgcc_s.so.1", "libstdc++.so.6", "libatomic.so.1"),
+        *("libc.so", "libc.musl-x86_64.so.1", "ld-musl-x86_64.so.1"),
+    ]
+)
+
+
+def check(path: str, facts: ElfFacts, module: ModuleContext) -> Iterator[Finding]:
+    """The findings about the module at ``path``."""
+
+    def finding(rule: str, severity: str, what: str, *ways_out: str) -> Finding:
+        return Finding(rule, severity, path, None, what, ways_out=ways_out)
+
+    exported = {symbol.name for symbol in facts.exported}
+    if not exported & {*module.entry_points, *module.exports}:
+        yield finding(
+            "module-without-entry-point",
+            ERROR,
+            f"the module does not export `{module.entry_points[0]}', so the import fails",
+            "a version script or -Bsymbolic option among the linker's arguments may hide it",
+        )
+    if unexpected := sorted(exported - {*module.entry_points, *module.exports}):
+        yield finding(
+            "unexpected-export",
+            WARNING,
+            f"the module exports {_listed(unexpected)}: names of other modules may clash with them",
+            "list what others shall use:   Extension(..., export_symbols=[...])",
+        )
+    if facts.stack_flags != "RW":
+        said = "asks for" if facts.stack_flags else "says nothing about its stack, which means"
+        yield finding(
+            "executable-stack",
+            ERROR,
+            f"the module {said} an executable stack: since glibc 2.41 the import fails, and before"
+            " it made the whole process's stack executable",
+            "take `-z execstack' out of the linker's arguments, or add `-z noexecstack'",
+        )
+    if any("W" in s.flags and "E" in s.flags for s in facts.segments if s.type == "LOAD"):
+        yield finding(
+            "writable-and-executable",
+            WARNING,
+            "a part of the module can be written and executed at once, which hardened systems forbid",
+            "keep sections with `write' and `exec' apart, and `-N' out of the linker's arguments",
+        )
+    if facts.text_relocations:
+        yield finding(
+            "text-relocations",
+            WARNING,
+            "the loader has to rewrite the module's code at every import (DT_TEXTREL), which"
+            " hardened systems forbid",
+            "the absolute addresses in the objects cause it; C is compiled with -fPIC",
+        )
+    if not facts.relro or not facts.bind_now:
+        missing = "-z relro" if not facts.relro else "-z now"
+        yield finding(
+            "not-hardened",
+            WARNING,
+            f"the module is linked without `{missing}': its table of function addresses stays"
+            " writable, an attacker's first target",
+            "take the option that undoes it out of the linker's arguments",
+        )
+    yield from _needed(path, facts, module)
+    if facts.runpath and not module.runtime_library_dirs:
+        yield finding(
+            "unexpected-runpath",
+            WARNING,
+            f"the module tells the loader to search {facts.runpath}, a folder of this machine",
+            "take `-rpath' out of the linker's arguments (LDFLAGS)",
+        )
+
+
+def _needed(path: str, facts: ElfFacts, module: ModuleContext) -> Iterator[Finding]:
+    for library in facts.needed:
+        if library.startswith("libpython"):
+            yield Finding(
+                "linked-with-libpython",
+                WARNING,
+                path,
+                None,
+                f"the module needs {library}: it works only where Python is that shared library,"
+                " and is no manylinux module",
+                ways_out=("take -lpython out: the interpreter provides its names itself",),
+            )
+        elif library not in _SYSTEM_LIBRARIES and not _is_named(library, module):
+            yield Finding(
+                "unexpected-library",
+                WARNING,
+                path,
+                None,
+                f"the module needs {library}, which the extension does not name",
+                ways_out=("if it is meant:   Extension(..., libraries=[...])",),
+            )
+
+
+def _is_named(library: str, module: ModuleContext) -> bool:
+    # libfoo-1.2.so.3 is what -lfoo found: the soname may carry a version of its own.
+    return any(
+        os.path.basename(library).startswith((f"lib{name}.", f"lib{name}-", name.lstrip(":")))
+        for name in module.libraries
+    )
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(f"`{name}'" for name in names[:3])
+    return shown + (f" and {len(names) - 3} more" if len(names) > 3 else "")

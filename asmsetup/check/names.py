@@ -1,0 +1,195 @@
+"""Rules about undefined names: somebody must provide each, in every Python the module is for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
+
+from ..elf import Symbol
+from .context import ModuleContext, Version
+from .findings import ERROR, WARNING, Finding
+from .providers import Providers
+from .relocations import LINKER_DEFINED, ObjectPlaces
+
+
+class PythonAbi(Protocol):
+    """What is known of CPython's exported names; asmsetup.cpython_abi is the real one."""
+
+    VERSIONS: tuple[Version, ...]
+
+    def exported(self, name: str, version: Version, free_threaded: bool) -> bool | None:
+        """None when the table does not know the name or the version."""
+
+    def stable_since(self, name: str) -> Version | None: ...
+
+    def near_misses(self, name: str) -> list[str]: ...
+
+
+def check(
+    places: ObjectPlaces,
+    module: ModuleContext,
+    defined: Mapping[str, Symbol],
+    providers: Providers,
+    abi: PythonAbi,
+) -> Iterator[Finding]:
+    """The findings about the names one assembly source leaves undefined.
+
+    Names in objects that a compiler made are the compiler's and its libraries' business.
+    """
+    if places.object.source is None:
+        return
+    for symbol in places.object.facts.undefined:
+        name = symbol.name
+        if name in defined or name in LINKER_DEFINED:
+            continue
+        if name.startswith(("Py", "_Py")):
+            verdict = _python_name(symbol, module, providers, abi)
+        else:
+            verdict = _c_name(symbol, module, providers, abi)
+        if verdict is not None:
+            yield from _at_uses(places, name, *verdict)
+
+
+Verdict = tuple[str, str, str, tuple[str, ...]]
+"""Rule, severity, sentence, ways out."""
+
+
+def _at_uses(
+    places: ObjectPlaces, name: str, rule: str, severity: str, what: str, ways_out: tuple[str, ...]
+) -> Iterator[Finding]:
+    used = False
+    for place in places.uses(name):
+        used = True
+        yield place.finding(rule, severity, what, *ways_out)
+    if not used:
+        yield Finding(rule, severity, places.object.file, None, what, ways_out=ways_out)
+
+
+def _python_name(
+    symbol: Symbol, module: ModuleContext, providers: Providers, abi: PythonAbi
+) -> Verdict | None:
+    name = symbol.name
+    having = [v for v in abi.VERSIONS if abi.exported(name, v, module.free_threaded)]
+    if symbol.binding == "weak":
+        known = any(abi.exported(name, v, ft) for v in abi.VERSIONS for ft in (False, True))
+        return None if known or _running_exports(name, module) else _misspelt_weak(name, abi)
+    exported = abi.exported(name, module.python, module.free_threaded)
+    if not (_running_exports(name, module) if exported is None else exported):
+        if providers.has(name) is not False:
+            return None
+        return _not_exported(name, module, having, abi)
+    if module.promised is not None:
+        return _outside_stable_abi(name, module.promised, abi)
+    lacking = [version for version in abi.VERSIONS if version not in having]
+    if name.startswith("_") and having and lacking:
+        return (
+            "private-name",
+            WARNING,
+            f"`{name}' is private to CPython, and {_versions(lacking)} do not have it: the module"
+            f" works on {_version(module.python)} only by chance",
+            (f"use the public API in its place{_or_near(name, abi)}",),
+        )
+    return None
+
+
+def _running_exports(name: str, module: ModuleContext) -> bool:
+    """What the running interpreter says of a name the table does not know."""
+    if module.python != sys.version_info[:2]:
+        return False
+    import ctypes  # here, because it costs more than the whole check of a small module
+
+    return hasattr(ctypes.pythonapi, name)
+
+
+def _misspelt_weak(name: str, abi: PythonAbi) -> Verdict:
+    return (
+        "unknown-weak-name",
+        WARNING,
+        f"no CPython exports `{name}', so this weak name is always 0",
+        tuple(f"write:   extern {near}:weak" for near in abi.near_misses(name)[:2]),
+    )
+
+
+def _not_exported(
+    name: str, module: ModuleContext, having: list[Version], abi: PythonAbi
+) -> Verdict:
+    python = f"CPython {_version(module.python)}{' free-threaded' if module.free_threaded else ''}"
+    what = f"{python} does not export `{name}', so the import fails with `undefined symbol'"
+    if having:
+        return (
+            "unknown-name",
+            ERROR,
+            f"{what}; {_versions(having)} have it",
+            (f"make it optional:   extern {name}:weak   and test that its table entry is not 0",),
+        )
+    return ("unknown-name", ERROR, what, _perhaps(abi.near_misses(name)[:2]))
+
+
+def _outside_stable_abi(name: str, promised: Version, abi: PythonAbi) -> Verdict | None:
+    since = abi.stable_since(name)
+    if since is not None and since <= promised:
+        return None
+    promise = f"this module promises to run on {_version(promised)} and everything later"
+    if since is None:
+        return (
+            "outside-stable-abi",
+            ERROR,
+            f"`{name}' is not in the stable ABI, and {promise}: it may fail to import anywhere",
+            (f"use a function of the stable ABI in its place{_or_near(name, abi)}",),
+        )
+    return (
+        "outside-stable-abi",
+        ERROR,
+        f"`{name}' is in the stable ABI only since {_version(since)}, and {promise}: it may fail"
+        " to import there",
+        (
+            f'promise less:   limited-api = "{_version(since)}"   in [tool.asmsetup]',
+            f"or make it optional:   extern {name}:weak   and test that its table entry is not 0",
+        ),
+    )
+
+
+def _c_name(
+    symbol: Symbol, module: ModuleContext, providers: Providers, abi: PythonAbi
+) -> Verdict | None:
+    if symbol.binding == "weak":
+        return None
+    name = symbol.name
+    provided = providers.has(name)
+    if provided is False:
+        near = (*abi.near_misses(name)[:2], *providers.names_like(name))
+        return (
+            "unknown-name",
+            ERROR,
+            f"nothing provides `{name}': neither this module nor CPython, the C library or a"
+            " library named, so the import fails with `undefined symbol'",
+            _perhaps(dict.fromkeys(near[:3]))
+            or ('name its library:   Extension(..., libraries=["..."])',),
+        )
+    if module.universal:
+        return (
+            "needs-a-library",
+            ERROR,
+            f"`{name}' comes from a library, and a universal module must run without any: glibc"
+            " and musl share none",
+            ("use the Python API in its place, or leave `universal' out of [tool.asmsetup]",),
+        )
+    return None
+
+
+def _perhaps(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"perhaps it is:   {name}" for name in names)
+
+
+def _or_near(name: str, abi: PythonAbi) -> str:
+    near = [other for other in abi.near_misses(name) if not other.startswith("_")]
+    return f", perhaps:   {near[0]}" if near else ""
+
+
+def _version(version: Version) -> str:
+    return f"{version[0]}.{version[1]}"
+
+
+def _versions(versions: list[Version]) -> str:
+    return ", ".join(map(_version, versions))

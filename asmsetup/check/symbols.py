@@ -1,0 +1,271 @@
+"""Rules about names and sections: what the module must define, may use, and where it may stand."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+
+from ..elf import COMMON, Section, Symbol
+from .context import ModuleContext
+from .findings import ERROR, WARNING, Finding
+from .listing import SourceLine
+from .relocations import GOT_OR_PLT, ObjectPlaces
+
+_ENTRY_POINT = re.compile(r"(PyInitU?|PyModExportU?)_(\w+)")
+
+_IN_GROUP = 0x200  # SHF_GROUP: the linker keeps one of several copies (C++ inline functions)
+
+# Sections that hold data by their name (the gABI's special sections, and gcc's variants).
+_DATA_SECTIONS = re.compile(
+    r"\.(l?(data|rodata|bss)|t(data|bss)|s(data|bss)|eh_frame|gcc_except_table|note|comment"
+    r"|(preinit|init|fini)_array|ctors|dtors)(\..*)?$|\.note[.-].*$"
+)
+_CODE_NAMES = re.compile(r"\.?(text|txt|code|init|fini|plt)\b.*")
+
+
+def check_entry_point(objects: Sequence[ObjectPlaces], module: ModuleContext) -> Iterator[Finding]:
+    """The function Python calls to import the module: defined once, callable and visible."""
+    defined = [
+        (places, symbol)
+        for places in objects
+        for name in module.entry_points
+        if (symbol := places.object.facts.defined(name)) is not None
+    ]
+    for places, symbol in defined:
+        yield from _check_defined_entry_point(places, symbol)
+    if not defined and _is_python_module(objects, module):
+        yield _missing_entry_point(objects, module)
+
+
+def _is_python_module(objects: Sequence[ObjectPlaces], module: ModuleContext) -> bool:
+    """Whether the entry point must be in these objects.
+
+    Not when archives take part, nor in a plain library for ctypes: one whose exported names
+    are listed, and which uses nothing of Python.
+    """
+    if module.extra_objects:
+        return False
+    return not module.exports or any(
+        symbol.name.startswith(("Py", "_Py"))
+        for places in objects
+        for symbol in places.object.facts.globals
+    )
+
+
+def _check_defined_entry_point(places: ObjectPlaces, symbol: Symbol) -> Iterator[Finding]:
+    name = symbol.name
+    section = places.object.facts.sections[symbol.section_index]
+    if not section.executable:
+        yield _at(
+            places,
+            places.label(name),
+            "entry-point-not-code",
+            ERROR,
+            f"`{name}' stands in {symbol.section}, which is not executable: the process ends with"
+            " a segmentation fault at import",
+            "put this line in front of the function:   section .text",
+        )
+    if symbol.visibility in ("hidden", "internal"):
+        yield _at(
+            places,
+            places.declaration(name, "global"),
+            "entry-point-hidden",
+            ERROR,
+            f"`{name}' is hidden, so Python does not find it and the import fails",
+            f"write:   global {name}:function",
+        )
+    elif symbol.type != "func" and section.executable:
+        yield _at(
+            places,
+            places.declaration(name, "global"),
+            "entry-point-untyped",
+            WARNING,
+            f"`{name}' is not declared as a function: the module works, but auditwheel and other"
+            " tools do not recognise it as an extension module",
+            f"write:   global {name}:function",
+        )
+
+
+def _missing_entry_point(objects: Sequence[ObjectPlaces], module: ModuleContext) -> Finding:
+    wanted = module.entry_points[0]
+    for places in objects:
+        for name in module.entry_points:
+            if any(symbol.name == name for symbol in places.object.facts.symbols):
+                return _at(
+                    places,
+                    places.label(name),
+                    "entry-point-local",
+                    ERROR,
+                    f"`{name}' is not GLOBAL, so Python does not find it and"
+                    f" `import {module.name}' fails",
+                    f"write:   global {name}:function",
+                )
+    candidates = {
+        symbol.name: places
+        for places in objects
+        for symbol in places.object.facts.symbols
+        if symbol.section is not None and symbol.name
+    }
+    if near := _misspelling(wanted, list(candidates)):
+        return _at(
+            candidates[near],
+            candidates[near].label(near),
+            "entry-point-misspelt",
+            ERROR,
+            f"Python looks for `{wanted}' in {module.name} and finds only `{near}': the import fails",
+            f"write:   {wanted}",
+        )
+    if other := next((name for name in candidates if _ENTRY_POINT.fullmatch(name)), None):
+        return _other_module(candidates[other], other, module)
+    return Finding(
+        "entry-point-missing",
+        ERROR,
+        objects[0].object.file if objects else module.name,
+        None,
+        f"nothing here defines `{wanted}', so `import {module.name}' fails",
+        ways_out=(
+            f"declare it and define it:   global {wanted}:function",
+            "a library that is no Python module lists its names:   Extension(export_symbols=[...])",
+        ),
+    )
+
+
+def _misspelling(wanted: str, names: Sequence[str]) -> str | None:
+    """The name that differs from the entry point in case or in a letter or two."""
+    for name in names:
+        if name.lower() == wanted.lower() or name == wanted.replace("_", "", 1):
+            return name
+    module = wanted.partition("_")[2]
+    for name in difflib.get_close_matches(wanted, names, n=5, cutoff=0.8):
+        found = _ENTRY_POINT.fullmatch(name)
+        # A right prefix with another module's name is another mistake, if the name is another word.
+        if found is None or difflib.SequenceMatcher(None, found[2], module).ratio() >= 0.7:
+            return name
+    return None
+
+
+def _other_module(places: ObjectPlaces, name: str, module: ModuleContext) -> Finding:
+    match = _ENTRY_POINT.fullmatch(name)
+    other = match[2] if match else name
+    package, dot, _ = module.name.rpartition(".")
+    return _at(
+        places,
+        places.label(name),
+        "entry-point-other-module",
+        ERROR,
+        f"`{name}' is the entry point of a module called {other}, and this one is {module.name}:"
+        " the import fails",
+        f"write:   {module.entry_points[0]}",
+        f'or name the extension after it:   Extension("{package}{dot}{other}", ...)',
+    )
+
+
+def check_duplicates(objects: Sequence[ObjectPlaces]) -> Iterator[Finding]:
+    """One global name, one definition."""
+    first: dict[str, ObjectPlaces] = {}
+    for places in objects:
+        sections = places.object.facts.sections
+        for symbol in places.object.facts.globals:
+            if symbol.binding != "global" or symbol.section in (None, COMMON):
+                continue
+            if sections[symbol.section_index].flags & _IN_GROUP:
+                continue
+            other = first.setdefault(symbol.name, places)
+            if other is not places:
+                yield _at(
+                    places,
+                    places.label(symbol.name),
+                    "duplicate-name",
+                    ERROR,
+                    f"`{symbol.name}' is defined here and in {other.object.file}, both times"
+                    " GLOBAL: the linker refuses",
+                    "rename one, or take it out of GLOBAL where no other source uses it",
+                )
+
+
+def check_sections(places: ObjectPlaces) -> Iterator[Finding]:
+    """Code stands where it may run, and the stack is not asked to be such a place."""
+    facts = places.object.facts
+    if facts.stack_flags == "RWE":
+        yield _at(
+            places,
+            places.section_line(".note.GNU-stack"),
+            "executable-stack-request",
+            WARNING,
+            "an executable stack is asked for, and asmsetup does not give it: code on the stack"
+            " would crash, and since glibc 2.41 such a module is not even imported",
+            "write:   section .note.GNU-stack noalloc noexec nowrite progbits",
+        )
+    if places.object.source is None:
+        return
+    for section in facts.sections:
+        if not section.alloc or section.type != "progbits" or not section.size:
+            continue
+        if section.executable:
+            if section.writable:
+                yield _writable_code(places, section)
+        elif code := _code_in(places, section):
+            yield _code_not_executable(places, section, *code)
+
+
+def _writable_code(places: ObjectPlaces, section: Section) -> Finding:
+    return _at(
+        places,
+        places.section_line(section.name),
+        "writable-code",
+        WARNING,
+        f"{section.name} can be written and executed at once, which hardened systems forbid",
+        f"write:   section {section.name} exec nowrite",
+        "and put what is written into:   section .data",
+    )
+
+
+def _code_in(places: ObjectPlaces, section: Section) -> tuple[str, SourceLine | None] | None:
+    """What shows that ``section`` holds code, and where; None when nothing does."""
+    facts = places.object.facts
+    for symbol in facts.globals:
+        if symbol.section_index == section.number and symbol.type == "func":
+            # The entry point has a rule of its own.
+            is_entry = _ENTRY_POINT.fullmatch(symbol.name)
+            return None if is_entry else (f"`{symbol.name}' stands", places.label(symbol.name))
+    for table in facts.relocation_tables:
+        if table.section.number == section.number and any(t in GOT_OR_PLT for t, _ in table.kinds):
+            instruction = next(r for r in table if r.type in GOT_OR_PLT)
+            return "this instruction stands", places.place(table, instruction).line
+    if not _DATA_SECTIONS.match(section.name) and (
+        _CODE_NAMES.match(section.name)
+        or difflib.get_close_matches(section.name, [".text"], 1, 0.75)
+        or places.is_branched_into(section)
+    ):
+        return "there is code", places.section_line(section.name)
+    return None
+
+
+def _code_not_executable(
+    places: ObjectPlaces, section: Section, what: str, line: SourceLine | None
+) -> Finding:
+    what = f"{what} in {section.name}, which is not executable: "
+    if _DATA_SECTIONS.match(section.name):
+        way = "put this line in front of the function:   section .text"
+    else:
+        way = f"write:   section {section.name} exec"
+    if section.name.startswith(".text."):
+        # ld's default script takes .text.* into .text, whatever their flags are.
+        what += "it runs only because GNU ld moves it into .text, and crashes with other linkers"
+        return _at(places, line, "code-not-executable", WARNING, what, way)
+    what += "the process ends with a segmentation fault when it runs"
+    return _at(places, line, "code-not-executable", ERROR, what, way)
+
+
+def _at(
+    places: ObjectPlaces,
+    line: SourceLine | None,
+    rule: str,
+    severity: str,
+    what: str,
+    *ways_out: str,
+) -> Finding:
+    if line is None:
+        return Finding(rule, severity, places.object.file, None, what, ways_out=ways_out)
+    return Finding(rule, severity, line.file, line.number, what, line.text, ways_out)

@@ -1,0 +1,191 @@
+"""The project's settings: [tool.asmsetup], the environment and PEP 517 config settings.
+
+Read once, validated, and handed on as one frozen ``Settings``; nothing after
+this module looks at the environment.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from .errors import ConfigError
+
+AuditwheelMode = Literal["repair", "check", "skip"]
+_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+class _RefusedError(ValueError):
+    """A value is of the wrong kind; the message says what is allowed."""
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str) and value:
+        return value
+    raise _RefusedError("a non-empty string")
+
+
+def _boolean(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in _TRUE + _FALSE:
+        return value.lower() in _TRUE
+    raise _RefusedError("true or false")
+
+
+def _arguments(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        try:
+            return tuple(shlex.split(value))
+        except ValueError as error:
+            raise _RefusedError(f"a list of strings ({error})") from error
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    raise _RefusedError("a list of strings")
+
+
+def _file_arguments(value: object) -> tuple[str, ...]:
+    # In a file a list is as easy to write as a string, and leaves no quoting to guess.
+    if isinstance(value, str):
+        raise _RefusedError("a list of strings")
+    return _arguments(value)
+
+
+def _auditwheel(value: object) -> AuditwheelMode:
+    if value == "repair" or value == "check" or value == "skip":
+        return value
+    raise _RefusedError('"repair", "check" or "skip"')
+
+
+def _python_version(value: object) -> tuple[int, int]:
+    if isinstance(value, str) and (match := re.fullmatch(r"3\.(\d+)", value)):
+        return 3, int(match[1])
+    raise _RefusedError('a Python version such as "3.10"')
+
+
+def _count(value: object) -> int:
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise _RefusedError("a whole number from 1")
+
+
+def _key(parse: Callable[[object], Any], default: Any = None) -> Any:
+    return field(default=default, metadata={"parse": parse})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting of asmsetup, with the value that holds for this build."""
+
+    nasm: str | None = _key(_text)
+    ld: str | None = _key(_text)
+    nasm_args: tuple[str, ...] = _key(_arguments, ())
+    ld_args: tuple[str, ...] = _key(_arguments, ())
+    debug: bool = _key(_boolean, default=False)
+    strict: bool = _key(_boolean, default=False)
+    auditwheel: AuditwheelMode = _key(_auditwheel, "repair")  # noqa: RUF009 (a field)
+    limited_api: tuple[int, int] | None = _key(_python_version)
+    universal: bool = _key(_boolean, default=False)
+    jobs: int | None = _key(_count)
+    cache: bool = _key(_boolean, default=True)
+    launcher: tuple[str, ...] = _key(_arguments, ())
+    ldflags: tuple[str, ...] = ()
+    """LDFLAGS: written for a compiler driver, and no setting of the project's."""
+
+
+_PARSERS: dict[str, Callable[[object], Any]] = {
+    setting.name: setting.metadata["parse"] for setting in fields(Settings) if setting.metadata
+}
+_TOOLS = {"nasm": "NASM", "ld": "LD"}
+
+
+def load(
+    project: str,
+    environ: Mapping[str, str],
+    config_settings: Mapping[str, object] | None = None,
+) -> Settings:
+    """Return the settings of the project in the folder ``project``.
+
+    Later ones win: pyproject.toml, the tools' own variables (NASM, LD),
+    ASMSETUP_<KEY>, config settings (``-C asmsetup.key=value``). NASMFLAGS is
+    added to the arguments set otherwise.
+
+    Raises ConfigError naming the key and what it may be.
+    """
+    values: dict[str, Any] = {}
+    for where, key, value in _said(project, environ, config_settings or {}):
+        values[key] = _parsed(where, key, value)
+    nasm_flags = _parsed("NASMFLAGS", "nasm_args", environ.get("NASMFLAGS", ""))
+    values["nasm_args"] = values.get("nasm_args", ()) + nasm_flags
+    values["ldflags"] = _parsed("LDFLAGS", "ld_args", environ.get("LDFLAGS", ""))
+    return Settings(**values)
+
+
+def _said(
+    project: str, environ: Mapping[str, str], config_settings: Mapping[str, object]
+) -> Iterator[tuple[str, str, object]]:
+    """Yield (where it was said, setting's name, raw value), the least binding first."""
+    for name, value in _table(project).items():
+        where = f"[tool.asmsetup] {name} in pyproject.toml"
+        yield where, _known(where, name), value
+    for key, variable in _TOOLS.items():
+        if environ.get(variable):
+            yield variable, key, environ[variable]
+    for key in _PARSERS:
+        variable = f"ASMSETUP_{key.upper()}"
+        if variable in environ:
+            yield variable, key, environ[variable]
+    for name, value in config_settings.items():
+        if name.startswith("asmsetup."):
+            where = f"config setting {name}"
+            yield where, _known(where, name.removeprefix("asmsetup.")), value
+
+
+def _known(where: str, name: str) -> str:
+    names = [key.replace("_", "-") for key in _PARSERS]
+    if name in names:
+        return name.replace("-", "_")
+    near = difflib.get_close_matches(name.replace("_", "-"), names, n=1)
+    raise ConfigError(
+        f"{where}: there is no such setting",
+        *(f"did you mean {key}?" for key in near),
+        f"the settings are: {', '.join(names)}",
+    )
+
+
+def _parsed(where: str, key: str, value: object) -> Any:
+    parse = _PARSERS[key]
+    if parse is _arguments and where.startswith("[tool.asmsetup]"):
+        parse = _file_arguments
+    try:
+        return parse(value)
+    except _RefusedError as refused:
+        raise ConfigError(f"{where} is {value!r}, and must be {refused}") from refused
+
+
+def _table(project: str) -> dict[str, object]:
+    """Return [tool.asmsetup] of pyproject.toml, empty where there is none."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        with open(os.path.join(project, "pyproject.toml"), "rb") as file:
+            document = tomllib.load(file)
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:  # not TOML, or not UTF-8
+        raise ConfigError(f"pyproject.toml: {error}") from error
+    tool = document.get("tool", {})
+    table = tool.get("asmsetup", {}) if isinstance(tool, dict) else tool
+    if not isinstance(table, dict):
+        raise ConfigError("[tool.asmsetup] in pyproject.toml must be a table")
+    return table

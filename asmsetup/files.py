@@ -1,0 +1,50 @@
+"""Put files in place in one step, so that a killed build leaves no half of one."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def placed(path: str) -> Iterator[str]:
+    """Yield a temporary path beside ``path``; what is written there takes its place at the end.
+
+    When the block raises, or writes nothing, ``path`` stays what it was. The
+    folder is made. Readers see the old file or the new one, never a part.
+    """
+    os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)
+    partial = f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
+    try:
+        yield partial
+        if os.path.exists(partial):
+            os.replace(partial, path)
+    finally:
+        if os.path.lexists(partial):
+            os.remove(partial)
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a file of ours: UTF-8, whatever the locale."""
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def same_text(path: str, text: str) -> bool:
+    """Tell whether a file of ours is there and holds just this text."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read() == text
+    except (FileNotFoundError, UnicodeDecodeError):
+        return False
+
+
+def same_content(one: str, other: str) -> bool:
+    """Tell whether both files are there and hold the same bytes."""
+    try:
+        with open(one, "rb") as first, open(other, "rb") as second:
+            return first.read() == second.read()
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,55 @@
+"""The door setuptools opens in every build: look for assembly, and stay out of the way without any.
+
+This module runs in every setuptools build of every environment asmsetup is
+installed in, so it imports nothing.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from setuptools import Command, Distribution
+
+SUFFIXES = (".asm", ".nasm")
+"""What a source for NASM is called."""
+
+_COMMANDS = frozenset({"build_ext", "build_py", "bdist_wheel"})
+
+
+def finalize_distribution_options(dist: Distribution) -> None:
+    """Have ``dist`` hand out commands that know assembly once it has any to build.
+
+    setuptools calls this before it reads the configuration files
+    (``setuptools.finalize_distribution_options``), too early to know the
+    extensions and the user's command classes. So nothing is decided here: the
+    question is put each time a command is asked for, and whatever class comes
+    out of setuptools then is the one that is extended.
+    """
+    command_class = dist.get_command_class
+
+    def get_command_class(command: str) -> type[Command]:
+        found: type[Command] = command_class(command)
+        if command in _COMMANDS and has_assembly(dist):
+            from . import plugin
+
+            return plugin.extended(command, found)  # type: ignore[arg-type]
+        return found
+
+    dist.get_command_class = get_command_class
+
+
+def has_assembly(dist: Distribution) -> bool:
+    """Tell whether any extension of ``dist`` has a source for NASM."""
+    return any(is_assembly(source) for ext in dist.ext_modules or () for source in _sources(ext))
+
+
+def is_assembly(source: object) -> bool:
+    """Tell whether a source (a string or a path) is for NASM, by its name."""
+    return str(source).endswith(SUFFIXES)
+
+
+def _sources(ext: object) -> list[object]:
+    # An extension may still be the old pair of a name and a dictionary.
+    if isinstance(ext, tuple) and len(ext) == 2 and isinstance(ext[1], dict):
+        return list(ext[1].get("sources") or ())
+    return list(getattr(ext, "sources", None) or ())

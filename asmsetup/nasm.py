@@ -1,0 +1,156 @@
+"""Run NASM: find it, write its command line, assemble one source. Knows nothing of setuptools."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .errors import AssembleError, ToolError
+from .target import OBJECT_FORMAT
+
+MINIMUM = (2, 15, 0)
+"""The oldest NASM that drops unused EXTERNs and takes -I without a trailing slash."""
+
+_INSTALL = (
+    "Debian, Ubuntu:   apt-get install nasm",
+    "Fedora, RHEL:     dnf install nasm",
+    "Alpine:           apk add nasm",
+    "Arch:             pacman -S nasm",
+    "elsewhere, or another one: set NASM=/path/to/nasm, or nasm in [tool.asmsetup]",
+)
+
+Macro = tuple[str, str | None]
+"""A macro to define before the source: its name and its value, None for none."""
+
+
+@dataclass(frozen=True)
+class Nasm:
+    """A NASM that can be run."""
+
+    path: str
+    version: tuple[int, int, int]
+    banner: str
+    """What it says of itself (nasm -v): part of what identifies an object."""
+
+
+@dataclass(frozen=True)
+class AssemblerOptions:
+    """What an Extension and the project say to NASM, apart from the source."""
+
+    include_dirs: tuple[str, ...] = ()
+    define: tuple[Macro, ...] = ()
+    undefine: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    debug: bool = False
+
+
+def find(name: str | None) -> Nasm:
+    """Return the NASM called ``name`` (a path or a name on PATH; None for nasm).
+
+    Raises ToolError when it is missing, cannot be run, or is older than MINIMUM.
+    """
+    wanted = name or "nasm"
+    path = shutil.which(wanted)
+    if path is None:
+        raise ToolError(f"cannot find {_described(wanted)}", *_INSTALL)
+    banner = _banner(path)
+    match = re.match(r"NASM version (\d+)\.(\d+)(?:\.(\d+))?", banner)
+    if match is None:
+        raise ToolError(f"{path} does not look like NASM: it says {banner!r}", *_INSTALL)
+    version = int(match[1]), int(match[2]), int(match[3] or 0)
+    if version < MINIMUM:
+        raise ToolError(
+            f"{path} is NASM {match[1]}.{match[2]}, and asmsetup needs 2.15 or newer", *_INSTALL
+        )
+    return Nasm(path, version, banner)
+
+
+def _described(wanted: str) -> str:
+    if os.path.dirname(wanted):
+        return f"nasm: {wanted} is not a program that can be run"
+    return f"nasm: no {wanted} on PATH ({os.environ.get('PATH', '')})"
+
+
+def _banner(path: str) -> str:
+    try:
+        done = subprocess.run(
+            [path, "-v"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=environment(),
+            check=False,
+        )
+    except OSError as error:
+        raise ToolError(f"cannot run {path}: {error.strerror}", *_INSTALL) from error
+    return done.stdout.strip() or done.stderr.strip()
+
+
+def environment() -> dict[str, str]:
+    """Return the environment NASM runs in: ours without NASMENV, which changes its command line."""
+    return {name: value for name, value in os.environ.items() if name != "NASMENV"}
+
+
+def command(nasm: str, source: str, output: str, options: AssemblerOptions) -> list[str]:
+    """Return the command that assembles ``source`` to the object file ``output``."""
+    return [
+        nasm,
+        "-f",
+        OBJECT_FORMAT,
+        *(("-g", "-F", "dwarf") if options.debug else ()),
+        *(f"-I{folder}" for folder in options.include_dirs),
+        *(f"-D{name}" if value is None else f"-D{name}={value}" for name, value in options.define),
+        *(f"-U{name}" for name in options.undefine),
+        *options.args,
+        "-o",
+        output,
+        # A source called -x.asm is a source, not an option.
+        os.path.join(os.curdir, source) if source.startswith("-") else source,
+    ]
+
+
+def asking(command: Sequence[str], rules: str) -> list[str]:
+    """Return the command with the wish to hear, in the file ``rules``, which files are read."""
+    return [*command[:-1], "-MT", "object", "-MD", rules, command[-1]]
+
+
+def forgets_includes(version: tuple[int, int, int]) -> bool:
+    """Tell whether -MD leaves %includes out while assembling, as in 2.16.00 and 2.16.01."""
+    return (2, 16, 0) <= version < (2, 16, 3)
+
+
+def preprocessing(command: Sequence[str]) -> list[str]:
+    """Return the command as one that preprocesses only, for what it says about files."""
+    *most, _output, source = command
+    return [*most, os.devnull, "-E", source]
+
+
+def assemble(command: Sequence[str], source: str) -> str:
+    """Run the command that assembles ``source``; return NASM's warnings.
+
+    Raises AssembleError with every error NASM reports, in its own words.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=environment(),
+            check=False,
+        )
+    except OSError as error:
+        raise ToolError(f"cannot run {command[0]}: {error.strerror}") from error
+    said = done.stdout.strip()
+    if done.returncode < 0:
+        raise AssembleError(f"{source}: nasm was killed by signal {-done.returncode}", said)
+    if done.returncode:
+        raise AssembleError(said or f"{source}: nasm failed with exit code {done.returncode}")
+    return said

