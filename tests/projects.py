@@ -226,7 +226,7 @@ class Project:
         return self.write(
             {
                 "setup.py": "from setuptools import Extension, setup\n\n"
-                f"setup(\n    ext_modules=[\n{calls}    ],\n)\n"
+                f"setup(\n    py_modules=[],\n    ext_modules=[\n{calls}    ],\n)\n"
             }
         )
 
