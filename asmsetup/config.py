@@ -95,6 +95,8 @@ class Settings:
     limited_api: tuple[int, int] | None = _key(_python_version)
     universal: bool = _key(_boolean, default=False)
     jobs: int | None = _key(_count)
+    cache: bool = _key(_boolean, default=True)
+    launcher: tuple[str, ...] = _key(_arguments, ())
     ldflags: tuple[str, ...] = ()
     """LDFLAGS: written for a compiler driver, and no setting of the project's."""
 
@@ -180,9 +182,10 @@ def _table(project: str) -> dict[str, object]:
             document = tomllib.load(file)
     except FileNotFoundError:
         return {}
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # not TOML, or not UTF-8
         raise ConfigError(f"pyproject.toml: {error}") from error
-    table = document.get("tool", {}).get("asmsetup", {})
+    tool = document.get("tool", {})
+    table = tool.get("asmsetup", {}) if isinstance(tool, dict) else tool
     if not isinstance(table, dict):
         raise ConfigError("[tool.asmsetup] in pyproject.toml must be a table")
     return table

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from .errors import LinkError, ToolError
+from .objects import ObjectFile
 from .target import EMULATION
 
 HARDENING = ("-z", "noexecstack", "-z", "relro", "-z", "now")
@@ -45,6 +46,32 @@ class LinkerOptions:
     runtime_library_dirs: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     debug: bool = False
+
+
+@dataclass(frozen=True)
+class ModuleFile:
+    """A module to link from objects that are there."""
+
+    name: str
+    """The module's full name, with its packages."""
+    path: str
+    assembled: tuple[ObjectFile, ...]
+    """The objects that NASM has made."""
+    compiled: tuple[str, ...]
+    """The objects that a C compiler has made for it."""
+    extra_objects: tuple[str, ...]
+    """What the user wants linked besides: objects, archives, libraries."""
+    entry_points: tuple[str, ...]
+    exported: tuple[str, ...]
+    """Names to export besides the entry points."""
+    options: LinkerOptions
+    limited_api: tuple[int, int] | None = None
+    universal: bool = False
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """All files to link, in their order on the command line."""
+        return (*(made.path for made in self.assembled), *self.compiled, *self.extra_objects)
 
 
 def find(name: str | None) -> str:

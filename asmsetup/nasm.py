@@ -114,6 +114,22 @@ def command(nasm: str, source: str, output: str, options: AssemblerOptions) -> l
     ]
 
 
+def asking(command: Sequence[str], rules: str) -> list[str]:
+    """Return the command with the wish to hear, in the file ``rules``, which files are read."""
+    return [*command[:-1], "-MT", "object", "-MD", rules, command[-1]]
+
+
+def forgets_includes(version: tuple[int, int, int]) -> bool:
+    """Tell whether -MD leaves %includes out while assembling, as in 2.16.00 and 2.16.01."""
+    return (2, 16, 0) <= version < (2, 16, 3)
+
+
+def preprocessing(command: Sequence[str]) -> list[str]:
+    """Return the command as one that preprocesses only, for what it says about files."""
+    *most, _output, source = command
+    return [*most, os.devnull, "-E", source]
+
+
 def assemble(command: Sequence[str], source: str) -> str:
     """Run the command that assembles ``source``; return NASM's warnings.
 

@@ -47,6 +47,16 @@ ASK_AGAIN = 24 * 3600
 
 BEHIND = ("nice", "-n", "19")
 MULTIARCH = "x86_64-linux-gnu"
+# gcc would answer for glibc, and CPython's configure stops when that is not what the headers say.
+MUSL_GCC = """\
+#!/bin/sh
+for argument in "$@"; do
+    case "$argument" in
+        -print-multiarch | --print-multiarch) echo x86_64-linux-musl; exit ;;
+    esac
+done
+exec gcc "$@"
+"""
 LEFT_OUT = (
     "./usr/share/doc",
     "./usr/share/man",
@@ -153,9 +163,11 @@ class MuslToolchain:
         suite.forget_packages()
         specs = musl_specs(folder)
         specs.write_text(relocated_specs(specs.read_text(), cache / self.folder))
+        replace_text(folder / "usr/bin/musl-gcc", MUSL_GCC, mode=0o755)
 
     def publish(self, cache: Path) -> Inventory:
-        command = ["gcc", "-specs", str(musl_specs(cache / self.folder))]
+        root = cache / self.folder
+        command = [str(root / "usr/bin/musl-gcc"), "-specs", str(musl_specs(root))]
         name, path = publish_tool("musl-gcc", command, cache)
         with tempfile.TemporaryDirectory() as folder:
             source, program = Path(folder, "nothing.c"), Path(folder, "nothing")
@@ -287,7 +299,10 @@ RECIPES: tuple[Recipe, ...] = (
     PackageRoot(
         name="unstable-debug",
         suite="unstable",
-        packages=("python3.14-dbg", "python3.14-venv", "python3.15-dbg", "python3.15-venv"),
+        packages=(
+            *("python3.14-dbg", "python3.14-venv", "libpython3.14-dev"),
+            *("python3.15-dbg", "python3.15-venv", "libpython3.15-dev"),
+        ),
         interpreters=(("3.14-debug", "usr/bin/python3.14d"), ("3.15-debug", "usr/bin/python3.15d")),
     ),
 )
@@ -296,23 +311,20 @@ RECIPES: tuple[Recipe, ...] = (
 def collect(
     recipes: Sequence[Recipe], cache: Path, archive: Archive, *, retry: bool = False
 ) -> Inventory:
-    """Make what is not in the cache, verify what is, and write the inventory of both."""
-    before = load_inventory(cache).missing
-    inventory = Inventory()
-    for recipe in recipes:
-        found = use(recipe, cache)
-        missing = {name: before[name] for name in recipe.provides if name in before}
-        if found is None and (retry or not any(recent(each) for each in missing.values())):
-            try:
-                found = fetch(recipe, cache, archive)
-            except UnavailableError as error:
-                say(f"{', '.join(recipe.provides)}: {error}")
-                asked = time.time() if isinstance(error, RefusedError) else None
-                missing = {name: Missing(str(error), asked) for name in recipe.provides}
-        inventory = merged(inventory, found or Inventory(missing=missing))
-        # After each, so that what a killed run has finished can be used.
-        save_inventory(inventory, cache)
-    return inventory
+    """Verify what is in the cache, make what is not, and write the inventory of both."""
+    known = load_inventory(cache).missing
+    parts = [use(recipe, cache) for recipe in recipes]
+    # At once, and again after each: others may be testing with what is there.
+    save_inventory(merged(parts), cache)
+    for place, recipe in enumerate(recipes):
+        if parts[place] is None:
+            remembered = {name: known[name] for name in recipe.provides if name in known}
+            if not retry and any(map(recent, remembered.values())):
+                parts[place] = Inventory(missing=remembered)
+            else:
+                parts[place] = obtain(recipe, cache, archive)
+            save_inventory(merged(parts), cache)
+    return merged(parts)
 
 
 def use(recipe: Recipe, cache: Path) -> Inventory | None:
@@ -325,6 +337,16 @@ def use(recipe: Recipe, cache: Path) -> Inventory | None:
     except DamagedError as error:
         say(f"{recipe.folder} in the cache is damaged: {error}")
         return None
+
+
+def obtain(recipe: Recipe, cache: Path, archive: Archive) -> Inventory:
+    """What the recipe makes; or what is missing, and why."""
+    try:
+        return fetch(recipe, cache, archive)
+    except UnavailableError as error:
+        say(f"{', '.join(recipe.provides)}: {error}")
+        asked = time.time() if isinstance(error, RefusedError) else None
+        return Inventory(missing={name: Missing(str(error), asked) for name in recipe.provides})
 
 
 def fetch(recipe: Recipe, cache: Path, archive: Archive) -> Inventory:
@@ -354,11 +376,12 @@ def recent(missing: Missing) -> bool:
     return missing.asked is not None and 0 <= time.time() - missing.asked < ASK_AGAIN
 
 
-def merged(one: Inventory, other: Inventory) -> Inventory:
+def merged(parts: Sequence[Inventory | None]) -> Inventory:
+    present = [part for part in parts if part is not None]
     return Inventory(
-        (*one.interpreters, *other.interpreters),
-        {**one.tools, **other.tools},
-        {**one.missing, **other.missing},
+        tuple(interpreter for part in present for interpreter in part.interpreters),
+        {name: path for part in present for name, path in part.tools.items()},
+        {name: why for part in present for name, why in part.missing.items()},
     )
 
 
@@ -465,7 +488,7 @@ class Builder:
         self.environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
         self.environment |= {"CFLAGS": "-O2 -g0"}
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text("")
+        log.unlink(missing_ok=True)
 
     def run(self, folder: Path, *command: str) -> None:
         with self.log.open("a") as log:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from asmsetup.elf import ElfFacts
+from ..elf import ElfFacts
 
 Version = tuple[int, int]
 

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
-from asmsetup.check.context import ModuleContext, Version
-from asmsetup.check.findings import ERROR, WARNING, Finding
-from asmsetup.check.providers import Providers
-from asmsetup.check.relocations import LINKER_DEFINED, ObjectPlaces
-from asmsetup.elf import Symbol
+from ..elf import Symbol
+from .context import ModuleContext, Version
+from .findings import ERROR, WARNING, Finding
+from .providers import Providers
+from .relocations import LINKER_DEFINED, ObjectPlaces
 
 
 class PythonAbi(Protocol):
@@ -72,7 +72,8 @@ def _python_name(
     name = symbol.name
     having = [v for v in abi.VERSIONS if abi.exported(name, v, module.free_threaded)]
     if symbol.binding == "weak":
-        return None if having or _running_exports(name, module) else _misspelt_weak(name, abi)
+        known = any(abi.exported(name, v, ft) for v in abi.VERSIONS for ft in (False, True))
+        return None if known or _running_exports(name, module) else _misspelt_weak(name, abi)
     exported = abi.exported(name, module.python, module.free_threaded)
     if not (_running_exports(name, module) if exported is None else exported):
         if providers.has(name) is not False:
@@ -122,7 +123,7 @@ def _not_exported(
             f"{what}; {_versions(having)} have it",
             (f"make it optional:   extern {name}:weak   and test that its table entry is not 0",),
         )
-    return ("unknown-name", ERROR, what, _perhaps(abi.near_misses(name)))
+    return ("unknown-name", ERROR, what, _perhaps(abi.near_misses(name)[:2]))
 
 
 def _outside_stable_abi(name: str, promised: Version, abi: PythonAbi) -> Verdict | None:
@@ -163,7 +164,7 @@ def _c_name(
             ERROR,
             f"nothing provides `{name}': neither this module nor CPython, the C library or a"
             " library named, so the import fails with `undefined symbol'",
-            _perhaps(dict.fromkeys(near))
+            _perhaps(dict.fromkeys(near[:3]))
             or ('name its library:   Extension(..., libraries=["..."])',),
         )
     if module.universal:

@@ -6,9 +6,9 @@ import difflib
 import os
 from functools import cached_property
 
-from asmsetup import elf
-from asmsetup.check.context import ModuleContext
-from asmsetup.errors import ObjectError
+from .. import elf
+from ..errors import ObjectError
+from .context import ModuleContext
 
 # Where ld looks when it is told nothing (its SEARCH_DIR on the distributions), after -L.
 _SYSTEM_DIRS = (

@@ -10,7 +10,7 @@ from typing import Any
 from setuptools import Extension
 
 from .. import includes
-from ..build import entry_points, search_path
+from ..build import search_path
 from ..errors import SourceError
 from ..hook import is_assembly
 
@@ -44,11 +44,6 @@ def require_universal(extensions: Iterable[Extension]) -> None:
 def is_mixed(ext: Extension) -> bool:
     """Tell whether anything but assembly is among the sources."""
     return not all(map(is_assembly, ext.sources))
-
-
-def exported(ext: Extension) -> tuple[str, ...]:
-    """Return the names the module is to export: its entry points, and export_symbols."""
-    return (*entry_points(ext.name), *(ext.export_symbols or ()))
 
 
 def args_for(language: str, ext: Extension, extra_args: ExtraArgs) -> list[str]:

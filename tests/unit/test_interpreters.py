@@ -89,10 +89,43 @@ def test_the_running_interpreter_describes_itself() -> None:
     assert interpreter.debug == hasattr(sys, "gettotalrefcount")
 
 
-def test_library_exports_the_c_api() -> None:
-    listing = ["nm", "--dynamic", "--defined-only", str(probe((str(BASE),)).library)]
+@pytest.fixture(params=all_interpreters(), ids=lambda each: each.name)
+def interpreter(request: pytest.FixtureRequest) -> Interpreter:
+    """Every interpreter the tests can use, installed or cached."""
+    assert isinstance(request.param, Interpreter)
+    return request.param
+
+
+def test_what_is_recalled_is_still_true(interpreter: Interpreter) -> None:
+    assert probe(interpreter.command) == interpreter
+
+
+def test_library_exports_the_c_api(interpreter: Interpreter) -> None:
+    listing = ["nm", "--dynamic", "--defined-only", str(interpreter.library)]
     symbols = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
     assert " T PyModuleDef_Init\n" in symbols
+    assert (" T PyUnstable_Module_SetGIL\n" in symbols) == interpreter.free_threaded
+
+
+def test_headers_are_the_interpreters(interpreter: Interpreter) -> None:
+    if not interpreter.has_headers or shutil.which("gcc") is None:
+        pytest.skip("needs headers and gcc")
+    major, minor, micro = interpreter.version
+    gil, debug = (
+        "defined" if each else "!defined" for each in (interpreter.free_threaded, interpreter.debug)
+    )
+    code = f"""
+        #include <Python.h>
+        #if PY_VERSION_HEX >> 8 != {major << 16 | minor << 8 | micro}
+        #error version
+        #endif
+        #if !({gil}(Py_GIL_DISABLED) && {debug}(Py_DEBUG))
+        #error flavour
+        #endif
+    """
+    command = ["gcc", "-fsyntax-only", "-x", "c", "-I", str(interpreter.include_dir), "-"]
+    run = subprocess.run(command, input=code, capture_output=True, text=True)
+    assert run.stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -284,6 +317,17 @@ def test_a_fetch_killed_before_its_end_is_not_trusted(tmp_path: Path, archive: A
     (tmp_path / recipe.folder / "half").touch()
     collect([recipe], tmp_path, archive)
     assert not (tmp_path / recipe.folder / "half").exists()
+
+
+def test_what_is_there_can_be_used_while_the_rest_is_fetched(
+    tmp_path: Path, archive: Archive
+) -> None:
+    there = HomeMade(tmp_path / "log")
+    collect([there], tmp_path, archive)
+    killed = HomeMade(tmp_path / "log", "roots/slow", ("3.99t",), [KeyboardInterrupt()])
+    with pytest.raises(KeyboardInterrupt):
+        collect([killed, there], tmp_path, archive)
+    assert [each.name for each in cached(tmp_path)] == list(there.provides)
 
 
 def test_what_cannot_be_had_is_named_and_the_rest_goes_on(
