@@ -338,7 +338,8 @@ def absences(
     """By target: each name that another target has, defined as an error.
 
     `%??` is the name; nasm prints the symbol it becomes, which is not defined, at the
-    user's line. The parentheses make it nothing that EXTERN accepts either.
+    user's line. `_py_absent` puts it into parentheses, which EXTERN does not accept
+    either, and lets PyHas in call.inc have the bare name.
     """
     having: dict[str, list[str]] = {}
     for target in targets.values():
@@ -348,7 +349,7 @@ def absences(
                 having[name].append(target.name)
     return {
         file: {
-            name: f"(%??%+__{reason_absent(name, target, having[name], since)})"
+            name: f"_py_absent(%??%+__{reason_absent(name, target, having[name], since)}, %??)"
             for name in sorted(having.keys() - set(tables[file]))
         }
         for file, target in targets.items()
