@@ -29,8 +29,8 @@ from .includes import INCLUDE_DIR
 from .inspection import Inspector
 from .jobs import Job, Queue
 from .linker import ModuleFile
-from .nasm import AssemblerOptions, Macro, Nasm
-from .objects import ObjectFile, Objects
+from .nasm import AssemblerOptions, Macro, Nasm, ObjectFile
+from .objects import Objects
 from .target import Target
 
 Say = Callable[[str], None]

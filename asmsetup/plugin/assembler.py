@@ -30,8 +30,7 @@ from ..files import placed, same_text, write_text
 from ..hook import is_assembly
 from ..jobs import Job
 from ..linker import LinkerOptions, ModuleFile
-from ..nasm import AssemblerOptions
-from ..objects import ObjectFile
+from ..nasm import AssemblerOptions, ObjectFile
 from .c_sources import CSources, understood
 from .extensions import ExtraArgs, args_for, by_language, is_mixed
 from .session import lowest_version, settings, setuptools_errors
