@@ -84,6 +84,12 @@ def seconds(path: str) -> float | None:
     return None if record is None else record.seconds
 
 
+def files(path: str) -> tuple[str, ...]:
+    """Return the files that the tool named when it made the object ``path``."""
+    record = _read(path)
+    return () if record is None else record.dependencies.files
+
+
 def content_digest(content: bytes) -> str:
     """Return the digest that a record holds of an object."""
     return hashlib.sha256(content).hexdigest()

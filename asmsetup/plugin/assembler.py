@@ -83,6 +83,8 @@ class Assembler:
 
     def _as_seen_below(self, ext: Extension, objects: list[ObjectFile]) -> Extension:
         wanted = copy.copy(ext)
+        # setuptools adds PyInit_ to the list it finds.
+        wanted.export_symbols = list(ext.export_symbols or ())
         # distutils goes by time stamps alone, and takes a missing file for a new one. Linking
         # assembly is cheaper than any question whether it must be, and changes no file in vain.
         if (
@@ -90,7 +92,12 @@ class Assembler:
             and all(map(self._builder.is_up_to_date, objects))
             and same_text(self._record_path(ext), self._record(ext, objects))
         ):
-            wanted.depends = [*ext.depends, *(item.path for item in objects)]
+            headers = (
+                self._c_sources.files_read(ext.sources, self._command.build_temp)
+                if self._c_sources
+                else []
+            )
+            wanted.depends = [*ext.depends, *(item.path for item in objects), *headers]
         else:
             wanted.depends = [*ext.depends, f"always build {ext.name}"]
         return wanted
