@@ -37,18 +37,7 @@ _SECONDS_PER_BYTE = 1e-5
 """What a compiler takes, roughly; only the order of what was never compiled hangs on it."""
 
 
-<<<<<<< HEAD
-_OWN_COMPILE = frozenset(
-    {
-        "distutils.ccompiler",
-        "distutils.compilers.C.base",
-        "setuptools._distutils.ccompiler",
-        "setuptools._distutils.compilers.C.base",
-    }
-)
-=======
 _OWN_COMPILE = frozenset({"distutils.ccompiler", "distutils.compilers.C.base"})
->>>>>>> speed
 """Where setuptools' own Compiler.compile has been, from 70.1 to 84."""
 
 
