@@ -29,8 +29,8 @@ from .includes import INCLUDE_DIR
 from .inspection import Inspector
 from .jobs import Job, Queue
 from .linker import ModuleFile
-from .nasm import AssemblerOptions, Macro, Nasm
-from .objects import ObjectFile, Objects
+from .nasm import AssemblerOptions, Macro, Nasm, ObjectFile
+from .objects import Objects
 from .target import Target
 
 Say = Callable[[str], None]
@@ -70,7 +70,7 @@ class Builder:
         self.folder = folder
         self.queue = Queue(settings.jobs or jobs.available())
         self.reader = includes.Reader()
-        self._talk = talk
+        self.talk = talk
         self._planned: dict[Recipe, list[ObjectFile]] = {}
         self._lock = threading.Lock()
         self._jobs: dict[str, Job | None] = {}
@@ -85,7 +85,7 @@ class Builder:
     @cached_property
     def _objects(self) -> Objects:
         return Objects(
-            self.nasm, self.reader, self._cache, self.settings.launcher, self._talk.detail
+            self.nasm, self.reader, self._cache, self.settings.launcher, self.talk.detail
         )
 
     @cached_property
@@ -96,7 +96,7 @@ class Builder:
     def _cache(self) -> Cache | None:
         if not self.settings.cache:
             return None
-        return Cache(cache.folder(os.environ), cache.size_limit(os.environ), self._talk.warning)
+        return Cache(cache.folder(os.environ), cache.size_limit(os.environ), self.talk.warning)
 
     @cached_property
     def ld(self) -> str:
@@ -196,9 +196,9 @@ class Builder:
             verb, warnings = "nasm", self._objects.assemble(wanted)
         with self._lock:
             self._done += 1
-            self._talk.progress(f"[{self._done}/{self._count}] {verb} {wanted.source}")
+            self.talk.progress(f"[{self._done}/{self._count}] {verb} {wanted.source}")
             if warnings:
-                self._talk.warning(warnings)
+                self.talk.warning(warnings)
 
     @property
     def _count(self) -> int:
@@ -227,7 +227,7 @@ class Builder:
 
     def link(self, module: ModuleFile) -> None:
         """Link a module of nothing but assembly. Raises LinkError with ld's own words."""
-        self._talk.progress(f"ld {module.path}")
+        self.talk.progress(f"ld {module.path}")
         with self.placed(module) as partial:
             command = linker.command(
                 self.ld,
@@ -237,10 +237,10 @@ class Builder:
                 module.options,
                 self._inspector.c_library(module),
             )
-            self._talk.detail(shlex.join(command))
+            self.talk.detail(shlex.join(command))
             said = linker.link(command)
         if said:
-            self._talk.warning(said)
+            self.talk.warning(said)
 
     def check(self, module: ModuleFile, others: Callable[[], Iterable[ModuleFile]]) -> None:
         """Judge the objects of a module before they are linked.
@@ -271,7 +271,7 @@ class Builder:
             return
         if any(finding.is_error for finding in findings):
             raise CheckError(f"this would not work:\n{report(findings)}")
-        self._talk.warning(report(findings))
+        self.talk.warning(report(findings))
 
     def version_script(self, module: ModuleFile) -> str:
         """Write the linker script that says what a module exports; return its path."""

@@ -182,9 +182,10 @@ def _table(project: str) -> dict[str, object]:
             document = tomllib.load(file)
     except FileNotFoundError:
         return {}
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # not TOML, or not UTF-8
         raise ConfigError(f"pyproject.toml: {error}") from error
-    table = document.get("tool", {}).get("asmsetup", {})
+    tool = document.get("tool", {})
+    table = tool.get("asmsetup", {}) if isinstance(tool, dict) else tool
     if not isinstance(table, dict):
         raise ConfigError("[tool.asmsetup] in pyproject.toml must be a table")
     return table

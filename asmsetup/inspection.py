@@ -7,7 +7,7 @@ from collections.abc import Callable
 from . import check, cpython_abi, elf, linker
 from .check import CheckedObject, Finding, ModuleContext
 from .linker import ModuleFile
-from .objects import ObjectFile
+from .nasm import ObjectFile
 from .target import Target
 
 Listing = Callable[[ObjectFile], str]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from .errors import LinkError, ToolError
-from .objects import ObjectFile
+from .nasm import ObjectFile
 from .target import EMULATION
 
 HARDENING = ("-z", "noexecstack", "-z", "relro", "-z", "now")

@@ -48,6 +48,15 @@ class AssemblerOptions:
     debug: bool = False
 
 
+@dataclass(frozen=True)
+class ObjectFile:
+    """An object to assemble: everything that decides its content but the files read."""
+
+    source: str
+    path: str
+    options: AssemblerOptions
+
+
 def find(name: str | None) -> Nasm:
     """Return the NASM called ``name`` (a path or a name on PATH; None for nasm).
 

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 from . import fingerprint as prints
@@ -20,7 +20,7 @@ from .errors import AssembleError
 from .files import placed
 from .fingerprint import Dependencies, Fingerprint
 from .includes import Closure, Reader
-from .nasm import AssemblerOptions, Nasm
+from .nasm import Nasm, ObjectFile
 from .record import Record, content_digest
 
 _ANSWERS = 16
@@ -28,15 +28,6 @@ _ANSWERS = 16
 
 _SECONDS_PER_BYTE = 1e-7
 """What NASM takes, roughly; only the order of what has never been assembled hangs on it."""
-
-
-@dataclass(frozen=True)
-class ObjectFile:
-    """An object to assemble: everything that decides its content but the files read."""
-
-    source: str
-    path: str
-    options: AssemblerOptions
 
 
 class Objects:

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.interpreters import REPOSITORY, installed
 from tests.projects import (
     PACKAGES,
-    REPOSITORY,
     Project,
     Python,
     environment,
-    interpreters,
     run,
     virtual_environment,
 )
 
 MakeProject = Callable[..., Project]
 
+_INSTALLED = {each.name: each.command for each in installed()}
 _MAIN = "{}.{}".format(*sys.version_info[:2])
 
 
@@ -36,7 +36,7 @@ def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(
         REPOSITORY / "asmsetup", tree / "asmsetup", ignore=shutil.ignore_patterns("__pycache__")
     )
-    python = virtual_environment(_MAIN, interpreters()[_MAIN])
+    python = virtual_environment(_MAIN, _INSTALLED[_MAIN])
     run(
         *(python.path, "-m", "pip", "-q", "wheel", "--no-deps", "--no-build-isolation"),
         *("--wheel-dir", folder, tree),
@@ -58,16 +58,15 @@ def asmsetup_installed(wheelhouse: Path, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="session")
 def python() -> Python:
     """The interpreter most tests build with: the version that runs the tests."""
-    return virtual_environment(_MAIN, interpreters()[_MAIN])
+    return virtual_environment(_MAIN, _INSTALLED[_MAIN])
 
 
 @pytest.fixture(scope="session", params=[f"3.{minor}" for minor in range(10, 14)])
 def each_python(request: pytest.FixtureRequest) -> Python:
     """Each supported interpreter of this machine in turn."""
-    found = interpreters()
-    if request.param not in found:
+    if request.param not in _INSTALLED:
         pytest.skip(f"no CPython {request.param} on this machine")
-    return virtual_environment(request.param, found[request.param])
+    return virtual_environment(request.param, _INSTALLED[request.param])
 
 
 @pytest.fixture

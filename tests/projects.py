@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,10 +19,10 @@ from pathlib import Path
 import pytest
 
 from asmsetup import elf
+from tests.interpreters import REPOSITORY, cache_folder
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 PACKAGES = REPOSITORY / "tests" / "packages"
-CACHE = Path(os.environ.get("ASMSETUP_TEST_CACHE") or REPOSITORY / ".cache").absolute()
+CACHE = cache_folder()
 
 BUILD_REQUIREMENTS = (
     "setuptools==84.2.1",
@@ -90,7 +89,8 @@ def run(
 def environment(**changed: str) -> dict[str, str]:
     """The environment of a build: the machine's, without what would decide a test."""
     inherited = {name: value for name, value in os.environ.items() if not _OURS.match(name)}
-    return {**inherited, "LC_ALL": "C.UTF-8", **changed}
+    # A test says what is cached when it is about that.
+    return {**inherited, "LC_ALL": "C.UTF-8", "ASMSETUP_CACHE": "0", **changed}
 
 
 @dataclass(frozen=True)
@@ -107,32 +107,13 @@ class Python:
         return "cp" + self.name.replace(".", "")
 
 
-def interpreters() -> dict[str, Path]:
-    """The CPythons to test with by version: the running one, pyenv's, and those on PATH."""
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv", "versions")
-    running = "{}.{}".format(*sys.version_info[:2])
-    found: dict[str, Path] = {}
-    for minor in range(10, 14):
-        name = f"3.{minor}"
-        candidates = sorted(pyenv.glob(f"{name}.*/bin/python3"), reverse=True)
-        on_path = shutil.which(f"python{name}")
-        if name == running:
-            # In a virtual environment sys.executable would be the environment's.
-            found[name] = Path(getattr(sys, "_base_executable", sys.executable))
-        elif candidates:
-            found[name] = candidates[0]
-        elif on_path and "shims" not in on_path:
-            found[name] = Path(on_path)
-    return found
-
-
-def virtual_environment(name: str, interpreter: Path) -> Python:
+def virtual_environment(name: str, command: tuple[str, ...]) -> Python:
     """The virtual environment of an interpreter in the cache, made when it is not there."""
-    wanted = hashlib.sha256(repr((str(interpreter), BUILD_REQUIREMENTS)).encode()).hexdigest()[:12]
+    wanted = hashlib.sha256(repr((command, BUILD_REQUIREMENTS)).encode()).hexdigest()[:12]
     folder = CACHE / "venvs" / f"{name}-{wanted}"
     with _made_once(folder) as missing:
         if missing:
-            run(interpreter, "-m", "venv", folder, cwd=CACHE, env=environment())
+            run(*command, "-m", "venv", folder, cwd=CACHE, env=environment())
             _pip(folder / "bin" / "python", "install", *BUILD_REQUIREMENTS)
     return Python(name, folder / "bin" / "python")
 
@@ -245,7 +226,7 @@ class Project:
         return self.write(
             {
                 "setup.py": "from setuptools import Extension, setup\n\n"
-                f"setup(\n    ext_modules=[\n{calls}    ],\n)\n"
+                f"setup(\n    py_modules=[],\n    ext_modules=[\n{calls}    ],\n)\n"
             }
         )
 
@@ -281,7 +262,7 @@ class Project:
 
     def wheel(self, config_settings: Mapping[str, str] | None = None, **env: str) -> Wheel:
         """Build the project's wheel into dist/."""
-        self.backend("build_wheel", "dist", config_settings, **env)
+        self.backend("build_wheel", "dist", config_settings, ok=True, **env)
         return self.built_wheel()
 
     def built_wheel(self) -> Wheel:
@@ -317,9 +298,9 @@ version = "1.0"
 """
 
 
-def tool(name: str) -> Path:
-    """A tool of the cache (nasm-2.15.05, ld-2.47); skips the test when it is not there."""
+def tool(name: str) -> str:
+    """The path of a tool in the cache (nasm-2.15.05, ld-2.47); skips the test when it is not there."""
     path = CACHE / "tools" / name
     if not path.exists():
         pytest.skip(f"{name} is not in the cache of the tests")
-    return path
+    return str(path)

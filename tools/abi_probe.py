@@ -7,7 +7,6 @@ becomes of it is decided in abi_tables.
 from __future__ import annotations
 
 import ast
-import json
 import re
 import subprocess
 import tempfile
@@ -18,6 +17,8 @@ from pathlib import Path
 from elftools.dwarf.die import DIE
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Section, SymbolTableSection
+
+from tests.interpreters import Interpreter
 
 Version = tuple[int, int]
 
@@ -33,25 +34,6 @@ CONSTANT_NAME = re.compile(
 )
 # Differ from one machine or patch release to the next, so no part of an ABI.
 MACHINE_HEADERS = ("pyconfig.h", "patchlevel.h")
-
-
-@dataclass(frozen=True)
-class Installation:
-    """An interpreter together with its headers and the file that exports its C API."""
-
-    python: Path
-    include: Path
-    library: Path
-    version: Version
-    release: str
-    free_threaded: bool
-    debug: bool
-    stable_list: Path  # may not be there
-
-    @property
-    def name(self) -> str:
-        """Such as `3.13` or `3.13t`."""
-        return f"{self.version[0]}.{self.version[1]}{'t' * self.free_threaded}"
 
 
 @dataclass
@@ -77,50 +59,6 @@ class Abi:
     debug_only: set[str] = field(default_factory=set)
 
 
-ASK_PYTHON = """
-import json, sys, sysconfig
-mapped = {line.split(None, 5)[5].strip() for line in open("/proc/self/maps") if line.count("/")}
-print(json.dumps([
-    list(sys.version_info[:2]), ".".join(map(str, sys.version_info[:3])),
-    bool(sysconfig.get_config_var("Py_GIL_DISABLED")), hasattr(sys, "gettotalrefcount"),
-    sysconfig.get_path("include"), sysconfig.get_path("stdlib"), sorted(mapped)]))
-"""
-
-
-def find_installation(python: Path) -> Installation | None:
-    """Ask `python` about itself; None if its headers are not installed."""
-    answer = subprocess.run(
-        [python, "-I", "-c", ASK_PYTHON], check=True, capture_output=True, text=True
-    )
-    version, release, free_threaded, debug, include, library_folder, mapped = json.loads(
-        answer.stdout
-    )
-    library = next(path for path in map(Path, mapped) if exports_the_api(path))
-    headers = find_headers(Path(include), library)
-    if headers is None:
-        return None
-    return Installation(
-        python=python,
-        include=headers,
-        library=library,
-        version=(version[0], version[1]),
-        release=release,
-        free_threaded=free_threaded,
-        debug=debug,
-        stable_list=Path(library_folder, "test", "test_stable_abi_ctypes.py"),
-    )
-
-
-def exports_the_api(path: Path) -> bool:
-    return "python" in path.name and path.is_file() and "Py_Initialize" in exported_names(path)
-
-
-def find_headers(include: Path, library: Path) -> Path | None:
-    """The folder of Python.h; an interpreter that runs from a chroot reports the path in there."""
-    candidates = [include, *(parent / "include" / include.name for parent in library.parents)]
-    return next((folder for folder in candidates if (folder / "Python.h").is_file()), None)
-
-
 def exported_names(path: Path) -> dict[str, str]:
     """Defined dynamic symbols of an ELF file: name to `STT_FUNC`, `STT_OBJECT` ..."""
     with path.open("rb") as stream:
@@ -138,7 +76,7 @@ def exported_names(path: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Compiler:
-    """gcc with the headers of one installation and the macros of one ABI."""
+    """gcc with the headers of one interpreter and the macros of one ABI."""
 
     include: Path
     macros: tuple[str, ...] = ()
@@ -165,8 +103,8 @@ def c_includes(include: Path, limited: bool) -> str:
     return "".join(f"#include <{name}>\n" for name in names if (include / name).is_file())
 
 
-def probe(installation: Installation, free_threaded: bool, limited: Version | None) -> Abi:
-    """The ABI a module sees that is compiled with the headers of `installation`.
+def probe(interpreter: Interpreter, free_threaded: bool, limited: Version | None) -> Abi:
+    """The ABI a module sees that is compiled with the headers of `interpreter`.
 
     `free_threaded` may be asked of GIL headers too: they are the same files, told
     by Py_GIL_DISABLED; what the library exports is then what its headers declare.
@@ -175,15 +113,15 @@ def probe(installation: Installation, free_threaded: bool, limited: Version | No
     if limited:
         name = "Py_TARGET_ABI3T" if free_threaded else "Py_LIMITED_API"
         macros = (f"{name}=0x{limited[0]:02x}{limited[1]:02x}0000",)
-    compiler = Compiler(installation.include, macros)
-    headers = c_includes(installation.include, limited is not None)
-    abi = Abi(installation.release)
+    compiler = Compiler(interpreter.include_dir, macros)
+    headers = c_includes(interpreter.include_dir, limited is not None)
+    abi = Abi(".".join(map(str, interpreter.version)))
     read_layouts(compiler, headers, abi)
     abi.constants = read_constants(compiler, headers)
     if limited:
         abi.public = declared_names(compiler, headers)
     else:
-        read_symbols(installation, compiler, headers, free_threaded, abi)
+        read_symbols(interpreter, compiler, headers, free_threaded, abi)
         abi.aliases = read_aliases(compiler, headers, abi)
     return abi
 
@@ -207,7 +145,8 @@ def read_structs(entries: list[DIE], abi: Abi) -> None:
         for entry in entries
         if entry.tag == "DW_TAG_typedef" and name_of(entry).startswith("Py")
     }
-    known = {struct.offset for struct in structs.values() if is_complete(struct)}
+    # Members of Py_complex are so few that C, too, names them through the whole path.
+    known = {s.offset for name, s in structs.items() if is_complete(s) and name != "Py_complex"}
     for name, struct in structs.items():
         if is_complete(struct):
             abi.sizes[name] = struct.attributes["DW_AT_byte_size"].value
@@ -290,7 +229,7 @@ def read_constants(compiler: Compiler, headers: str) -> dict[str, int]:
     macros = object_macros(compiler, headers)
     enumerators = re.findall(r"\b[A-Za-z_]\w*\b", " ".join(enum_bodies(compiler, headers)))
     names = sorted(name for name in {*macros, *enumerators} if CONSTANT_NAME.match(name))
-    return evaluate(compiler, headers, names) | {"NULL": 0}  # a pointer, but zero in C
+    return evaluate(compiler, headers, names)
 
 
 def enum_bodies(compiler: Compiler, headers: str) -> list[str]:
@@ -307,7 +246,7 @@ def object_macros(compiler: Compiler, headers: str) -> dict[str, str]:
             compiler.preprocess("-dD", source=f"#include <{header}>\n"),
             re.MULTILINE,
         )
-        if name != "NULL"
+        if name != "NULL" and not name.startswith("PYTHON_")
     }
     text = compiler.preprocess("-dM", source=headers)
     macros = dict(re.findall(r"^#define (\w+) (.+)$", text, re.MULTILINE))
@@ -318,7 +257,7 @@ def evaluate(compiler: Compiler, headers: str, names: list[str]) -> dict[str, in
     """The names that are integer constants, with their values."""
     while True:
         lines = [headers.count("\n") + index for index in range(1, len(names) + 1)]
-        source = headers + "".join(f"enum {{ py_constant_{name} = ({name}) }};\n" for name in names)
+        source = headers + "".join(f"enum {{ py_{name} = {integer(name)} }};\n" for name in names)
         # Preprocessed first, so that an error stands at the line of the name, not of its macro.
         result = compiler.run("-fsyntax-only", source=compiler.preprocess(source=source))
         wrong = {int(n) for n in re.findall(r"^<stdin>:(\d+):\d+: error", result.stderr, re.M)}
@@ -326,12 +265,18 @@ def evaluate(compiler: Compiler, headers: str, names: list[str]) -> dict[str, in
             result.check_returncode()
             break
         names = [name for name, line in zip(names, lines, strict=True) if line not in wrong]
-    values = ", ".join(f"(long long)({name})" for name in names)
+    values = ", ".join(integer(name) for name in names)
     source += f"const long long py_values[] = {{ {values} }};\n"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "values.o"
         compiler.run("-c", "-o", str(path), source=source).check_returncode()
         return dict(zip(names, read_integers(path), strict=True))
+
+
+def integer(name: str) -> str:
+    """An expression that is a constant if `name` is an integer or a constant pointer."""
+    floats = "".join(f"{kind}: (void)0, " for kind in ("float", "double", "long double"))
+    return f"_Generic(({name}), {floats}default: (long long)({name}))"
 
 
 def read_integers(path: Path) -> list[int]:
@@ -348,17 +293,17 @@ def read_integers(path: Path) -> list[int]:
 
 
 def read_symbols(
-    installation: Installation, compiler: Compiler, headers: str, free_threaded: bool, abi: Abi
+    interpreter: Interpreter, compiler: Compiler, headers: str, free_threaded: bool, abi: Abi
 ) -> None:
     """Public names are those that the headers declare and the library exports.
 
     The rest is private: it is recorded, because modules use it all the same, but
     may be gone in the next version. PyInit_ of the built-in modules is not even that.
     """
-    exported = exported_names(installation.library)
+    exported = exported_names(interpreter.library)
     declared = declared_names(compiler, headers)
-    if free_threaded and not installation.free_threaded:
-        exported = guess_free_threaded_exports(installation, exported, declared, headers)
+    if free_threaded and not interpreter.free_threaded:
+        exported = guess_free_threaded_exports(interpreter, exported, declared, headers)
     for name, kind in exported.items():
         if re.match(r"_?Py(?!Init_)", name):
             (abi.data if kind == "STT_OBJECT" else abi.functions).add(name)
@@ -371,10 +316,10 @@ def read_symbols(
 
 
 def guess_free_threaded_exports(
-    installation: Installation, exported: dict[str, str], declared: set[str], headers: str
+    interpreter: Interpreter, exported: dict[str, str], declared: set[str], headers: str
 ) -> dict[str, str]:
     """What a free-threaded library exports, as far as headers and its GIL sister tell."""
-    with_gil = declared_names(Compiler(installation.include), headers)
+    with_gil = declared_names(Compiler(interpreter.include_dir), headers)
     kept = {
         name: kind for name, kind in exported.items() if name in declared or name not in with_gil
     }

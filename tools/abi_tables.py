@@ -25,7 +25,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from abi_probe import Abi, Version
+from tools.abi_probe import Abi, Version
 
 Defines = dict[str, str]
 
@@ -338,7 +338,8 @@ def absences(
     """By target: each name that another target has, defined as an error.
 
     `%??` is the name; nasm prints the symbol it becomes, which is not defined, at the
-    user's line. The parentheses make it nothing that EXTERN accepts either.
+    user's line. `_py_absent` puts it into parentheses, which EXTERN does not accept
+    either, and lets PyHas in call.inc have the bare name.
     """
     having: dict[str, list[str]] = {}
     for target in targets.values():
@@ -348,15 +349,15 @@ def absences(
                 having[name].append(target.name)
     return {
         file: {
-            name: f"(%??%+__{reason_absent(name, target, having[name], since)})"
+            name: f"_py_absent(%??%+__{reason_absent(name, target, having[name], since)}, %??)"
             for name in sorted(having.keys() - set(tables[file]))
         }
         for file, target in targets.items()
     }
 
 
-# NASM's own ISTRUC, AT and IEND on structs that are %defines.
-ISTRUC = """\
+# NASM's own ISTRUC and EXTERN, made to understand what is declared here.
+DIRECTIVES = """\
 ; AT and IEND ask for labels of the struct's name, which only a STRUC makes. A struct
 ; declared here gets one when it is first used; others are none of our business.
 %unimacro istruc 1
@@ -370,6 +371,48 @@ ISTRUC = """\
     %push istruc
         %define %$strucname %1
         %$strucstart:
+%endmacro
+
+; A name this Python lacks arrives as (name__reason). `extern name:weak' takes that away,
+; for it is the way to use a name where there is one; without `weak' it is an error.
+%unimacro extern 1-*
+%imacro extern 1-*.nolist
+    %rep %0
+        PY__extern %1
+        %rotate 1
+    %endrep
+%endmacro
+%macro PY__extern 1+.nolist
+    %defstr PY__text %1
+    %substr PY__part PY__text 1
+    %ifidn PY__part,'('
+        %strlen PY__at PY__text
+        %substr PY__part PY__text PY__at - 4,5
+        %ifidn PY__part,':weak'
+            %assign PY__at 4
+            %rep 99
+                %substr PY__part PY__text PY__at,2
+                %ifidn PY__part,'__'
+                    %exitrep
+                %endif
+                %assign PY__at PY__at + 1
+            %endrep
+            ; In two parts, for the whole would be expanded again.
+            %substr PY__part PY__text 2,2
+            %deftok PY__first PY__part
+            %substr PY__part PY__text 4,PY__at - 4
+            %deftok PY__rest PY__part
+            PY__weak PY__first, PY__rest
+        %else
+            [extern %1]
+        %endif
+    %else
+        [extern %1]
+    %endif
+%endmacro
+%macro PY__weak 2.nolist
+    %undef %1%2
+    [extern %1%2:weak]
 %endmacro
 """
 
@@ -444,7 +487,7 @@ def render_all(facts: Mapping[str, Abi], since: Mapping[str, Version]) -> dict[s
 
         files[f"{file}.inc"] = render_target(target, parts)
         files[f"{file}-more.inc"] = parts("more") + parts("widths")
-    files["abi.inc"] = ISTRUC + select(targets, "")
+    files["abi.inc"] = DIRECTIVES + select(targets, "")
     files["more.inc"] = select(targets, "-more")
     return {path: HEADER + text for path, text in sorted(files.items())}
 

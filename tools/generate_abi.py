@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Regenerate CPython's ABI for assembly: tools/abi/, asmsetup/include/python/ and asmsetup/data/.
 
-    python tools/generate_abi.py [--check] [PYTHON ...]
+    python tools/generate_abi.py [--check] [--stable-list VERSION=FILE ...]
 
-Each PYTHON is an interpreter with headers; its ABI is read from them into tools/abi/.
-The tables are then written from all of tools/abi/, also from versions not at hand.
-`--check` writes nothing and exits with 1 if something would change.
-Needs gcc and pyelftools.
+The ABI of every CPython of the machine and of the test cache that has its headers is
+read into tools/abi/. The tables are then written from all that is there, also from
+versions not at hand. `--check` writes nothing and exits with 1 if something would
+change. Needs gcc and pyelftools.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import abi_probe
-import abi_tables
-from abi_probe import Abi, Installation, Version
+from tests.interpreters import Interpreter, all_interpreters
+from tools import abi_probe, abi_tables
+from tools.abi_probe import Abi, Version
 
 ROOT = Path(__file__).resolve().parents[1]
 FACTS = Path("tools/abi")
@@ -40,16 +40,13 @@ def main() -> int:
         metavar="VERSION=FILE",
         help="test_stable_abi_ctypes.py of a CPython that was installed without its test-suite",
     )
-    parser.add_argument("python", nargs="*", type=Path)
     arguments = parser.parse_args()
     files: Files = {}
     for version, path in (text.split("=", 1) for text in arguments.stable_list):
         files |= stable_names(version, Path(path))
-    for python in arguments.python:
-        installation = abi_probe.find_installation(python)
-        if installation is None:
-            parser.error(f"{python}: its C headers are not installed")
-        files |= facts_of(installation)
+    for interpreter in all_interpreters():
+        if interpreter.name in abi_tables.FULL_TARGETS and interpreter.has_headers:
+            files |= facts_of(interpreter)
     files |= tables_of(files)
     changed = {path: text for path, text in files.items() if read(path) != text}
     stale = stale_files(files)
@@ -60,20 +57,28 @@ def main() -> int:
     return int(arguments.check and bool(changed or stale))
 
 
-def facts_of(installation: Installation) -> Files:
-    """The files under tools/abi/ that one installation accounts for."""
-    version, own = installation.version, installation.name
-    facts = {own: abi_probe.probe(installation, installation.free_threaded, None)}
-    if not installation.free_threaded:
-        facts[f"{own}-limited"] = abi_probe.probe(installation, False, version)
+def facts_of(interpreter: Interpreter) -> Files:
+    """The files under tools/abi/ that one interpreter accounts for."""
+    version, own = interpreter.version[:2], interpreter.name
+    facts = {own: abi_probe.probe(interpreter, interpreter.free_threaded, None)}
+    if not interpreter.free_threaded:
+        facts[f"{own}-limited"] = abi_probe.probe(interpreter, False, version)
         if version >= (3, 14):  # until a free-threaded build of it is at hand
-            facts[f"{own}t"] = abi_probe.probe(installation, True, None)
+            facts[f"{own}t"] = abi_probe.probe(interpreter, True, None)
         if version >= (3, 15):
-            facts[f"{own}t-limited"] = abi_probe.probe(installation, True, version)
+            facts[f"{own}t-limited"] = abi_probe.probe(interpreter, True, version)
     files = {facts_path(name): abi_tables.dump(abi) for name, abi in facts.items()}
-    if installation.stable_list.is_file() and not installation.free_threaded:
-        files |= stable_names(own, installation.stable_list)
+    stable_list = stable_list_of(interpreter)
+    if stable_list.is_file() and not interpreter.free_threaded:
+        files |= stable_names(own, stable_list)
     return files
+
+
+def stable_list_of(interpreter: Interpreter) -> Path:
+    """Where its own list of the stable ABI is, if its test-suite is installed."""
+    include = interpreter.include_dir
+    library = include.parents[1] / "lib" / include.name
+    return library / "test" / "test_stable_abi_ctypes.py"
 
 
 def facts_path(name: str) -> Path:

@@ -23,7 +23,7 @@ from typing import Any
 import setuptools.errors
 
 from .. import record
-from ..build import Builder, Say
+from ..build import Builder
 from ..fingerprint import Dependencies, completed, prerequisites
 from ..includes import Reader
 from ..jobs import Job
@@ -39,6 +39,7 @@ _SECONDS_PER_BYTE = 1e-5
 _OWN_COMPILE = frozenset(
     {
         "distutils.ccompiler",
+        "distutils.compilers.C.base",
         "setuptools._distutils.ccompiler",
         "setuptools._distutils.compilers.C.base",
     }
@@ -59,11 +60,9 @@ def understood(compiler: Any, compile_: Any) -> bool:
 class CSources:
     """Compiles for one compiler object."""
 
-    def __init__(self, compiler: Any, builder: Builder, say: Say) -> None:
-        """``say`` shows each command and what the compiler says to it, in one piece."""
+    def __init__(self, compiler: Any, builder: Builder) -> None:
         self._compiler = compiler
         self._builder = builder
-        self._say = say
         self._job = threading.local()
         # setuptools runs commands with the first one since 84, before with the second.
         for name in ("call", "spawn"):
@@ -158,7 +157,8 @@ class CSources:
             self._job.said = None
             with suppress(FileNotFoundError):
                 os.unlink(rules)
-            self._say("\n".join(said))
+            # Each command and what the compiler says to it, in one piece.
+            self._builder.talk.progress("\n".join(said))
         if read is None or reader.changed(read):
             return
         dependencies = Dependencies(tuple(read))
