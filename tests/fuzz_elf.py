@@ -97,7 +97,7 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
             length = chance.choice((1, 4, 8, 24, 64, 200))
             changed[start : start + length] = changed[source : source + length]
         elif kind == 6:
-            del changed[chance.randrange(1, len(changed)) :]
+            del changed[chance.randrange(len(changed)) :]
         else:
             changed += changed[: 4096 * chance.randrange(8)]
         if not changed:
