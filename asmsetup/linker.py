@@ -6,6 +6,7 @@ a name exported that is not an entry point.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -155,7 +156,8 @@ def _for_ld(flags: Iterator[str]) -> Iterator[str]:
             yield flag
 
 
-def c_library_files() -> list[str]:
+@functools.cache
+def c_library_files() -> tuple[str, ...]:
     """Return the files of the C library that the running interpreter is using.
 
     Read from this process's own map (proc(5)), so that what a module is linked
@@ -165,7 +167,7 @@ def c_library_files() -> list[str]:
     with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
         paths = {line.split(None, 5)[5].rstrip("\n") for line in maps if "/" in line}
     loaded = {path for path in paths if _is_c_library(os.path.basename(path))}
-    return [sibling for path in sorted(loaded) for sibling in _with_siblings(path)]
+    return tuple(sibling for path in sorted(loaded) for sibling in _with_siblings(path))
 
 
 def _is_c_library(name: str) -> bool:
