@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from . import check, cpython_abi, elf, linker
 from .check import CheckedObject, Finding, ModuleContext
@@ -65,15 +65,23 @@ class Inspector:
             free_threaded=self._target.free_threaded,
             limited_api=module.limited_api,
             universal=module.universal,
-            libraries=options.libraries,
-            extra_objects=bool(module.extra_objects),
+            libraries=(*options.libraries, *_values("-l", options.args)),
+            extra_objects=bool(module.extra_objects) or any(map(_is_file, options.args)),
             c_library=linker.c_library_files(),
-            library_dirs=options.library_dirs,
+            library_dirs=(*options.library_dirs, *_values("-L", options.args)),
             runtime_library_dirs=options.runtime_library_dirs,
             exports=frozenset(module.exported),
             include_dirs=_include_dirs(module),
             strict=self._strict,
         )
+
+
+def _values(option: str, args: Sequence[str]) -> list[str]:
+    return [arg.removeprefix(option) for arg in args if arg.startswith(option)]
+
+
+def _is_file(arg: str) -> bool:
+    return arg.endswith((".a", ".o", ".so"))
 
 
 def _include_dirs(module: ModuleFile) -> tuple[str, ...]:
