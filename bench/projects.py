@@ -132,7 +132,6 @@ class Project:
         return "\n".join(lines) + "\n"
 
     def _cmake(self) -> str:
-        # A module of nothing but ASM_NASM is linked by no tool unless C is enabled.
         lines = [
             "cmake_minimum_required(VERSION 3.20)",
             f"project({self.name} LANGUAGES C ASM_NASM)",
@@ -146,6 +145,9 @@ class Project:
         for module in self.modules:
             package, _, name = module.name.rpartition(".")
             lines.append(f"Python_add_library({name} MODULE WITH_SOABI {' '.join(module.sources)})")
+            if self._pure:
+                # CMake links nothing, and says so nowhere, when NASM is the linker's language.
+                lines.append(f"set_target_properties({name} PROPERTIES LINKER_LANGUAGE C)")
             if self.common and module.shared:
                 lines.append(f"target_link_libraries({name} PRIVATE common)")
             lines.append(f"install(TARGETS {name} DESTINATION {package or '.'})")
