@@ -11,8 +11,8 @@ import hashlib
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 INCLUDE_DIR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")
 """The folder of asmsetup's own includes."""
@@ -30,8 +30,7 @@ ANY_VARIABLE = "*"
 """In ``Closure.environment``: a name that is not written out, so any variable may be meant."""
 
 
-@dataclass(frozen=True)
-class Missing:
+class Missing(NamedTuple):
     """A file that is named but was found nowhere."""
 
     name: str
@@ -39,8 +38,7 @@ class Missing:
     line: int
 
 
-@dataclass(frozen=True)
-class Closure:
+class Closure(NamedTuple):
     """A source and everything it names, directly or through another file."""
 
     files: tuple[str, ...]
@@ -70,14 +68,12 @@ _Status = tuple[int, int, int, int]
 """Device, inode, size and time of change of a file: another one, or changed, where they differ."""
 
 
-@dataclass(frozen=True)
-class _Wanted:
+class _Wanted(NamedTuple):
     name: str
     line: int
 
 
-@dataclass(frozen=True)
-class _Text:
+class _Text(NamedTuple):
     """What matters of one file's text."""
 
     digest: str
@@ -216,8 +212,7 @@ def closure(source: str, include_dirs: Sequence[str], args: Sequence[str] = ()) 
     return Reader().closure(source, include_dirs, args)
 
 
-@dataclass(frozen=True)
-class _Spoken:
+class _Spoken(NamedTuple):
     """What arguments of nasm's say about files."""
 
     include_dirs: tuple[str, ...]

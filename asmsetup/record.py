@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .files import placed
 from .fingerprint import Dependencies, completed
 from .includes import Reader
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """What an object was made from."""
 
     fingerprint: str

@@ -122,9 +122,7 @@ def build(folder: Path, name: str, path: Path) -> tuple[list[str], Path, Path]:
 
 
 def check(name: str, path: Path, object_: Path, module: Path) -> None:
-    context = ModuleContext(
-        name, entry_points(name), (3, 11), c_library=tuple(linker.c_library_files())
-    )
+    context = ModuleContext(name, entry_points(name), (3, 11), c_library=linker.c_library_files())
     objects = [CheckedObject(str(object_), elf.read(object_), str(path))]
     findings = check_objects(objects, context, cpython_abi)
     findings += check_module(str(module), elf.read(module), context, findings)

@@ -47,7 +47,7 @@ class Sample:
             python or sys.version_info[:2],
             limited_api=self.settings.limited_api,
             universal=self.settings.universal,
-            c_library=tuple(linker.c_library_files()),
+            c_library=linker.c_library_files(),
             strict=strict,
         )
 

@@ -17,7 +17,6 @@ import sysconfig
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
 from typing import Any
 
 from setuptools import Extension
@@ -45,8 +44,7 @@ class Assembler:
         self._building = threading.local()
         self._started = False
         chosen = settings()
-        self._settings = replace(
-            chosen,
+        self._settings = chosen._replace(
             debug=chosen.debug or bool(command.debug),
             jobs=_parallel(command) or chosen.jobs,
         )
@@ -107,7 +105,7 @@ class Assembler:
 
     def _record(self, ext: Extension, objects: list[ObjectFile]) -> str:
         """Return all that a mixed module is built from, apart from the content of its C sources."""
-        said = [vars(ext), [item.path for item in objects], asdict(self._settings)]
+        said = [vars(ext), [item.path for item in objects], self._settings]
         return json.dumps([*said, os.environ.get("CFLAGS")], default=str, sort_keys=True)
 
     def _start_all(self) -> None:

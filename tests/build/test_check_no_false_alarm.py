@@ -72,7 +72,7 @@ extern "C" double area(const char *name)
 
 
 def context(name: str) -> ModuleContext:
-    c_library = tuple(linker.c_library_files())
+    c_library = linker.c_library_files()
     return ModuleContext(name, (f"PyInit_{name}",), (3, 11), c_library=c_library)
 
 
