@@ -16,8 +16,8 @@ import shlex
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import NamedTuple
 
 from . import cache, includes, jobs, linker, nasm
 from .cache import Cache
@@ -36,8 +36,7 @@ from .target import Target
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Talk:
+class Talk(NamedTuple):
     """Where a build says what it has to say; what fails is raised instead."""
 
     progress: Say
@@ -46,8 +45,7 @@ class Talk:
     """The commands run, for those who ask (-v)."""
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """What one extension says about its assembly sources."""
 
     name: str
@@ -132,8 +130,7 @@ class Builder:
         # Python, unless it really depends on one.
         mentioned = self.reader.closure(source, include_dirs, args).mentioned
         facts = [macro for macro in self._target_macros(recipe) if macro[0] in mentioned]
-        return replace(
-            recipe.options,
+        return recipe.options._replace(
             include_dirs=include_dirs,
             define=(*facts, *recipe.options.define),
             args=args,
@@ -161,7 +158,7 @@ class Builder:
         """
         # asmsetup's own folder is another one in each isolated build: it is named, not spelt.
         own = tuple("<asmsetup>" if d == INCLUDE_DIR else d for d in options.include_dirs)
-        command = nasm.command("nasm", source, "", replace(options, include_dirs=own))
+        command = nasm.command("nasm", source, "", options._replace(include_dirs=own))
         digest = hashlib.blake2b(json.dumps(command).encode(), digest_size=8).hexdigest()
         return os.path.join(self.folder, f"{os.path.basename(source)[-100:]}.{digest}.o")
 

