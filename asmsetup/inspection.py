@@ -65,6 +65,7 @@ class Inspector:
 
     def _context(self, module: ModuleFile) -> ModuleContext:
         options = module.options
+        named = linker.named_libraries(options.args)
         return ModuleContext(
             name=module.name,
             entry_points=module.entry_points,
@@ -72,10 +73,10 @@ class Inspector:
             free_threaded=self._target.free_threaded,
             limited_api=module.limited_api,
             universal=module.universal,
-            libraries=options.libraries,
-            extra_objects=bool(module.extra_objects),
+            libraries=(*options.libraries, *named.libraries),
+            extra_objects=bool(module.extra_objects or named.files),
             c_library=linker.c_library_files(),
-            library_dirs=options.library_dirs,
+            library_dirs=(*options.library_dirs, *named.folders),
             runtime_library_dirs=options.runtime_library_dirs,
             exports=frozenset(module.exported),
             include_dirs=_include_dirs(module),
