@@ -7,6 +7,7 @@ gets no correction, never a wrong one: the finding then shows the general form.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 _LINE = re.compile(
@@ -38,6 +39,10 @@ class Instruction(NamedTuple):
     def scratch(self) -> str:
         """A register the call convention leaves free, and which the line does not use."""
         return "r10" if re.search(r"\br11", str(self)) else "r11"
+
+
+Correction = Callable[[Instruction, bool], tuple[str, ...]]
+"""From (the line, whether its symbol is outside the module) to the lines in its place."""
 
 
 def parse(text: str) -> Instruction | None:
@@ -76,9 +81,10 @@ def narrow_address(line: Instruction, external: bool) -> tuple[str, ...]:
             inner = _bare(memory["inner"])
             if _GOT.search(inner):
                 return ()
-            return _addressed(line, index, memory["size"], inner, external)
+            if not all(map(_is_register_or_number, re.split(r"\s*[+*-]\s*", inner))):
+                return _addressed(line, index, memory["size"], inner, external)
     value = _bare(line.operands[-1])
-    if _REGISTER.fullmatch(value) or _is_number(value):
+    if _is_register_or_number(value):
         return ()
     if line.mnemonic.lower() == "mov" and _REGISTER.fullmatch(line.operands[0]):
         return _address_into(_wide(line.operands[0]), value, external)
@@ -168,8 +174,9 @@ def _bare(operand: str) -> str:
     return _MODIFIER.sub("", re.sub(r"^strict\s+", "", operand.strip(), flags=re.IGNORECASE))
 
 
-def _is_number(value: str) -> bool:
-    return re.fullmatch(r"-?(?:0x)?[0-9][0-9a-f_]*[hbo]?", value, re.IGNORECASE) is not None
+def _is_register_or_number(term: str) -> bool:
+    number = re.fullmatch(r"-?(?:0x)?[0-9][0-9a-f_]*[hbo]?", term, re.IGNORECASE)
+    return bool(number or _REGISTER.fullmatch(term))
 
 
 def _is_wide(operand: str) -> bool:

@@ -303,7 +303,7 @@ def _branches_into_the_got(places: ObjectPlaces, table: RelocationTable) -> Iter
 
 def _ways(
     place: Place,
-    correction: Callable[[corrections.Instruction, bool], tuple[str, ...]],
+    correction: corrections.Correction,
     *general: str,
 ) -> tuple[str, ...]:
     """The corrected line, or the general form where the line cannot be rewritten."""
