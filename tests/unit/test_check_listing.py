@@ -12,11 +12,7 @@ from asmsetup import elf
 from asmsetup.check.listing import Listing
 from tests.checking import NASM, TOOLS
 
-
-# The code stands first: nasm 2.15 miscounts the lines behind a %rep inside a %macro.
 INCLUDE = """\
-in_the_include:
-    mov rdx, foo
 %macro LOAD 2
     nop
     mov %1, %2
@@ -33,6 +29,12 @@ in_the_include:
     mov rbx, %1
   %endrep
 %endmacro
+in_the_include:
+    mov rdx, foo
+    OUTER foo
+%rep 1
+    mov rdx, foo
+%endrep
 """
 SOURCE = """\
 section .text
@@ -81,7 +83,9 @@ EXPECTED = [
     (".rodata", "x.asm", 9, "times 3 dq foo", True),
     (".rodata", "x.asm", 9, "times 3 dq foo", True),
     (".rodata", "x.asm", 11, "dq foo", True),
-    (".text", "more/macros.inc", 2, "mov rdx, foo", True),
+    (".text", "more/macros.inc", 18, "mov rdx, foo", True),
+    (".text", "more/macros.inc", 19, "OUTER foo", False),
+    (".text", "more/macros.inc", 21, "mov rdx, foo", True),
     (".text", "x.asm", 13, "mov rax, foo", True),
     (".text", "x.asm", 14, "LOAD rbx, foo", False),
     (".text", "x.asm", 15, "OUTER foo", False),
