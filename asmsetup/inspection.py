@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from . import check, cpython_abi, elf, linker
 from .check import CheckedObject, Finding, ModuleContext
+from .check.explain import explain_ld, explain_nasm
 from .linker import ModuleFile
 from .nasm import ObjectFile
 from .target import Target
@@ -26,19 +27,25 @@ class Inspector:
 
     def before_link(self, module: ModuleFile) -> list[Finding]:
         """Return what is wrong with the objects of a module."""
+        found = check.check_objects(self._checked(module), self._context(module), cpython_abi)
+        self._found[module.name] = found
+        return list(found)
+
+    def _checked(self, module: ModuleFile) -> list[CheckedObject]:
         checked = [
             CheckedObject(made.path, self._read(made.path), made.source, self._lines(made))
             for made in module.assembled
         ]
-        checked += [CheckedObject(path, self._read(path)) for path in module.compiled]
-        found = check.check_objects(checked, self._context(module), cpython_abi)
-        self._found[module.name] = found
-        return list(found)
+        return checked + [CheckedObject(path, self._read(path)) for path in module.compiled]
 
     def after_link(self, module: ModuleFile, path: str) -> list[Finding]:
         """Return what is wrong with a module that was linked to ``path`` for the time being."""
         known = self._found.get(module.name, ())
         return check.check_module(module.path, elf.read(path), self._context(module), known)
+
+    def explained(self, module: ModuleFile, said: str) -> str:
+        """Return what ld said of a module, with source lines and hints."""
+        return explain_ld(said, check.locator(self._checked(module), self._context(module)))
 
     def c_library(self, module: ModuleFile) -> list[str]:
         """Return the C library's files if a name the objects leave open is not CPython's."""
@@ -58,6 +65,7 @@ class Inspector:
 
     def _context(self, module: ModuleFile) -> ModuleContext:
         options = module.options
+        named = linker.named_libraries(options.args)
         return ModuleContext(
             name=module.name,
             entry_points=module.entry_points,
@@ -65,10 +73,10 @@ class Inspector:
             free_threaded=self._target.free_threaded,
             limited_api=module.limited_api,
             universal=module.universal,
-            libraries=(*options.libraries, *_values("-l", options.args)),
-            extra_objects=bool(module.extra_objects) or any(map(_is_file, options.args)),
+            libraries=(*options.libraries, *named.libraries),
+            extra_objects=bool(module.extra_objects or named.files),
             c_library=linker.c_library_files(),
-            library_dirs=(*options.library_dirs, *_values("-L", options.args)),
+            library_dirs=(*options.library_dirs, *named.folders),
             runtime_library_dirs=options.runtime_library_dirs,
             exports=frozenset(module.exported),
             include_dirs=_include_dirs(module),
@@ -76,12 +84,17 @@ class Inspector:
         )
 
 
-def _values(option: str, args: Sequence[str]) -> list[str]:
-    return [arg.removeprefix(option) for arg in args if arg.startswith(option)]
+def explained(said: str) -> str:
+    """Return what NASM said, with source lines and hints."""
+    return explain_nasm(said, _source_lines)
 
 
-def _is_file(arg: str) -> bool:
-    return arg.endswith((".a", ".o", ".so"))
+def _source_lines(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as source:
+            return source.read().splitlines()
+    except OSError:
+        return []  # an include that NASM found in a folder of its own
 
 
 def _include_dirs(module: ModuleFile) -> tuple[str, ...]:

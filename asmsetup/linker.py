@@ -156,6 +156,32 @@ def _for_ld(flags: Iterator[str]) -> Iterator[str]:
             yield flag
 
 
+class NamedLibraries(NamedTuple):
+    """What linker arguments add to the objects and libraries of a module."""
+
+    libraries: tuple[str, ...]
+    folders: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+def named_libraries(args: Sequence[str]) -> NamedLibraries:
+    """Return the libraries, folders and files that arguments for ld or a driver name."""
+    libraries: list[str] = []
+    folders: list[str] = []
+    files: list[str] = []
+    words = iter(for_ld(args))
+    for word in words:
+        if word in ("-l", "-L"):
+            (libraries if word == "-l" else folders).append(next(words, ""))
+        elif word.startswith(("-l", "--library=")):
+            libraries.append(word.removeprefix("--library=").removeprefix("-l"))
+        elif word.startswith(("-L", "--library-path=")):
+            folders.append(word.removeprefix("--library-path=").removeprefix("-L"))
+        elif word.startswith("@") or (not word.startswith("-") and os.path.isfile(word)):
+            files.append(word)
+    return NamedLibraries(tuple(libraries), tuple(folders), tuple(files))
+
+
 @functools.cache
 def c_library_files() -> tuple[str, ...]:
     """Return the files of the C library that the running interpreter is using.

@@ -7,6 +7,7 @@ gets no correction, never a wrong one: the finding then shows the general form.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 # Texts, compiled when they are first needed: most builds find nothing to correct.
@@ -37,6 +38,10 @@ class Instruction(NamedTuple):
     def scratch(self) -> str:
         """A register the call convention leaves free, and which the line does not use."""
         return "r10" if re.search(r"\br11", str(self)) else "r11"
+
+
+Correction = Callable[[Instruction, bool], tuple[str, ...]]
+"""From (the line, whether its symbol is outside the module) to the lines in its place."""
 
 
 def parse(text: str) -> Instruction | None:
@@ -75,9 +80,10 @@ def narrow_address(line: Instruction, external: bool) -> tuple[str, ...]:
             inner = _bare(memory["inner"])
             if re.search(_GOT, inner, re.IGNORECASE):
                 return ()
-            return _addressed(line, index, memory["size"], inner, external)
+            if not all(map(_is_register_or_number, re.split(r"\s*[+*-]\s*", inner))):
+                return _addressed(line, index, memory["size"], inner, external)
     value = _bare(line.operands[-1])
-    if re.fullmatch(_REGISTER, value, re.IGNORECASE) or _is_number(value):
+    if _is_register_or_number(value):
         return ()
     if line.mnemonic.lower() == "mov" and re.fullmatch(_REGISTER, line.operands[0], re.IGNORECASE):
         return _address_into(_wide(line.operands[0]), value, external)
@@ -172,8 +178,9 @@ def _bare(operand: str) -> str:
     )
 
 
-def _is_number(value: str) -> bool:
-    return re.fullmatch(r"-?(?:0x)?[0-9][0-9a-f_]*[hbo]?", value, re.IGNORECASE) is not None
+def _is_register_or_number(term: str) -> bool:
+    number = re.fullmatch(r"-?(?:0x)?[0-9][0-9a-f_]*[hbo]?", term, re.IGNORECASE)
+    return bool(number or re.fullmatch(_REGISTER, term, re.IGNORECASE))
 
 
 def _is_wide(operand: str) -> bool:

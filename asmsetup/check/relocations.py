@@ -199,6 +199,18 @@ class ObjectPlaces:
         """The line that opens section ``name``."""
         return None if self.listing is None else self.listing.section(name)
 
+    def line_at(self, section: str, offset: int) -> SourceLine | None:
+        """The line of the relocation or the label at an offset, as linkers name places."""
+        for table in self.object.facts.relocation_tables:
+            if table.section.name == section:
+                for relocation in table:
+                    if relocation.offset == offset:
+                        return self.place(table, relocation).line
+        for symbol in self.object.facts.globals:
+            if symbol.section == section and symbol.value == offset:
+                return self.label(symbol.name)
+        return None
+
     def is_branched_into(self, section: Section) -> bool:
         """Whether a call or jump leads to ``section``."""
         return any(
@@ -296,7 +308,7 @@ def _branches_into_the_got(places: ObjectPlaces, table: RelocationTable) -> Iter
 
 def _ways(
     place: Place,
-    correction: Callable[[corrections.Instruction, bool], tuple[str, ...]],
+    correction: corrections.Correction,
     *general: str,
 ) -> tuple[str, ...]:
     """The corrected line, or the general form where the line cannot be rewritten."""
