@@ -44,7 +44,8 @@ class Inspector:
         """Return the C library's files if a name the objects leave open is not CPython's."""
         facts = [self._read(made.path) for made in module.assembled]
         undefined = {symbol.name for each in facts for symbol in each.undefined}
-        if not module.extra_objects and all(name.startswith(("Py", "_Py")) for name in undefined):
+        others = module.extra_objects or linker.inputs(module.options).others
+        if not others and all(name.startswith(("Py", "_Py")) for name in undefined):
             return []
         return list(linker.c_library_files())
 
@@ -57,7 +58,7 @@ class Inspector:
         return lambda: self._listing(made)
 
     def _context(self, module: ModuleFile) -> ModuleContext:
-        options = module.options
+        inputs = linker.inputs(module.options)
         return ModuleContext(
             name=module.name,
             entry_points=module.entry_points,
@@ -65,11 +66,11 @@ class Inspector:
             free_threaded=self._target.free_threaded,
             limited_api=module.limited_api,
             universal=module.universal,
-            libraries=options.libraries,
-            extra_objects=bool(module.extra_objects),
+            libraries=inputs.libraries,
+            extra_objects=bool(module.extra_objects or inputs.others),
             c_library=linker.c_library_files(),
-            library_dirs=options.library_dirs,
-            runtime_library_dirs=options.runtime_library_dirs,
+            library_dirs=inputs.library_dirs,
+            runtime_library_dirs=module.options.runtime_library_dirs,
             exports=frozenset(module.exported),
             include_dirs=_include_dirs(module),
             strict=self._strict,

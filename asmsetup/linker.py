@@ -73,6 +73,28 @@ class ModuleFile(NamedTuple):
         return (*(made.path for made in self.assembled), *self.compiled, *self.extra_objects)
 
 
+class Inputs(NamedTuple):
+    """What takes part in a link besides the module's own objects."""
+
+    library_dirs: tuple[str, ...]
+    libraries: tuple[str, ...]
+    others: tuple[str, ...]
+    """Files, and definitions on the command line: any of them may define any name."""
+
+
+def inputs(options: LinkerOptions) -> Inputs:
+    """Return what the options name to link with, free arguments (-L, -l, archives) included."""
+    folders, libraries, others = [*options.library_dirs], [*options.libraries], []
+    words = iter(options.args)
+    for word in words:
+        if word.startswith(("-L", "-l")):
+            named = folders if word.startswith("-L") else libraries
+            named.append(word[2:] or next(words, ""))
+        elif os.path.isfile(word) or word.lstrip("-").startswith(("@", "defsym", "just-symbols")):
+            others.append(word)
+    return Inputs(tuple(folders), tuple(libraries), tuple(others))
+
+
 def find(name: str | None) -> str:
     """Return the path of the linker called ``name`` (a path or a name on PATH; None for ld).
 
@@ -81,9 +103,7 @@ def find(name: str | None) -> str:
     wanted = name or "ld"
     path = shutil.which(wanted)
     if path is None:
-        raise ToolError(
-            f"cannot find the linker: no {wanted} on PATH ({os.environ.get('PATH', '')})", *_INSTALL
-        )
+        raise ToolError.not_found("the linker", wanted, *_INSTALL)
     return path
 
 
