@@ -254,8 +254,11 @@ def test_a_process_that_runs_with_the_old_module_keeps_it(hello: Project) -> Non
 
 def build(project: Project, before: str, *command: str, ok: bool) -> Run:
     """Run Python after shell commands that take something away from it."""
+    shell = ("sh", "-ec", f'{before}; exec "$@"', "sh")
     return run(
-        *("sh", "-ec", f'{before}; exec "$@"', "sh", project.python.path, *command),
+        *shell,
+        project.python.path,
+        *command,
         cwd=project.folder,
         env={**project.env, "PYTHONDONTWRITEBYTECODE": "1"},
         ok=ok,
