@@ -100,11 +100,13 @@ def test_nothing_from_elsewhere(hello: Project) -> None:
 )
 def test_asking_for_metadata_never_fails(hello: Project, files: dict[str, str], hook: str) -> None:
     hello.write(files)
+    (hello.folder / "out").mkdir()
 
     hello.backend(hook, *(() if hook.startswith("get") else ("out",)), ok=True, PATH="/nowhere")
 
 
 def test_metadata_with_a_source_that_is_gone(hello: Project) -> None:
     hello.extension("hello", ["gone.asm"])
+    (hello.folder / "out").mkdir()
 
     hello.backend("prepare_metadata_for_build_wheel", "out", ok=True, PATH="/nowhere")

