@@ -17,7 +17,8 @@ import pytest
 from setuptools import Extension
 
 from asmsetup import config
-from tests.projects import PYPROJECT, REPOSITORY, Project, Python, installed_aside
+from tests.interpreters import REPOSITORY
+from tests.projects import PYPROJECT, Project, Python, installed_aside
 
 if sys.version_info >= (3, 11):
     import tomllib
