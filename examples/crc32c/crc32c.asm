@@ -77,15 +77,18 @@ PyDispatch          update, update_table, PyCPU_SSE42 | PyCPU_PCLMULQDQ, update_
 ; bytes behind it multiplies it by x^8n modulo the polynomial: a carry-less
 ; product with x^(8n-33), which the crc32 instruction then reduces.
 ;
-; r8 = the row of strides, r9 = its stride, r10 = a block of three
+; r8 = the row of strides, r9 = its stride, r10 = a block of three, rbx =
+; a block and two strides
 ;-----------------------------------------------------------------------
 update_sse42:
+    push            rbx
     mov             eax, edi
     not             eax
     lea             r8, [rel strides]
 .stride:
     mov             r9, [r8]
     lea             r10, [r9 + r9 * 2]
+    lea             rbx, [r9 + r9 * 4]
 .block:
     cmp             rdx, r10
     jb              .next_stride
@@ -93,10 +96,17 @@ update_sse42:
     xor             ecx, ecx
     xor             edi, edi
 .three:
-    crc32           rax, qword [rsi]
-    crc32           rcx, qword [rsi + r9]
-    crc32           rdi, qword [rsi + r9 * 2]
-    add             rsi, 8
+    prefetcht0      [rsi + r10]         ; the same places in the next block
+    prefetcht0      [rsi + r9 * 4]
+    prefetcht0      [rsi + rbx]
+%assign at 0
+%rep 8                                  ; nothing but crc32 wants its port
+    crc32           rax, qword [rsi + at]
+    crc32           rcx, qword [rsi + r9 + at]
+    crc32           rdi, qword [rsi + r9 * 2 + at]
+  %assign at at + 8
+%endrep
+    add             rsi, 64
     cmp             rsi, r11
     jb              .three
     movd            xmm0, eax
@@ -132,6 +142,7 @@ update_sse42:
     jnz             .byte
 .done:
     not             eax
+    pop             rbx
     ret
 
 ;-----------------------------------------------------------------------
