@@ -106,7 +106,9 @@ def measure(interpreter: Interpreter) -> None:
     print(f"{interpreter.name}: nanoseconds per call, and the ratio to C")
     for call, by_way in times.items():
         median = {way: statistics.median(rounds) for way, rounds in by_way.items()}
-        cells = [f"{way} {each:6.1f} {each / median['clinic']:5.2f}" for way, each in median.items()]
+        cells = [
+            f"{way} {each:6.1f} {each / median['clinic']:5.2f}" for way, each in median.items()
+        ]
         print(f"  {call:16} {'   '.join(cells)}")
 
 
