@@ -16,8 +16,8 @@ import shlex
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import NamedTuple
 
 from . import cache, includes, jobs, linker, nasm
 from .cache import Cache
@@ -29,15 +29,14 @@ from .includes import INCLUDE_DIR
 from .inspection import Inspector
 from .jobs import Job, Queue
 from .linker import ModuleFile
-from .nasm import AssemblerOptions, Macro, Nasm
-from .objects import ObjectFile, Objects
+from .nasm import AssemblerOptions, Macro, Nasm, ObjectFile
+from .objects import Objects
 from .target import Target
 
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Talk:
+class Talk(NamedTuple):
     """Where a build says what it has to say; what fails is raised instead."""
 
     progress: Say
@@ -46,8 +45,7 @@ class Talk:
     """The commands run, for those who ask (-v)."""
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """What one extension says about its assembly sources."""
 
     name: str
@@ -70,7 +68,7 @@ class Builder:
         self.folder = folder
         self.queue = Queue(settings.jobs or jobs.available())
         self.reader = includes.Reader()
-        self._talk = talk
+        self.talk = talk
         self._planned: dict[Recipe, list[ObjectFile]] = {}
         self._lock = threading.Lock()
         self._jobs: dict[str, Job | None] = {}
@@ -85,7 +83,7 @@ class Builder:
     @cached_property
     def _objects(self) -> Objects:
         return Objects(
-            self.nasm, self.reader, self._cache, self.settings.launcher, self._talk.detail
+            self.nasm, self.reader, self._cache, self.settings.launcher, self.talk.detail
         )
 
     @cached_property
@@ -96,7 +94,7 @@ class Builder:
     def _cache(self) -> Cache | None:
         if not self.settings.cache:
             return None
-        return Cache(cache.folder(os.environ), cache.size_limit(os.environ), self._talk.warning)
+        return Cache(cache.folder(os.environ), cache.size_limit(os.environ), self.talk.warning)
 
     @cached_property
     def ld(self) -> str:
@@ -132,8 +130,7 @@ class Builder:
         # Python, unless it really depends on one.
         mentioned = self.reader.closure(source, include_dirs, args).mentioned
         facts = [macro for macro in self._target_macros(recipe) if macro[0] in mentioned]
-        return replace(
-            recipe.options,
+        return recipe.options._replace(
             include_dirs=include_dirs,
             define=(*facts, *recipe.options.define),
             args=args,
@@ -161,7 +158,7 @@ class Builder:
         """
         # asmsetup's own folder is another one in each isolated build: it is named, not spelt.
         own = tuple("<asmsetup>" if d == INCLUDE_DIR else d for d in options.include_dirs)
-        command = nasm.command("nasm", source, "", replace(options, include_dirs=own))
+        command = nasm.command("nasm", source, "", options._replace(include_dirs=own))
         digest = hashlib.blake2b(json.dumps(command).encode(), digest_size=8).hexdigest()
         return os.path.join(self.folder, f"{os.path.basename(source)[-100:]}.{digest}.o")
 
@@ -196,9 +193,9 @@ class Builder:
             verb, warnings = "nasm", self._objects.assemble(wanted)
         with self._lock:
             self._done += 1
-            self._talk.progress(f"[{self._done}/{self._count}] {verb} {wanted.source}")
+            self.talk.progress(f"[{self._done}/{self._count}] {verb} {wanted.source}")
             if warnings:
-                self._talk.warning(warnings)
+                self.talk.warning(warnings)
 
     @property
     def _count(self) -> int:
@@ -227,7 +224,7 @@ class Builder:
 
     def link(self, module: ModuleFile) -> None:
         """Link a module of nothing but assembly. Raises LinkError with ld's own words."""
-        self._talk.progress(f"ld {module.path}")
+        self.talk.progress(f"ld {module.path}")
         with self.placed(module) as partial:
             command = linker.command(
                 self.ld,
@@ -237,10 +234,10 @@ class Builder:
                 module.options,
                 self._inspector.c_library(module),
             )
-            self._talk.detail(shlex.join(command))
+            self.talk.detail(shlex.join(command))
             said = linker.link(command)
         if said:
-            self._talk.warning(said)
+            self.talk.warning(said)
 
     def check(self, module: ModuleFile, others: Callable[[], Iterable[ModuleFile]]) -> None:
         """Judge the objects of a module before they are linked.
@@ -271,7 +268,7 @@ class Builder:
             return
         if any(finding.is_error for finding in findings):
             raise CheckError(f"this would not work:\n{report(findings)}")
-        self._talk.warning(report(findings))
+        self.talk.warning(report(findings))
 
     def version_script(self, module: ModuleFile) -> str:
         """Write the linker script that says what a module exports; return its path."""

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .errors import ConfigError
 
@@ -63,8 +63,7 @@ def size_limit(environ: Mapping[str, str]) -> int:
     return int(digits) << shift
 
 
-@dataclass(frozen=True)
-class Statistics:
+class Statistics(NamedTuple):
     """What a cache holds, and what it has been good for since it was last cleared."""
 
     folder: str
@@ -221,8 +220,7 @@ class Cache:
         return hits, misses, damaged
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     path: str
     size: int
     used: float

@@ -14,7 +14,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from . import nasm
 from .includes import ANY_VARIABLE, INCLUDE_DIR, Closure, Reader
@@ -27,8 +27,7 @@ _OWN = "<asmsetup>"
 _WRITES_MORE = ("-l", "-M", "-Z", "-E", "-e")
 
 
-@dataclass(frozen=True)
-class Fingerprint:
+class Fingerprint(NamedTuple):
     """What the text, the command and NASM say of an object before it is there."""
 
     digest: str
@@ -40,8 +39,7 @@ class Fingerprint:
     """The same digest means the same object anywhere, at any time."""
 
 
-@dataclass(frozen=True)
-class Dependencies:
+class Dependencies(NamedTuple):
     """What NASM read besides the files its text names."""
 
     files: tuple[str, ...] = ()
@@ -82,7 +80,7 @@ def fingerprint(
 
     ``assembler`` is NASM's own digest (``nasm_digest``), ``environment`` what it runs in.
     """
-    said = nasm.command("", source, "", replace(options, include_dirs=()))
+    said = nasm.command("", source, "", options._replace(include_dirs=()))
     names_places = options.debug or closure.names_files or _debug_info(options.args)
     parts: list[object] = [
         "object 1",

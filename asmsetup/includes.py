@@ -11,7 +11,8 @@ import hashlib
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
 
 INCLUDE_DIR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")
 """The folder of asmsetup's own includes."""
@@ -29,8 +30,7 @@ ANY_VARIABLE = "*"
 """In ``Closure.environment``: a name that is not written out, so any variable may be meant."""
 
 
-@dataclass(frozen=True)
-class Missing:
+class Missing(NamedTuple):
     """A file that is named but was found nowhere."""
 
     name: str
@@ -38,8 +38,7 @@ class Missing:
     line: int
 
 
-@dataclass(frozen=True)
-class Closure:
+class Closure(NamedTuple):
     """A source and everything it names, directly or through another file."""
 
     files: tuple[str, ...]
@@ -69,14 +68,12 @@ _Status = tuple[int, int, int, int]
 """Device, inode, size and time of change of a file: another one, or changed, where they differ."""
 
 
-@dataclass(frozen=True)
-class _Wanted:
+class _Wanted(NamedTuple):
     name: str
     line: int
 
 
-@dataclass(frozen=True)
-class _Text:
+class _Text(NamedTuple):
     """What matters of one file's text."""
 
     digest: str
@@ -215,8 +212,7 @@ def closure(source: str, include_dirs: Sequence[str], args: Sequence[str] = ()) 
     return Reader().closure(source, include_dirs, args)
 
 
-@dataclass(frozen=True)
-class _Spoken:
+class _Spoken(NamedTuple):
     """What arguments of nasm's say about files."""
 
     include_dirs: tuple[str, ...]
@@ -265,6 +261,8 @@ def _plain(path: str) -> str:
 
 def _text(path: str) -> _Text | None:
     """Return what matters of the file, None when nasm could not open it."""
+    if path.startswith(INCLUDE_DIR + os.sep):
+        return _own_text(path)
     try:
         with open(path, "rb") as file:
             status = _of(os.fstat(file.fileno()))
@@ -274,6 +272,32 @@ def _text(path: str) -> _Text | None:
     except (OSError, ValueError):  # ValueError: a NUL in the name
         return None
     return _scan(data, status)
+
+
+def _own_text(path: str) -> _Text | None:
+    """Return what matters of one of asmsetup's own includes: all of them as one.
+
+    They hold no surprises, but a megabyte in a hundred files for the different
+    Pythons; to look into each costs more than to assemble a module.
+    """
+    status = _status(path)
+    if status is None:
+        return None
+    mentioned = frozenset(TARGET_MACROS)
+    return _Text(_own_digest(), status[2], status, mentioned=mentioned)
+
+
+@cache
+def _own_digest() -> str:
+    hashed = hashlib.sha256()
+    for folder, folders, names in os.walk(INCLUDE_DIR):
+        folders.sort()
+        for name in sorted(names):
+            path = os.path.join(folder, name)
+            hashed.update(os.path.relpath(path, INCLUDE_DIR).encode() + b"\0")
+            with open(path, "rb") as file:
+                hashed.update(file.read())
+    return hashed.hexdigest()
 
 
 def _status(path: str) -> _Status | None:

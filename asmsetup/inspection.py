@@ -7,7 +7,7 @@ from collections.abc import Callable
 from . import check, cpython_abi, elf, linker
 from .check import CheckedObject, Finding, ModuleContext
 from .linker import ModuleFile
-from .objects import ObjectFile
+from .nasm import ObjectFile
 from .target import Target
 
 Listing = Callable[[ObjectFile], str]
@@ -46,7 +46,7 @@ class Inspector:
         undefined = {symbol.name for each in facts for symbol in each.undefined}
         if not module.extra_objects and all(name.startswith(("Py", "_Py")) for name in undefined):
             return []
-        return linker.c_library_files()
+        return list(linker.c_library_files())
 
     def _read(self, path: str) -> elf.ElfFacts:
         if path not in self._facts:
@@ -67,7 +67,7 @@ class Inspector:
             universal=module.universal,
             libraries=options.libraries,
             extra_objects=bool(module.extra_objects),
-            c_library=tuple(linker.c_library_files()),
+            c_library=linker.c_library_files(),
             library_dirs=options.library_dirs,
             runtime_library_dirs=options.runtime_library_dirs,
             exports=frozenset(module.exported),

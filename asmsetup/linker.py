@@ -6,15 +6,16 @@ a name exported that is not an entry point.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from .errors import LinkError, ToolError
-from .objects import ObjectFile
+from .nasm import ObjectFile
 from .target import EMULATION
 
 HARDENING = ("-z", "noexecstack", "-z", "relro", "-z", "now")
@@ -37,8 +38,7 @@ _DRIVER_ONLY = ("-f", "-march=", "-mtune=", "-specs=", "-std=", "-W", "-O", "-g"
 _DRIVER_WORDS = frozenset({"-pthread", "-pipe", "-m64", "-static-libgcc", "-static-libstdc++"})
 
 
-@dataclass(frozen=True)
-class LinkerOptions:
+class LinkerOptions(NamedTuple):
     """What an Extension and the project say to the linker, apart from the objects."""
 
     library_dirs: tuple[str, ...] = ()
@@ -48,8 +48,7 @@ class LinkerOptions:
     debug: bool = False
 
 
-@dataclass(frozen=True)
-class ModuleFile:
+class ModuleFile(NamedTuple):
     """A module to link from objects that are there."""
 
     name: str
@@ -157,7 +156,8 @@ def _for_ld(flags: Iterator[str]) -> Iterator[str]:
             yield flag
 
 
-def c_library_files() -> list[str]:
+@functools.cache
+def c_library_files() -> tuple[str, ...]:
     """Return the files of the C library that the running interpreter is using.
 
     Read from this process's own map (proc(5)), so that what a module is linked
@@ -167,7 +167,7 @@ def c_library_files() -> list[str]:
     with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
         paths = {line.split(None, 5)[5].rstrip("\n") for line in maps if "/" in line}
     loaded = {path for path in paths if _is_c_library(os.path.basename(path))}
-    return [sibling for path in sorted(loaded) for sibling in _with_siblings(path)]
+    return tuple(sibling for path in sorted(loaded) for sibling in _with_siblings(path))
 
 
 def _is_c_library(name: str) -> bool:

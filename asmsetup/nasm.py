@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .errors import AssembleError, ToolError
 from .target import OBJECT_FORMAT
@@ -27,8 +27,7 @@ Macro = tuple[str, str | None]
 """A macro to define before the source: its name and its value, None for none."""
 
 
-@dataclass(frozen=True)
-class Nasm:
+class Nasm(NamedTuple):
     """A NASM that can be run."""
 
     path: str
@@ -37,8 +36,7 @@ class Nasm:
     """What it says of itself (nasm -v): part of what identifies an object."""
 
 
-@dataclass(frozen=True)
-class AssemblerOptions:
+class AssemblerOptions(NamedTuple):
     """What an Extension and the project say to NASM, apart from the source."""
 
     include_dirs: tuple[str, ...] = ()
@@ -46,6 +44,14 @@ class AssemblerOptions:
     undefine: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     debug: bool = False
+
+
+class ObjectFile(NamedTuple):
+    """An object to assemble: everything that decides its content but the files read."""
+
+    source: str
+    path: str
+    options: AssemblerOptions
 
 
 def find(name: str | None) -> Nasm:

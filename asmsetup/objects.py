@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import cached_property
 
 from . import fingerprint as prints
@@ -20,7 +19,7 @@ from .errors import AssembleError
 from .files import placed
 from .fingerprint import Dependencies, Fingerprint
 from .includes import Closure, Reader
-from .nasm import AssemblerOptions, Nasm
+from .nasm import Nasm, ObjectFile
 from .record import Record, content_digest
 
 _ANSWERS = 16
@@ -28,15 +27,6 @@ _ANSWERS = 16
 
 _SECONDS_PER_BYTE = 1e-7
 """What NASM takes, roughly; only the order of what has never been assembled hangs on it."""
-
-
-@dataclass(frozen=True)
-class ObjectFile:
-    """An object to assemble: everything that decides its content but the files read."""
-
-    source: str
-    path: str
-    options: AssemblerOptions
 
 
 class Objects:
@@ -129,7 +119,7 @@ class Objects:
         """Assemble a source once more, and return the listing NASM writes beside the object."""
         with tempfile.TemporaryDirectory(dir=os.path.dirname(wanted.path)) as folder:
             output, path = os.path.join(folder, "object"), os.path.join(folder, "listing")
-            options = replace(wanted.options, args=(*wanted.options.args, "-l", path))
+            options = wanted.options._replace(args=(*wanted.options.args, "-l", path))
             self._shown(nasm.command(self._nasm.path, wanted.source, output, options), wanted)
             with open(path, encoding="utf-8", errors="surrogateescape") as file:
                 return file.read()

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .files import placed
 from .fingerprint import Dependencies, completed
 from .includes import Reader
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """What an object was made from."""
 
     fingerprint: str
@@ -82,6 +81,12 @@ def seconds(path: str) -> float | None:
     """Return how long making the object took last time, None when nobody knows."""
     record = _read(path)
     return None if record is None else record.seconds
+
+
+def files(path: str) -> tuple[str, ...]:
+    """Return the files that the tool named when it made the object ``path``."""
+    record = _read(path)
+    return () if record is None else record.dependencies.files
 
 
 def content_digest(content: bytes) -> str:

@@ -14,9 +14,8 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import elf
 from .cache import Cache
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
     from auditwheel.wheel_abi import WheelAbIInfo
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What auditwheel finds the modules of a wheel fit for."""
 
     platforms: tuple[str, ...]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import subprocess
 import sys
@@ -10,44 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from asmsetup import config, elf, linker
+from asmsetup import config, cpython_abi, elf, linker
 from asmsetup.build import entry_points
 from asmsetup.check import CheckedObject, Finding, ModuleContext, check_module, check_objects
 from asmsetup.check.context import Version
 from asmsetup.errors import LinkError
 
 PACKAGES = Path(__file__).parent / "packages"
-_CACHE = os.environ.get("ASMSETUP_TEST_CACHE") or PACKAGES.parent.parent / ".cache"
-TOOLS = Path(_CACHE) / "tools"
-
-
-class KnownNames:
-    """Stands in for asmsetup.cpython_abi with the few names the samples need."""
-
-    VERSIONS: tuple[Version, ...] = ((3, 10), (3, 11), (3, 12), (3, 13), (3, 14), (3, 15))
-    _EVERYWHERE = (
-        *("PyLong_AsInt", "PyLong_AsLong", "PyLong_FromLong", "PyLong_FromLongLong"),
-        *("PyLong_Type", "PyModule_Create2", "PyObject_IsTrue", "PyType_GetFlags"),
-        *("PyExc_ValueError", "_Py_NoneStruct"),
-    )
-
-    def exported(self, name: str, version: Version, free_threaded: bool) -> bool | None:
-        if name == "PyUnstable_Module_SetGIL":
-            return free_threaded and version >= (3, 13)
-        if name == "_PyLong_AsInt":
-            return version <= (3, 12)
-        if name == "PyType_GetName":
-            return version >= (3, 11)
-        return name in self._EVERYWHERE
-
-    def stable_since(self, name: str) -> Version | None:
-        if name == "PyType_GetName":
-            return (3, 11)
-        return (3, 2) if name.startswith("Py") else None
-
-    def near_misses(self, name: str) -> list[str]:
-        known = (*self._EVERYWHERE, "PyUnstable_Module_SetGIL")
-        return difflib.get_close_matches(name, known, n=3, cutoff=0.8)
+CACHE = Path(os.environ.get("ASMSETUP_TEST_CACHE") or PACKAGES.parent.parent / ".cache")
+TOOLS = CACHE / "tools"
 
 
 _RUN = "import sample; answer = sample.answer(); assert answer == 42, answer"
@@ -77,7 +47,7 @@ class Sample:
             python or sys.version_info[:2],
             limited_api=self.settings.limited_api,
             universal=self.settings.universal,
-            c_library=tuple(linker.c_library_files()),
+            c_library=linker.c_library_files(),
             strict=strict,
         )
 
@@ -100,7 +70,7 @@ class Sample:
         return objects
 
     def findings(self, python: Version | None = None, strict: bool = False) -> list[Finding]:
-        return check_objects(self.assemble(), self.module(python, strict), KnownNames())
+        return check_objects(self.assemble(), self.module(python, strict), cpython_abi)
 
     def link(self) -> Path:
         """The module, linked as asmsetup links; LinkError when ld refuses."""

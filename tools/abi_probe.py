@@ -32,6 +32,8 @@ CONSTANT_NAME = re.compile(
     r"(?:Py|PY|METH_|T_[A-Z]|CO_|SSTATE_|_Py_T_|_Py_\w*IMMORTAL|_Py_REF_|_PyLong_"
     r"|READONLY$|READ_RESTRICTED$|RESTRICTED$|WRITE_RESTRICTED$|NULL$|WAIT_LOCK$|NOWAIT_LOCK$)"
 )
+# For programs that embed Python; and a debug build has one member more.
+FOR_EMBEDDING = ("PyConfig", "PyPreConfig")
 # Differ from one machine or patch release to the next, so no part of an ABI.
 MACHINE_HEADERS = ("pyconfig.h", "patchlevel.h")
 
@@ -148,7 +150,7 @@ def read_structs(entries: list[DIE], abi: Abi) -> None:
     # Members of Py_complex are so few that C, too, names them through the whole path.
     known = {s.offset for name, s in structs.items() if is_complete(s) and name != "Py_complex"}
     for name, struct in structs.items():
-        if is_complete(struct):
+        if is_complete(struct) and name not in FOR_EMBEDDING:
             abi.sizes[name] = struct.attributes["DW_AT_byte_size"].value
             read_members(struct, 0, name, known, abi)
 

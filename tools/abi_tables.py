@@ -194,13 +194,12 @@ class Target:
     """What NASM is to know when it assembles for one ABI.
 
     `defines` are there from the start, `more` and `widths` on demand; `names` are
-    declared EXTERN. `condition` chooses the target, among those of its group.
+    declared EXTERN.
     """
 
     name: str
     file: str
     title: str
-    condition: str
     defines: Defines
     more: Defines
     widths: Defines
@@ -216,7 +215,6 @@ def full_target(name: str, abi: Abi, since: Mapping[str, Version]) -> Target:
         name=name,
         file="cp" + name.replace(".", ""),
         title=f"CPython {version[0]}.{version[1]}{', free-threaded' * name.endswith('t')}",
-        condition=newer_than_next(version),
         defines=defines_of(abi, is_core) | abi.aliases,
         more=defines_of(abi, lambda name: not is_core(name)),
         widths=widths_of(abi),
@@ -232,7 +230,6 @@ def limited_target(name: str, abi: Abi, since: Mapping[str, Version], aliases: D
         name=name,
         file=f"{kind}-{version[0]}{version[1]}",
         title=f"the limited API of CPython {version[0]}.{version[1]} ({kind})",
-        condition=newer_than_next(version),
         defines=defines_of(abi, is_core) | aliases,
         more=defines_of(abi, lambda name: not is_core(name)),
         widths=widths_of(abi),
@@ -267,8 +264,9 @@ def universal_target(
     return replace(target, name=UNIVERSAL, file=UNIVERSAL, title="every CPython from 3.10 on")
 
 
-def newer_than_next(version: Version) -> str:
-    return f"0x{version[0]:02x}{version[1] + 1:02x}0000"
+def version_hex(version: Version) -> str:
+    """As PY_VERSION_HEX and Py_LIMITED_API have it."""
+    return f"0x{version[0]:02x}{version[1]:02x}0000"
 
 
 def struct_of(name: str) -> str:
@@ -531,27 +529,34 @@ def select(targets: Mapping[str, Target], suffix: str) -> str:
     def one(target: Target) -> str:
         return f'%include "python/{target.file}{suffix}.inc"\n'
 
-    def chain(macro: str, kind: str, otherwise: str) -> str:
-        text, keyword = "", "if"
-        for file, target in targets.items():
-            if re.fullmatch(kind, file):
-                text += f"%{keyword} {macro} < {target.condition}\n" + one(target)
-                keyword = "elif"
-        return text + f"%else\n%fatal {otherwise}\n%endif\n"
+    def chain(macro: str, kind: str, refusal: str) -> str:
+        chosen = [target for file, target in targets.items() if re.fullmatch(kind, file)]
+        lowest = version_hex(version_of(chosen[0].name))
+        text = f"%if {macro} < {lowest}\n%fatal \"{refusal}\"\n"
+        for target in chosen:
+            version = version_of(target.name)
+            text += f"%elif {macro} < {version_hex((version[0], version[1] + 1))}\n{one(target)}"
+        return f"{text}%else\n%fatal \"{refusal}\"\n%endif\n"
 
-    newer = "python.inc knows CPython 3.10 to 3.15; PY_VERSION_HEX asks for a newer one"
-    newer_limited = "python.inc knows the limited API up to 3.15; Py_LIMITED_API asks for more"
+    known = "python.inc knows CPython 3.10 to 3.15, free-threaded since 3.13: see PY_VERSION_HEX"
+    known_limited = (
+        "python.inc knows the limited API up to 3.15, and Py_LIMITED_API=0x030a0000 is the lowest"
+    )
+    known_abi3t = (
+        "free-threaded Python has a limited API since 3.15 (abi3t):"
+        " Py_LIMITED_API=0x030f0000 is the lowest and the highest that python.inc knows"
+    )
     return (
         "%ifdef PY_UNIVERSAL\n"
         + one(targets[UNIVERSAL])
         + "%elifdef Py_LIMITED_API\n%ifdef Py_GIL_DISABLED\n"
-        + chain("Py_LIMITED_API", r"abi3t-\d+", newer_limited)
+        + chain("Py_LIMITED_API", r"abi3t-\d+", known_abi3t)
         + "%else\n"
-        + chain("Py_LIMITED_API", r"abi3-\d+", newer_limited)
+        + chain("Py_LIMITED_API", r"abi3-\d+", known_limited)
         + "%endif\n%elifdef Py_GIL_DISABLED\n"
-        + chain("PY_VERSION_HEX", r"cp\d+t", newer)
+        + chain("PY_VERSION_HEX", r"cp\d+t", known)
         + "%else\n"
-        + chain("PY_VERSION_HEX", r"cp\d+", newer)
+        + chain("PY_VERSION_HEX", r"cp\d+", known)
         + "%endif\n"
     )
 

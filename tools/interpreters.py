@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shlex
@@ -41,7 +42,7 @@ from tests.interpreters import (
 )
 from tools.archive import Archive, RefusedError, UnavailableError, unpack
 
-STAMP = ".complete"
+STAMP = ".complete.json"
 ASK_AGAIN = 24 * 3600
 """Seconds for which a refusal of the archive is remembered: a cache that has all else is quick."""
 
@@ -329,10 +330,14 @@ def collect(
 
 def use(recipe: Recipe, cache: Path) -> Inventory | None:
     """What the recipe has put into the cache; None when that is not there or does not work."""
-    stamp = cache / recipe.folder / STAMP
-    if not stamp.exists() or stamp.read_text() != fingerprint(recipe):
+    folder = cache / recipe.folder
+    if not (folder / STAMP).exists():
+        return None
+    stamp = json.loads((folder / STAMP).read_text())
+    if stamp["recipe"] != fingerprint(recipe):
         return None
     try:
+        check_files(folder, stamp["files"])
         return recipe.publish(cache)
     except DamagedError as error:
         say(f"{recipe.folder} in the cache is damaged: {error}")
@@ -356,20 +361,46 @@ def fetch(recipe: Recipe, cache: Path, archive: Archive) -> Inventory:
     partial = final.with_name(f"{final.name}.partial")
     remove(partial)
     partial.mkdir(parents=True)
-    recipe.make(cache, archive, partial)
+    try:
+        recipe.make(cache, archive, partial)
+    except UnavailableError:
+        remove(partial)
+        raise
     remove(final)
     partial.rename(final)
     try:
         found = recipe.publish(cache)
     except DamagedError as error:
         raise UnavailableError(f"what was fetched does not work: {error}") from error
-    replace_text(final / STAMP, fingerprint(recipe))
+    stamp = {"recipe": fingerprint(recipe), "files": files_in(final)}
+    replace_text(final / STAMP, json.dumps(stamp, indent=0))
     return found
 
 
 def fingerprint(recipe: Recipe) -> str:
     """Changes when the recipe does, so that what another one made is not taken for this one's."""
     return hashlib.sha256(repr(recipe).encode()).hexdigest()
+
+
+def files_in(folder: Path) -> dict[str, int | None]:
+    """The files below the folder with their sizes; not what CPython compiles in its time."""
+    return {
+        str(path.relative_to(folder)): file_size(path)
+        for path in sorted(folder.rglob("*"))
+        if "__pycache__" not in path.parts and (path.is_symlink() or not path.is_dir())
+    }
+
+
+def check_files(folder: Path, sizes: dict[str, int | None]) -> None:
+    """Raise DamagedError unless the folder has these files, in these sizes."""
+    for path, size in sizes.items():
+        if file_size(folder / path) != size:
+            raise DamagedError(f"{path} is not what it was")
+
+
+def file_size(path: Path) -> int | None:
+    """Of the file or of the symbolic link itself; None when there is none."""
+    return path.lstat().st_size if path.is_symlink() or path.exists() else None
 
 
 def recent(missing: Missing) -> bool:

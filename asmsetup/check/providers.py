@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from functools import cached_property
 
@@ -37,6 +36,8 @@ class Providers:
 
     def names_like(self, name: str) -> list[str]:
         """The names of the C library that ``name`` may be a misspelling of."""
+        import difflib  # slow to import, and only needed to explain an error
+
         known = {known for path in self._module.c_library for known in self._opened(path).names}
         return difflib.get_close_matches(name, known, n=2, cutoff=0.8)
 

@@ -35,6 +35,7 @@ _WIDTHS |= {_NUMBERS[name]: 2 for name in ("16", "PC16")}
 _WIDTHS |= {_NUMBERS[name]: 1 for name in ("8", "PC8")}
 
 _CALL, _JUMP = 0xE8, 0xE9
+_BRANCHES = frozenset((_CALL, _JUMP))
 
 # ld gives these to whoever asks (its default linker script; the gABI for the first two).
 LINKER_DEFINED = frozenset(
@@ -277,16 +278,15 @@ def _rule(
 def _branches_into_the_got(places: ObjectPlaces, table: RelocationTable) -> Iterator[Finding]:
     if not table.section.executable:
         return
-    content = places.content(table.section)
-    offsets = {
-        offset
-        for offset in table.offsets(_GOT_RELATIVE)
-        if content[offset - 1 : offset] in (b"\xe8", b"\xe9")
-    }
-    if offsets:
-        for relocation in table:
-            if relocation.offset in offsets:
-                yield _got_called(places.place(table, relocation))
+    # One byte earlier: the byte in front of an offset is at the offset.
+    shifted = b"\0" + places.content(table.section)
+    offsets = [o for o in table.offsets(_GOT_RELATIVE) if o < len(shifted)]
+    if _BRANCHES.isdisjoint(map(shifted.__getitem__, offsets)):
+        return
+    called = {offset for offset in offsets if shifted[offset] in _BRANCHES}
+    for relocation in table:
+        if relocation.type in _GOT_RELATIVE and relocation.offset in called:
+            yield _got_called(places.place(table, relocation))
 
 
 def _ways(
@@ -441,6 +441,7 @@ def _local_exec(place: Place) -> Finding:
         ERROR,
         f"`{place.target}' is reached as a thread-local variable of the program itself, which a"
         " module is not: the linker refuses",
-        *(("compile it with -fPIC",) if place.object.source is None else ()),
-        "keep the value in the module's state, or in C with -fPIC",
+        "compile it with -fPIC"
+        if place.object.source is None
+        else "keep the value in the module's state, or in C with -fPIC",
     )

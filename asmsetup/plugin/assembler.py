@@ -17,7 +17,6 @@ import sysconfig
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
 from typing import Any
 
 from setuptools import Extension
@@ -30,8 +29,7 @@ from ..files import placed, same_text, write_text
 from ..hook import is_assembly
 from ..jobs import Job
 from ..linker import LinkerOptions, ModuleFile
-from ..nasm import AssemblerOptions
-from ..objects import ObjectFile
+from ..nasm import AssemblerOptions, ObjectFile
 from .c_sources import CSources, understood
 from .extensions import ExtraArgs, args_for, by_language, is_mixed
 from .session import lowest_version, settings, setuptools_errors
@@ -46,8 +44,7 @@ class Assembler:
         self._building = threading.local()
         self._started = False
         chosen = settings()
-        self._settings = replace(
-            chosen,
+        self._settings = chosen._replace(
             debug=chosen.debug or bool(command.debug),
             jobs=_parallel(command) or chosen.jobs,
         )
@@ -56,14 +53,11 @@ class Assembler:
             target.running(),
             os.path.join(_lasting_folder(command), "asm"),
             Talk(
-                progress=self._say,
+                progress=lambda text: command.announce(text, logging.INFO),
                 warning=lambda text: command.announce(text, logging.WARNING),
                 detail=lambda text: command.announce(text, logging.DEBUG),
             ),
         )
-
-    def _say(self, text: str) -> None:
-        self._command.announce(text, logging.INFO)
 
     @contextmanager
     def building(self, ext: Extension) -> Iterator[Extension]:
@@ -80,14 +74,39 @@ class Assembler:
                 self._start_all()
                 self._builder.start(own, vital=not ext.optional)
         self._building.ext = ext
-        wanted = copy.copy(ext)
-        # distutils goes by time stamps alone, and would stop here; what need not be done is known
-        # better further down. It takes a dependency that is missing for one that is new.
-        wanted.depends = [*ext.depends, f"always ask for {ext.name}"]
         try:
-            yield wanted
+            yield self._as_seen_below(ext, own)
         finally:
             self._building.ext = None
+
+    def _as_seen_below(self, ext: Extension, objects: list[ObjectFile]) -> Extension:
+        wanted = copy.copy(ext)
+        # setuptools adds PyInit_ to the list it finds.
+        wanted.export_symbols = list(ext.export_symbols or ())
+        # distutils goes by time stamps alone, and takes a missing file for a new one. Linking
+        # assembly is cheaper than any question whether it must be, and changes no file in vain.
+        if (
+            is_mixed(ext)
+            and all(map(self._builder.is_up_to_date, objects))
+            and same_text(self._record_path(ext), self._record(ext, objects))
+        ):
+            headers = (
+                self._c_sources.files_read(ext.sources, self._command.build_temp)
+                if self._c_sources
+                else []
+            )
+            wanted.depends = [*ext.depends, *(item.path for item in objects), *headers]
+        else:
+            wanted.depends = [*ext.depends, f"always build {ext.name}"]
+        return wanted
+
+    def _record_path(self, ext: Extension) -> str:
+        return os.path.join(self._builder.folder, f"{ext.name}.inputs")
+
+    def _record(self, ext: Extension, objects: list[ObjectFile]) -> str:
+        """Return all that a mixed module is built from, apart from the content of its C sources."""
+        said = [vars(ext), [item.path for item in objects], self._settings]
+        return json.dumps([*said, os.environ.get("CFLAGS")], default=str, sort_keys=True)
 
     def _start_all(self) -> None:
         if self._started:
@@ -154,7 +173,7 @@ class Assembler:
         self._link_shared_object = compiler.link_shared_object
         self._c_sources = None
         if understood(compiler, self._compile):
-            self._c_sources = CSources(compiler, self._builder, self._say)
+            self._c_sources = CSources(compiler, self._builder)
         compiler.compile = self.compile
         compiler.link_shared_object = self.link_shared_object
 
@@ -246,15 +265,10 @@ class Assembler:
             if not is_mixed(ext):
                 self._builder.link(module)
                 return
-            flags = self._driver_flags(module)
-            inputs = _link_inputs(self._compiler, module, flags)
-            record = os.path.join(self._builder.folder, f"{ext.name}.linked")
-            if same_text(record, _linked(inputs, output_filename)):
-                return
             with self._builder.placed(module) as partial:
-                link_with_driver(partial, flags)
-            with placed(record) as partial:
-                write_text(partial, _linked(inputs, output_filename))
+                link_with_driver(partial, self._driver_flags(module))
+        with placed(self._record_path(ext)) as partial:
+            write_text(partial, self._record(ext, self._plan(ext)))
 
     def _linker_options(
         self,
@@ -314,24 +328,6 @@ class Assembler:
         script = self._builder.version_script(module)
         own = [word for flag in self._settings.ld_args for word in ("-Xlinker", flag)]
         return [*linker.driver_flags(script, debug=self._settings.debug), *own]
-
-
-def _link_inputs(compiler: Any, module: ModuleFile, flags: list[str]) -> list[Any]:
-    """Return all that a compiler's driver links a module from, as far as we can see it."""
-    objects = [_stamp(path) for path in module.objects]
-    return [compiler.linker_so, objects, asdict(module.options), flags, module.exported]
-
-
-def _linked(inputs: list[Any], output: str) -> str:
-    """Return the record of a module that is there, linked from these inputs."""
-    return json.dumps([*inputs, _stamp(output)])
-
-
-def _stamp(path: str) -> list[object]:
-    if not os.path.exists(path):
-        return [path]
-    status = os.stat(path)
-    return [path, status.st_size, status.st_mtime_ns]
 
 
 def _parallel(command: build_ext) -> int | None:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -23,8 +23,9 @@ from typing import Any
 import setuptools.errors
 
 from .. import record
-from ..build import Builder, Say
+from ..build import Builder
 from ..fingerprint import Dependencies, completed, prerequisites
+from ..hook import is_assembly
 from ..includes import Reader
 from ..jobs import Job
 from ..record import Record, content_digest
@@ -36,14 +37,7 @@ _SECONDS_PER_BYTE = 1e-5
 """What a compiler takes, roughly; only the order of what was never compiled hangs on it."""
 
 
-_OWN_COMPILE = frozenset(
-    {
-        "distutils.ccompiler",
-        "distutils.compilers.C.base",
-        "setuptools._distutils.ccompiler",
-        "setuptools._distutils.compilers.C.base",
-    }
-)
+_OWN_COMPILE = frozenset({"distutils.ccompiler", "distutils.compilers.C.base"})
 """Where setuptools' own Compiler.compile has been, from 70.1 to 84."""
 
 
@@ -53,18 +47,17 @@ def understood(compiler: Any, compile_: Any) -> bool:
     Not when somebody has put another one in its place, such as pybind11's
     ParallelCompile: then theirs is the one to call.
     """
-    function = getattr(compile_, "__func__", None)
-    return compiler.compiler_type == "unix" and getattr(function, "__module__", "") in _OWN_COMPILE
+    module = getattr(getattr(compile_, "__func__", None), "__module__", "")
+    # setuptools' distutils goes by either name, as does everything in it.
+    return compiler.compiler_type == "unix" and module.removeprefix("setuptools._") in _OWN_COMPILE
 
 
 class CSources:
     """Compiles for one compiler object."""
 
-    def __init__(self, compiler: Any, builder: Builder, say: Say) -> None:
-        """``say`` shows each command and what the compiler says to it, in one piece."""
+    def __init__(self, compiler: Any, builder: Builder) -> None:
         self._compiler = compiler
         self._builder = builder
-        self._say = say
         self._job = threading.local()
         # setuptools runs commands with the first one since 84, before with the second.
         for name in ("call", "spawn"):
@@ -132,6 +125,12 @@ class CSources:
             jobs.append(job)
         return objects, jobs
 
+    def files_read(self, sources: Iterable[str], build_temp: str) -> list[str]:
+        """Return the files that were read when these sources were compiled last."""
+        others = [source for source in sources if not is_assembly(source)]
+        objects = self._compiler.object_filenames(others, output_dir=build_temp)
+        return sorted({file for path in objects for file in record.files(path)})
+
     def _fingerprint(self, command: list[Any], files: Sequence[str], reader: Reader) -> str:
         compilers = [self._compiler.compiler_so, self._compiler.compiler_so_cxx]
         text = json.dumps(
@@ -159,7 +158,8 @@ class CSources:
             self._job.said = None
             with suppress(FileNotFoundError):
                 os.unlink(rules)
-            self._say("\n".join(said))
+            # Each command and what the compiler says to it, in one piece.
+            self._builder.talk.progress("\n".join(said))
         if read is None or reader.changed(read):
             return
         dependencies = Dependencies(tuple(read))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -57,6 +56,8 @@ def args_for(language: str, ext: Extension, extra_args: ExtraArgs) -> list[str]:
         return list(extra_args or ()) if mine else []
     for key in extra_args:
         if key not in LANGUAGES:
+            import difflib  # slow to import, and only needed to explain an error
+
             near = difflib.get_close_matches(key, LANGUAGES, n=1)
             raise SourceError(
                 f"Extension {ext.name!r}: extra_compile_args has the key {key!r}",

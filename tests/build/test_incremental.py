@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from asmsetup import target
-from asmsetup.build import Builder, Recipe
+from asmsetup.build import Builder, Recipe, Talk
 from asmsetup.config import Settings
 from asmsetup.errors import AssembleError
 from asmsetup.nasm import AssemblerOptions
@@ -35,6 +35,10 @@ INCLUDES = {
 EVERYTHING = sorted(SOURCES)
 
 
+def ignore(text: str) -> None:
+    """Say nothing."""
+
+
 @dataclass
 class Project:
     """The project in the current directory, and how it is built."""
@@ -47,7 +51,9 @@ class Project:
     def build(self, *sources: str) -> list[str]:
         """Build; return which sources were assembled."""
         said: list[str] = []
-        builder = Builder(self.settings, target.running(), "build", said.append, said.append)
+        builder = Builder(
+            self.settings, target.running(), "build", Talk(said.append, said.append, ignore)
+        )
         objects = builder.plan(Recipe("m", sources or tuple(SOURCES), self.options))
         builder.start(objects, vital=True)
         try:
@@ -181,7 +187,7 @@ def test_the_version_of_python_counts_for_those_who_ask(project: Project) -> Non
     project.build(*SOURCES, "asks.asm")
     said: list[str] = []
     other = replace(target.running(), version_hex=0x03FF00F0)
-    builder = Builder(project.settings, other, "build", said.append, said.append)
+    builder = Builder(project.settings, other, "build", Talk(said.append, said.append, ignore))
     objects = builder.plan(Recipe("m", (*SOURCES, "asks.asm"), project.options))
     builder.start(objects, vital=True)
     builder.require(objects, vital=True)

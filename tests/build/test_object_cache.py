@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 
 from asmsetup import target
-from asmsetup.build import Builder, Recipe
+from asmsetup.build import Builder, Recipe, Talk
 from asmsetup.config import Settings
 from asmsetup.nasm import AssemblerOptions
 
 PLAIN = '%include "a.inc"\nsection .text\n ret\n'
 NEXT_VERSION = replace(target.running(), version_hex=0x03FF00F0)
+
+
+def ignore(text: str) -> None:
+    """Say nothing."""
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +52,10 @@ def build(
     said: list[str] = []
     options = options or AssemblerOptions(include_dirs=("inc",))
     builder = Builder(
-        settings or Settings(), python or target.running(), "build", said.append, pytest.fail
+        settings or Settings(),
+        python or target.running(),
+        "build",
+        Talk(said.append, pytest.fail, ignore),
     )
     (wanted,) = builder.plan(Recipe("m", ("m.asm",), options))
     for path in Path().glob("build/*"):
@@ -170,7 +177,7 @@ def test_warnings_come_back_with_the_object(checkout: Callable[[str], Path]) -> 
     for _ in range(2):
         warned.append([])
         builder = Builder(
-            Settings(), target.running(), "build", lambda text: None, warned[-1].append
+            Settings(), target.running(), "build", Talk(ignore, warned[-1].append, ignore)
         )
         (wanted,) = builder.plan(Recipe("m", ("m.asm",), AssemblerOptions()))
         for path in Path().glob("build/*"):

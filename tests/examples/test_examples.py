@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import REPOSITORY, Project, Python, installed_aside
+from tests.interpreters import REPOSITORY
+from tests.projects import Project, Python, installed_aside
 
 EXAMPLES = sorted(path.parent.name for path in REPOSITORY.glob("examples/*/pyproject.toml"))
 BUILT = shutil.ignore_patterns(

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from asmsetup import cache, target
-from asmsetup.build import Builder, Recipe
+from asmsetup.build import Builder, Recipe, Talk
 from asmsetup.cache import Cache
 from asmsetup.config import Settings
 from asmsetup.errors import ConfigError
@@ -25,6 +25,10 @@ from asmsetup.nasm import AssemblerOptions
 
 REPOSITORY = Path(__file__).parents[2]
 KEY = hashlib.sha256(b"a key").hexdigest()
+
+
+def ignore(text: str) -> None:
+    """Say nothing."""
 
 
 def key(number: int) -> str:
@@ -246,7 +250,9 @@ def project(folder: Path, warn: Callable[[str], None]) -> Callable[[], list[str]
 
     def build() -> list[str]:
         said: list[str] = []
-        builder = Builder(Settings(), target.running(), str(folder), said.append, warn)
+        builder = Builder(
+            Settings(), target.running(), str(folder), Talk(said.append, warn, ignore)
+        )
         objects = builder.plan(Recipe("m", ("a.asm", "b.asm"), AssemblerOptions()))
         for item in objects:
             for path in (item.path, f"{item.path}.json"):
@@ -316,7 +322,9 @@ def test_a_read_only_folder_is_read_and_complained_of_once(
 
     def work() -> None:
         said: list[str] = []
-        builder = Builder(Settings(), target.running(), str(output), said.append, warnings.append)
+        builder = Builder(
+            Settings(), target.running(), str(output), Talk(said.append, warnings.append, ignore)
+        )
         objects = builder.plan(Recipe("m", ("a.asm", "b.asm", "c.asm"), AssemblerOptions()))
         builder.start(objects, vital=True)
         builder.require(objects, vital=True)
@@ -383,7 +391,10 @@ def test_the_cache_can_be_turned_off(tmp_path: Path, monkeypatch: pytest.MonkeyP
     Path("a.asm").write_text("")
     said: list[str] = []
     builder = Builder(
-        replace(Settings(), cache=False), target.running(), "build", said.append, no_warning
+        replace(Settings(), cache=False),
+        target.running(),
+        "build",
+        Talk(said.append, no_warning, ignore),
     )
     objects = builder.plan(Recipe("m", ("a.asm",), AssemblerOptions()))
     builder.start(objects, vital=True)

@@ -41,6 +41,7 @@ from tools.archive import (
     newest_first,
 )
 from tools.interpreters import (
+    STAMP,
     DamagedError,
     alone,
     collect,
@@ -258,6 +259,7 @@ class HomeMade:
         with self.log.open("a") as log:
             log.write("made\n")
         write_script(folder / "python", [str(BASE)])
+        replace_text(folder / "library", "for a program that is not started")
         if self.fails:
             raise self.fails.pop()
 
@@ -282,19 +284,23 @@ def test_what_is_there_is_not_made_again(tmp_path: Path, archive: Archive) -> No
     assert starts(recipe.log) == 1
 
 
-@pytest.mark.parametrize("damage", ["truncated", "removed", "other recipe", "no stamp"])
+@pytest.mark.parametrize("damage", ["broken", "truncated", "removed", "other recipe", "no stamp"])
 def test_a_damaged_entry_is_made_again(tmp_path: Path, archive: Archive, damage: str) -> None:
     recipe = HomeMade(tmp_path / "log")
     whole = collect([recipe], tmp_path, archive)
     folder = tmp_path / recipe.folder
-    if damage == "truncated":
-        (folder / "python").write_text("#!/bin/sh\nexit 1\n")
+    if damage == "broken":
+        # Of the same size, so that only starting it tells.
+        script = (folder / "python").read_text()
+        (folder / "python").write_text(script.replace("exec ", "exit 1"))
+    elif damage == "truncated":
+        (folder / "library").write_text("")
     elif damage == "removed":
-        (folder / "python").unlink()
+        (folder / "library").unlink()
     elif damage == "other recipe":
         recipe = dataclasses.replace(recipe, log=tmp_path / "other")
     else:
-        (folder / ".complete").unlink()
+        (folder / STAMP).unlink()
     assert collect([recipe], tmp_path, archive) == whole
     assert starts(tmp_path / "log") + starts(tmp_path / "other") == 2
 
@@ -313,7 +319,7 @@ def test_a_fetch_killed_before_its_end_is_not_trusted(tmp_path: Path, archive: A
     recipe = HomeMade(tmp_path / "log")
     collect([recipe], tmp_path, archive)
     # As after a kill between the folder's move to its place and its stamp.
-    (tmp_path / recipe.folder / ".complete").unlink()
+    (tmp_path / recipe.folder / STAMP).unlink()
     (tmp_path / recipe.folder / "half").touch()
     collect([recipe], tmp_path, archive)
     assert not (tmp_path / recipe.folder / "half").exists()
@@ -337,6 +343,7 @@ def test_what_cannot_be_had_is_named_and_the_rest_goes_on(
     there = HomeMade(tmp_path / "two")
     inventory = collect([lacking, there], tmp_path, archive)
     assert inventory.missing == {"3.99t": Missing("no gcc")}
+    assert [each.name for each in (tmp_path / "roots").iterdir()] == ["home"]
     assert [each.name for each in inventory.interpreters] == list(there.provides)
     assert "3.99t: no gcc" in capsys.readouterr().err
     assert "missing: 3.99t: no gcc" in report([], inventory)
