@@ -22,6 +22,7 @@ definition:
 section .text
 answer:
     sub         rsp, 8
+    mov         rsi, [rel PyBuffer_Release wrt ..got] ; in 3.10 before it was stable
     mov         rdi, [rel PyLong_Type wrt ..got]
     call        PyType_GetFlags wrt ..plt
     mov         edi, 42
