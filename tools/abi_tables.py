@@ -531,11 +531,11 @@ def select(targets: Mapping[str, Target], suffix: str) -> str:
     def chain(macro: str, kind: str, refusal: str) -> str:
         chosen = [target for file, target in targets.items() if re.fullmatch(kind, file)]
         lowest = version_hex(version_of(chosen[0].name))
-        text = f"%if {macro} < {lowest}\n%fatal \"{refusal}\"\n"
+        text = f'%if {macro} < {lowest}\n%fatal "{refusal}"\n'
         for target in chosen:
             version = version_of(target.name)
             text += f"%elif {macro} < {version_hex((version[0], version[1] + 1))}\n{one(target)}"
-        return f"{text}%else\n%fatal \"{refusal}\"\n%endif\n"
+        return f'{text}%else\n%fatal "{refusal}"\n%endif\n'
 
     known = "python.inc knows CPython 3.10 to 3.15, free-threaded since 3.13: see PY_VERSION_HEX"
     known_limited = (
