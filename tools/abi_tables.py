@@ -360,6 +360,9 @@ DIRECTIVES = """\
 %unimacro istruc 1
 %imacro istruc 1.nolist
     %ifdef %1_size
+        %ifnnum %1_size
+            %fatal %1_size
+        %endif
         %ifndef PY__label_%1
             %define PY__label_%1
             %1 equ 0
@@ -434,6 +437,10 @@ def split(tables: Mapping[str, Defines], groups: Mapping[str, set[str]]) -> dict
     return result
 
 
+def choose(table: Defines, wanted: Callable[[str], bool]) -> Defines:
+    return {name: value for name, value in table.items() if wanted(name)}
+
+
 def render_defines(table: Defines) -> str:
     return "".join(f"%define {name} {value}\n" for name, value in table.items())
 
@@ -462,12 +469,17 @@ def render_all(facts: Mapping[str, Abi], since: Mapping[str, Version]) -> dict[s
     more = column(lambda target: target.more)
     names = column(lambda target: dict.fromkeys(target.names, ""))
     lacking = absences(defines, targets, since)
+    # A field matters when code is made, in the last pass; of a constant or a struct's
+    # size, directives of the earlier ones may ask (%if, ISTRUC).
+    early = {file: choose(table, lambda name: "." not in name) for file, table in lacking.items()}
+    late = {file: choose(table, lambda name: "." in name) for file, table in lacking.items()}
+    no_symbol = absences(names, targets, since)
     folders = {
-        "layout": split({file: defines[file] | lacking[file] for file in targets}, groups),
+        "layout": split({file: defines[file] | early[file] for file in targets}, groups),
         "more": split(more, groups),
         "widths": split(column(lambda target: target.widths), groups),
         "symbols": split(names, groups),
-        "absent": split(absences(names, targets, since), groups),
+        "absent": split({file: late[file] | no_symbol[file] for file in targets}, groups),
     }
     files = {}
     for folder, tables in folders.items():
