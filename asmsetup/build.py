@@ -13,26 +13,30 @@ import hashlib
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property, partial
+from typing import NamedTuple
 
-from . import elf, includes, linker, nasm
+from . import cache, includes, jobs, linker, nasm
+from .cache import Cache
+from .check import Finding, report
 from .config import Settings
-from .errors import AsmsetupError, AssembleError, SourceError
+from .errors import AsmsetupError, AssembleError, CheckError, SourceError
 from .files import placed, same_content, write_text
-from .linker import LinkerOptions
-from .nasm import AssemblerOptions, Macro, Nasm
+from .includes import INCLUDE_DIR
+from .inspection import Inspector
+from .jobs import Job, Queue
+from .linker import ModuleFile
+from .nasm import AssemblerOptions, Macro, Nasm, ObjectFile
+from .objects import Objects
 from .target import Target
-
-INCLUDE_DIR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")
-"""The folder of asmsetup's own includes."""
 
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Talk:
+class Talk(NamedTuple):
     """Where a build says what it has to say; what fails is raised instead."""
 
     progress: Say
@@ -41,38 +45,17 @@ class Talk:
     """The commands run, for those who ask (-v)."""
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """What one extension says about its assembly sources."""
 
     name: str
     """The module's full name, with its packages."""
     sources: tuple[str, ...]
     options: AssemblerOptions
-    limited_api: int | None = None
-    """The lowest version of a stable-ABI module, as Py_LIMITED_API has it."""
+    limited_api: tuple[int, int] | None = None
+    """The lowest Python of a module for the stable ABI."""
     universal: bool = False
     """One module for every CPython, free-threaded ones included."""
-
-
-@dataclass(frozen=True)
-class ObjectFile:
-    """An object to assemble: everything that decides its content but the files read."""
-
-    source: str
-    path: str
-    options: AssemblerOptions
-
-
-@dataclass(frozen=True)
-class ModuleFile:
-    """A module to link from objects that are there."""
-
-    name: str
-    path: str
-    objects: tuple[str, ...]
-    exported: tuple[str, ...]
-    options: LinkerOptions
 
 
 class Builder:
@@ -83,15 +66,35 @@ class Builder:
         self.settings = settings
         self.target = target
         self.folder = folder
-        self._talk = talk
+        self.queue = Queue(settings.jobs or jobs.available())
+        self.reader = includes.Reader()
+        self.talk = talk
         self._planned: dict[Recipe, list[ObjectFile]] = {}
-        self._reader = includes.Reader()
-        self._outcome: dict[str, AsmsetupError | None] = {}
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Job | None] = {}
+        self._started: dict[str, ObjectFile] = {}
+        self._done = 0
 
     @cached_property
     def nasm(self) -> Nasm:
         """The NASM of this build; looked for when there is something to assemble."""
         return nasm.find(self.settings.nasm)
+
+    @cached_property
+    def _objects(self) -> Objects:
+        return Objects(
+            self.nasm, self.reader, self._cache, self.settings.launcher, self.talk.detail
+        )
+
+    @cached_property
+    def _inspector(self) -> Inspector:
+        return Inspector(self.target, self._objects.listing, strict=self.settings.strict)
+
+    @cached_property
+    def _cache(self) -> Cache | None:
+        if not self.settings.cache:
+            return None
+        return Cache(cache.folder(os.environ), cache.size_limit(os.environ), self.talk.warning)
 
     @cached_property
     def ld(self) -> str:
@@ -125,10 +128,9 @@ class Builder:
         args = (*self.settings.nasm_args, *recipe.options.args)
         # What a source does not ask for it is not told: so its object is the same for every
         # Python, unless it really depends on one.
-        mentioned = self._reader.closure(source, include_dirs, args).mentioned
+        mentioned = self.reader.closure(source, include_dirs, args).mentioned
         facts = [macro for macro in self._target_macros(recipe) if macro[0] in mentioned]
-        return replace(
-            recipe.options,
+        return recipe.options._replace(
             include_dirs=include_dirs,
             define=(*facts, *recipe.options.define),
             args=args,
@@ -144,7 +146,8 @@ class Builder:
         if self.target.debug:
             facts.append(("Py_DEBUG", "1"))
         if recipe.limited_api is not None:
-            facts.append(("Py_LIMITED_API", f"0x{recipe.limited_api:08X}"))
+            major, minor = recipe.limited_api
+            facts.append(("Py_LIMITED_API", f"0x{major:02X}{minor:02X}0000"))
         return facts
 
     def _object_path(self, source: str, options: AssemblerOptions) -> str:
@@ -155,60 +158,135 @@ class Builder:
         """
         # asmsetup's own folder is another one in each isolated build: it is named, not spelt.
         own = tuple("<asmsetup>" if d == INCLUDE_DIR else d for d in options.include_dirs)
-        command = nasm.command("nasm", source, "", replace(options, include_dirs=own))
+        command = nasm.command("nasm", source, "", options._replace(include_dirs=own))
         digest = hashlib.blake2b(json.dumps(command).encode(), digest_size=8).hexdigest()
         return os.path.join(self.folder, f"{os.path.basename(source)[-100:]}.{digest}.o")
 
-    def bring_up_to_date(self, objects: Iterable[ObjectFile]) -> None:
-        """Assemble what is not up to date. Failures are kept for ``require``."""
-        todo = {wanted.path: wanted for wanted in objects if wanted.path not in self._outcome}
-        for number, wanted in enumerate(todo.values(), 1):
-            self._talk.progress(f"[{number}/{len(todo)}] nasm {wanted.source}")
-            self._outcome[wanted.path] = self._assembled(wanted)
+    def start(self, objects: Iterable[ObjectFile], *, vital: bool) -> None:
+        """Queue those objects that are not up to date; ``require`` waits for them.
 
-    def _assembled(self, wanted: ObjectFile) -> AsmsetupError | None:
-        try:
-            with placed(wanted.path) as partial:
-                command = nasm.command(self.nasm.path, wanted.source, partial, wanted.options)
-                self._talk.detail(shlex.join(command))
-                warnings = nasm.assemble(command, wanted.source)
-        except AsmsetupError as error:
-            return error
-        if warnings:
-            self._talk.warning(warnings)
-        return None
+        When a vital one fails, nothing that has not started will.
+        """
+        new = {wanted.path: wanted for wanted in objects if wanted.path not in self._jobs}
+        stale = {
+            path: (Job(partial(self._make, wanted), vital), self._objects.cost(wanted))
+            for path, wanted in new.items()
+            if not self._objects.is_up_to_date(wanted)
+        }
+        # All are known before the first one is done: the count that is shown is right.
+        self._started.update(new)
+        self._jobs.update({path: stale[path][0] if path in stale else None for path in new})
+        for job, cost in stale.values():
+            self.queue.add(job, cost)
 
-    def require(self, objects: Iterable[ObjectFile]) -> None:
-        """Raise AssembleError with all that NASM said of these objects, if it refused any."""
-        outcomes = (self._outcome[wanted.path] for wanted in objects)
-        failed = list(dict.fromkeys(filter(None, outcomes)))
-        if len(failed) == 1:
-            raise failed[0]
-        if failed:
-            raise AssembleError("\n".join(map(str, failed)))
+    def assembled(self, paths: Iterable[str]) -> list[ObjectFile]:
+        """Return those of the files that are objects of this build, in the order of ``paths``."""
+        return [self._started[path] for path in paths if path in self._started]
+
+    def is_up_to_date(self, wanted: ObjectFile) -> bool:
+        """Tell whether a started object was up to date before."""
+        return self._jobs[wanted.path] is None
+
+    def _make(self, wanted: ObjectFile) -> None:
+        verb, warnings = "cached", self._objects.from_cache(wanted)
+        if warnings is None:
+            verb, warnings = "nasm", self._objects.assemble(wanted)
+        with self._lock:
+            self._done += 1
+            self.talk.progress(f"[{self._done}/{self._count}] {verb} {wanted.source}")
+            if warnings:
+                self.talk.warning(warnings)
+
+    @property
+    def _count(self) -> int:
+        return sum(job is not None for job in self._jobs.values())
+
+    def require(
+        self, objects: Iterable[ObjectFile], others: Iterable[Job] = (), *, vital: bool
+    ) -> None:
+        """Wait until these objects and other jobs are done; raise all errors if one has failed.
+
+        For a vital module that is also when any other vital object failed.
+        Raises AssembleError with everything NASM said.
+        """
+        own = [*others, *(job for wanted in objects if (job := self._jobs[wanted.path]))]
+        self.queue.wait(own)
+        if all(job.error is None for job in own) and not (vital and self.queue.stopped):
+            return
+        everything = [job for job in self._jobs.values() if job is not None and job.vital]
+        _raise_all(self.queue.wait([*own, *everything]))
+
+    def finish(self) -> None:
+        """Let nothing start any more, and leave the cache in order."""
+        self.queue.stop()
+        if "_cache" in self.__dict__ and self._cache is not None:
+            self._cache.close()
 
     def link(self, module: ModuleFile) -> None:
         """Link a module of nothing but assembly. Raises LinkError with ld's own words."""
-        facts = [elf.read(path) for path in module.objects]
-        script = self.version_script(module.name, module.exported)
-        self._talk.progress(f"ld {module.path}")
-        with placed(module.path) as partial:
+        self.talk.progress(f"ld {module.path}")
+        with self.placed(module) as partial:
             command = linker.command(
-                self.ld, module.objects, partial, script, module.options, _c_library(facts)
+                self.ld,
+                module.objects,
+                partial,
+                self.version_script(module),
+                module.options,
+                self._inspector.c_library(module),
             )
-            self._talk.detail(shlex.join(command))
+            self.talk.detail(shlex.join(command))
             said = linker.link(command)
+        if said:
+            self.talk.warning(said)
+
+    def check(self, module: ModuleFile, others: Callable[[], Iterable[ModuleFile]]) -> None:
+        """Judge the objects of a module before they are linked.
+
+        Warnings are shown. When anything would not work, ``others`` are judged
+        as well, so that all mistakes are told at once. Raises CheckError.
+        """
+        findings = self._inspector.before_link(module)
+        if any(finding.is_error for finding in findings):
+            for other in others():
+                findings += self._inspector.before_link(other)
+        self._tell(findings)
+
+    @contextmanager
+    def placed(self, module: ModuleFile) -> Iterator[str]:
+        """Yield a path to link a module to; it takes the module's place when it is found sound.
+
+        Raises CheckError for what is not.
+        """
+        with placed(module.path) as partial:
+            yield partial
+            self._tell(self._inspector.after_link(module, partial))
             if same_content(partial, module.path):
                 os.remove(partial)
-        if said:
-            self._talk.warning(said)
 
-    def version_script(self, name: str, exported: Iterable[str]) -> str:
-        """Write the linker script that exports these names of a module; return its path."""
-        path = os.path.join(self.folder, f"{name}.exports")
+    def _tell(self, findings: list[Finding]) -> None:
+        if not findings:
+            return
+        if any(finding.is_error for finding in findings):
+            raise CheckError(f"this would not work:\n{report(findings)}")
+        self.talk.warning(report(findings))
+
+    def version_script(self, module: ModuleFile) -> str:
+        """Write the linker script that says what a module exports; return its path."""
+        path = os.path.join(self.folder, f"{module.name}.exports")
         with placed(path) as partial:
-            write_text(partial, linker.version_script(exported))
+            write_text(partial, linker.version_script((*module.entry_points, *module.exported)))
         return path
+
+
+def _raise_all(errors: Iterable[BaseException]) -> None:
+    """Raise the errors as one; what is no error of the user's first, as it is."""
+    distinct = list(dict.fromkeys(errors))
+    if not distinct:
+        raise AssembleError("the build was stopped")
+    for error in distinct:
+        if len(distinct) == 1 or not isinstance(error, AsmsetupError):
+            raise error
+    raise AssembleError("\n".join(map(str, distinct)))
 
 
 def search_path(source: str, include_dirs: Sequence[str]) -> tuple[str, ...]:
@@ -225,11 +303,3 @@ def entry_points(name: str) -> tuple[str, str]:
     except UnicodeEncodeError:
         suffix = "U_" + short.encode("punycode").replace(b"-", b"_").decode()
     return f"PyInit{suffix}", f"PyModExport{suffix}"
-
-
-def _c_library(objects: Sequence[elf.ElfFacts]) -> list[str]:
-    """Return the C library's files if any name the objects leave open is not CPython's."""
-    undefined = {symbol.name for facts in objects for symbol in facts.undefined}
-    if all(name.startswith(("Py", "_Py")) for name in undefined):
-        return []
-    return linker.c_library_files()

@@ -6,14 +6,12 @@ this module looks at the environment.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from .errors import ConfigError
 
@@ -77,30 +75,38 @@ def _count(value: object) -> int:
     raise _RefusedError("a whole number from 1")
 
 
-def _key(parse: Callable[[object], Any], default: Any = None) -> Any:
-    return field(default=default, metadata={"parse": parse})
-
-
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """Every setting of asmsetup, with the value that holds for this build."""
 
-    nasm: str | None = _key(_text)
-    ld: str | None = _key(_text)
-    nasm_args: tuple[str, ...] = _key(_arguments, ())
-    ld_args: tuple[str, ...] = _key(_arguments, ())
-    debug: bool = _key(_boolean, default=False)
-    strict: bool = _key(_boolean, default=False)
-    auditwheel: AuditwheelMode = _key(_auditwheel, "repair")  # noqa: RUF009 (a field)
-    limited_api: tuple[int, int] | None = _key(_python_version)
-    universal: bool = _key(_boolean, default=False)
-    jobs: int | None = _key(_count)
+    nasm: str | None = None
+    ld: str | None = None
+    nasm_args: tuple[str, ...] = ()
+    ld_args: tuple[str, ...] = ()
+    debug: bool = False
+    strict: bool = False
+    auditwheel: AuditwheelMode = "repair"
+    limited_api: tuple[int, int] | None = None
+    universal: bool = False
+    jobs: int | None = None
+    cache: bool = True
+    launcher: tuple[str, ...] = ()
     ldflags: tuple[str, ...] = ()
     """LDFLAGS: written for a compiler driver, and no setting of the project's."""
 
 
 _PARSERS: dict[str, Callable[[object], Any]] = {
-    setting.name: setting.metadata["parse"] for setting in fields(Settings) if setting.metadata
+    "nasm": _text,
+    "ld": _text,
+    "nasm_args": _arguments,
+    "ld_args": _arguments,
+    "debug": _boolean,
+    "strict": _boolean,
+    "auditwheel": _auditwheel,
+    "limited_api": _python_version,
+    "universal": _boolean,
+    "jobs": _count,
+    "cache": _boolean,
+    "launcher": _arguments,
 }
 _TOOLS = {"nasm": "NASM", "ld": "LD"}
 
@@ -151,6 +157,8 @@ def _known(where: str, name: str) -> str:
     names = [key.replace("_", "-") for key in _PARSERS]
     if name in names:
         return name.replace("-", "_")
+    import difflib  # slow to import, and only needed to explain an error
+
     near = difflib.get_close_matches(name.replace("_", "-"), names, n=1)
     raise ConfigError(
         f"{where}: there is no such setting",
@@ -180,9 +188,10 @@ def _table(project: str) -> dict[str, object]:
             document = tomllib.load(file)
     except FileNotFoundError:
         return {}
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # not TOML, or not UTF-8
         raise ConfigError(f"pyproject.toml: {error}") from error
-    table = document.get("tool", {}).get("asmsetup", {})
+    tool = document.get("tool", {})
+    table = tool.get("asmsetup", {}) if isinstance(tool, dict) else tool
     if not isinstance(table, dict):
         raise ConfigError("[tool.asmsetup] in pyproject.toml must be a table")
     return table

@@ -21,7 +21,7 @@ from pathlib import Path
 from struct import Struct
 from typing import NamedTuple, TypeVar, overload
 
-from asmsetup.errors import ObjectError
+from .errors import ObjectError
 
 _FILE_HEADER = Struct("<16sHHIQQQIHHHHHH")
 _SECTION_HEADER = Struct("<IIQQQQIIQQ")
@@ -286,8 +286,16 @@ class RelocationTable:
     @cached_property
     def kinds(self) -> frozenset[tuple[int, Symbol]]:
         """Every (type, symbol) that occurs, once: all that most rules look at, and far fewer."""
-        infos = set(memoryview(self.entries).cast("Q")[1::3])
-        return frozenset((info & 0xFFFFFFFF, self._symbol(info >> 32)) for info in infos)
+        return frozenset((info & 0xFFFFFFFF, self._symbol(info >> 32)) for info in self._distinct)
+
+    @cached_property
+    def _infos(self) -> list[int]:
+        """r_info of each entry: the symbol's index above the type."""
+        return memoryview(self.entries).cast("Q")[1::3].tolist()
+
+    @cached_property
+    def _distinct(self) -> frozenset[int]:
+        return frozenset(self._infos)
 
     def _symbol(self, index: int) -> Symbol:
         try:
@@ -300,9 +308,11 @@ class RelocationTable:
 
     def offsets(self, types: frozenset[int]) -> Iterator[int]:
         """Where the relocations of ``types`` are; much faster than looking at each."""
+        wanted = {info for info in self._distinct if info & 0xFFFFFFFF in types}
+        if not wanted:
+            return iter(())
         offsets = memoryview(self.entries).cast("Q")[0::3]
-        low_halves = memoryview(self.entries).cast("I")[2::6]
-        return compress(offsets, map(types.__contains__, low_halves))
+        return compress(offsets, map(wanted.__contains__, self._infos))
 
     def __len__(self) -> int:
         return len(self.entries) // _RELOCATION.size

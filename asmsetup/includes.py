@@ -10,8 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cache
+from typing import NamedTuple
+
+INCLUDE_DIR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")
+"""The folder of asmsetup's own includes."""
 
 TARGET_MACROS = (
     "PY_UNIVERSAL",
@@ -26,8 +30,7 @@ ANY_VARIABLE = "*"
 """In ``Closure.environment``: a name that is not written out, so any variable may be meant."""
 
 
-@dataclass(frozen=True)
-class Missing:
+class Missing(NamedTuple):
     """A file that is named but was found nowhere."""
 
     name: str
@@ -35,8 +38,7 @@ class Missing:
     line: int
 
 
-@dataclass(frozen=True)
-class Closure:
+class Closure(NamedTuple):
     """A source and everything it names, directly or through another file."""
 
     files: tuple[str, ...]
@@ -62,18 +64,21 @@ class Closure:
     does not change when the same tree is elsewhere."""
 
 
-@dataclass(frozen=True)
-class _Wanted:
+_Status = tuple[int, int, int, int]
+"""Device, inode, size and time of change of a file: another one, or changed, where they differ."""
+
+
+class _Wanted(NamedTuple):
     name: str
     line: int
 
 
-@dataclass(frozen=True)
-class _Text:
+class _Text(NamedTuple):
     """What matters of one file's text."""
 
     digest: str
     size: int
+    status: _Status | None = None
     wanted: tuple[_Wanted, ...] = ()
     computed: bool = False
     computed_pathsearch: bool = False
@@ -94,6 +99,7 @@ class Reader:
 
     def __init__(self) -> None:
         self._texts: dict[str, _Text | None] = {}
+        self._closures: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Closure] = {}
 
     def closure(
         self, source: str, include_dirs: Sequence[str], args: Sequence[str] = ()
@@ -104,6 +110,12 @@ class Reader:
         never relative to the including file: so nasm does it. ``args`` are
         further arguments of nasm's, where -I, -P and --before count.
         """
+        asked = (source, tuple(include_dirs), tuple(args))
+        if asked not in self._closures:
+            self._closures[asked] = self._found(*asked)
+        return self._closures[asked]
+
+    def _found(self, source: str, include_dirs: tuple[str, ...], args: tuple[str, ...]) -> Closure:
         spoken = _Spoken.of(args)
         search = ("", *include_dirs, *spoken.include_dirs)
         before = _scan("\n".join(spoken.before).encode("utf-8", "surrogateescape"))
@@ -125,6 +137,7 @@ class Reader:
             *((wanted, source) for wanted in (text.wanted[::-1] if text else ())),
             *((wanted, "--before") for wanted in before.wanted[::-1]),
             *((_Wanted(name, 0), "-P") for name in spoken.pre_includes[::-1]),
+            *((_Wanted(name, 0), "-@") for name in spoken.response_files[::-1]),
         ]
         while pending:
             wanted, asking = pending.pop()
@@ -144,7 +157,7 @@ class Reader:
             found[_plain(path)] = None
             pending.extend((inner, path) for inner in text.wanted[::-1])
 
-        computed = any(text.computed for text in texts.values()) or spoken.unreadable
+        computed = bool(spoken.response_files) or any(text.computed for text in texts.values())
         return Closure(
             files=tuple(found),
             missing=tuple(missing.values()),
@@ -158,6 +171,19 @@ class Reader:
             names_files=any(text.names_files for text in texts.values()),
             size=sum(text.size for text in texts.values()),
             digest=hashed.hexdigest(),
+        )
+
+    def digest(self, path: str) -> str:
+        """Return a digest of one file's content, empty when it cannot be read."""
+        text = self._read(path)
+        return text.digest if text is not None else ""
+
+    def changed(self, paths: Iterable[str]) -> bool:
+        """Tell whether any of these files is no longer what was read."""
+        return any(
+            text is not None and text.status != _status(path)
+            for path in paths
+            if (text := self._read(path)) is not _DIRECTORY
         )
 
     def _find(self, name: str, search: Sequence[str]) -> str | None:
@@ -186,21 +212,21 @@ def closure(source: str, include_dirs: Sequence[str], args: Sequence[str] = ()) 
     return Reader().closure(source, include_dirs, args)
 
 
-@dataclass(frozen=True)
-class _Spoken:
+class _Spoken(NamedTuple):
     """What arguments of nasm's say about files."""
 
     include_dirs: tuple[str, ...]
     pre_includes: tuple[str, ...]
     before: tuple[str, ...]
-    unreadable: bool
-    """A response file (-@) may say more."""
+    response_files: tuple[str, ...]
+    """Hold further arguments, which are not looked into."""
 
     @staticmethod
     def of(args: Sequence[str]) -> _Spoken:
         include_dirs: list[str] = []
         pre_includes: list[str] = []
         before: list[str] = []
+        response_files: list[str] = []
         words = iter(args)
         for word in words:
             if word in ("--before", "--include"):
@@ -209,11 +235,13 @@ class _Spoken:
                 include_dirs.append(word[2:].strip() or next(words, ""))
             elif word[:2].lower() == "-p":
                 pre_includes.append(word[2:].strip() or next(words, ""))
+            elif word.startswith("-@"):
+                response_files.append(word[2:].strip() or next(words, ""))
         return _Spoken(
             tuple(include_dirs),
             tuple(pre_includes),
             tuple(before),
-            any(word.startswith("-@") for word in args),
+            tuple(response_files),
         )
 
 
@@ -233,14 +261,54 @@ def _plain(path: str) -> str:
 
 def _text(path: str) -> _Text | None:
     """Return what matters of the file, None when nasm could not open it."""
+    if path.startswith(INCLUDE_DIR + os.sep):
+        return _own_text(path)
     try:
         with open(path, "rb") as file:
+            status = _of(os.fstat(file.fileno()))
             data = file.read()
     except IsADirectoryError:
         return _DIRECTORY
     except (OSError, ValueError):  # ValueError: a NUL in the name
         return None
-    return _scan(data)
+    return _scan(data, status)
+
+
+def _own_text(path: str) -> _Text | None:
+    """Return what matters of one of asmsetup's own includes: all of them as one.
+
+    They hold no surprises, but a megabyte in a hundred files for the different
+    Pythons; to look into each costs more than to assemble a module.
+    """
+    status = _status(path)
+    if status is None:
+        return None
+    mentioned = frozenset(TARGET_MACROS)
+    return _Text(_own_digest(), status[2], status, mentioned=mentioned)
+
+
+@cache
+def _own_digest() -> str:
+    hashed = hashlib.sha256()
+    for folder, folders, names in os.walk(INCLUDE_DIR):
+        folders.sort()
+        for name in sorted(names):
+            path = os.path.join(folder, name)
+            hashed.update(os.path.relpath(path, INCLUDE_DIR).encode() + b"\0")
+            with open(path, "rb") as file:
+                hashed.update(file.read())
+    return hashed.hexdigest()
+
+
+def _status(path: str) -> _Status | None:
+    try:
+        return _of(os.stat(path))
+    except OSError:
+        return None
+
+
+def _of(status: os.stat_result) -> _Status:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 # Looked for in lower case with find(), many times faster than a regular expression; what
@@ -263,7 +331,7 @@ _CLOCK = re.compile(rb"__\??(?:utc_)?(?:date|time)(?:_num)?\??__|__\??posix_time
 _FILE = re.compile(rb"__\??file\??__")
 
 
-def _scan(data: bytes) -> _Text:
+def _scan(data: bytes, status: _Status | None = None) -> _Text:
     digest, size = hashlib.sha256(data).hexdigest(), len(data)
     joints: list[int] = []
     if b"\\\n" in data or b"\\\r\n" in data:
@@ -286,6 +354,7 @@ def _scan(data: bytes) -> _Text:
     return _Text(
         digest,
         size,
+        status,
         tuple(_Wanted(name, _line(data, position, joints)) for position, name in sorted(wanted)),
         computed,
         computed_pathsearch,

@@ -6,14 +6,16 @@ a name exported that is not an entry point.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from .errors import LinkError, ToolError
+from .nasm import ObjectFile
 from .target import EMULATION
 
 HARDENING = ("-z", "noexecstack", "-z", "relro", "-z", "now")
@@ -36,8 +38,7 @@ _DRIVER_ONLY = ("-f", "-march=", "-mtune=", "-specs=", "-std=", "-W", "-O", "-g"
 _DRIVER_WORDS = frozenset({"-pthread", "-pipe", "-m64", "-static-libgcc", "-static-libstdc++"})
 
 
-@dataclass(frozen=True)
-class LinkerOptions:
+class LinkerOptions(NamedTuple):
     """What an Extension and the project say to the linker, apart from the objects."""
 
     library_dirs: tuple[str, ...] = ()
@@ -45,6 +46,31 @@ class LinkerOptions:
     runtime_library_dirs: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     debug: bool = False
+
+
+class ModuleFile(NamedTuple):
+    """A module to link from objects that are there."""
+
+    name: str
+    """The module's full name, with its packages."""
+    path: str
+    assembled: tuple[ObjectFile, ...]
+    """The objects that NASM has made."""
+    compiled: tuple[str, ...]
+    """The objects that a C compiler has made for it."""
+    extra_objects: tuple[str, ...]
+    """What the user wants linked besides: objects, archives, libraries."""
+    entry_points: tuple[str, ...]
+    exported: tuple[str, ...]
+    """Names to export besides the entry points."""
+    options: LinkerOptions
+    limited_api: tuple[int, int] | None = None
+    universal: bool = False
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """All files to link, in their order on the command line."""
+        return (*(made.path for made in self.assembled), *self.compiled, *self.extra_objects)
 
 
 def find(name: str | None) -> str:
@@ -130,7 +156,8 @@ def _for_ld(flags: Iterator[str]) -> Iterator[str]:
             yield flag
 
 
-def c_library_files() -> list[str]:
+@functools.cache
+def c_library_files() -> tuple[str, ...]:
     """Return the files of the C library that the running interpreter is using.
 
     Read from this process's own map (proc(5)), so that what a module is linked
@@ -140,7 +167,7 @@ def c_library_files() -> list[str]:
     with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
         paths = {line.split(None, 5)[5].rstrip("\n") for line in maps if "/" in line}
     loaded = {path for path in paths if _is_c_library(os.path.basename(path))}
-    return [sibling for path in sorted(loaded) for sibling in _with_siblings(path)]
+    return tuple(sibling for path in sorted(loaded) for sibling in _with_siblings(path))
 
 
 def _is_c_library(name: str) -> bool:

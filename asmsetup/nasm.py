@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .errors import AssembleError, ToolError
 from .target import OBJECT_FORMAT
@@ -27,8 +27,7 @@ Macro = tuple[str, str | None]
 """A macro to define before the source: its name and its value, None for none."""
 
 
-@dataclass(frozen=True)
-class Nasm:
+class Nasm(NamedTuple):
     """A NASM that can be run."""
 
     path: str
@@ -37,8 +36,7 @@ class Nasm:
     """What it says of itself (nasm -v): part of what identifies an object."""
 
 
-@dataclass(frozen=True)
-class AssemblerOptions:
+class AssemblerOptions(NamedTuple):
     """What an Extension and the project say to NASM, apart from the source."""
 
     include_dirs: tuple[str, ...] = ()
@@ -46,6 +44,14 @@ class AssemblerOptions:
     undefine: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     debug: bool = False
+
+
+class ObjectFile(NamedTuple):
+    """An object to assemble: everything that decides its content but the files read."""
+
+    source: str
+    path: str
+    options: AssemblerOptions
 
 
 def find(name: str | None) -> Nasm:
@@ -112,6 +118,22 @@ def command(nasm: str, source: str, output: str, options: AssemblerOptions) -> l
         # A source called -x.asm is a source, not an option.
         os.path.join(os.curdir, source) if source.startswith("-") else source,
     ]
+
+
+def asking(command: Sequence[str], rules: str) -> list[str]:
+    """Return the command with the wish to hear, in the file ``rules``, which files are read."""
+    return [*command[:-1], "-MT", "object", "-MD", rules, command[-1]]
+
+
+def forgets_includes(version: tuple[int, int, int]) -> bool:
+    """Tell whether -MD leaves %includes out while assembling, as in 2.16.00 and 2.16.01."""
+    return (2, 16, 0) <= version < (2, 16, 3)
+
+
+def preprocessing(command: Sequence[str]) -> list[str]:
+    """Return the command as one that preprocesses only, for what it says about files."""
+    *most, _output, source = command
+    return [*most, os.devnull, "-E", source]
 
 
 def assemble(command: Sequence[str], source: str) -> str:

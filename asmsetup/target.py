@@ -6,8 +6,7 @@ import os
 import platform
 import sys
 import sysconfig
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from .errors import PlatformError
 
@@ -20,8 +19,7 @@ EMULATION = "elf_x86_64"
 Libc = Literal["glibc", "musl"]
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """The interpreter a module is built for; asmsetup builds for the one it runs in."""
 
     version_hex: int

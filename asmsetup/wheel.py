@@ -6,17 +6,19 @@ imported only when a wheel with modules is being made.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import stat
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import elf
+from .cache import Cache
 from .errors import WheelError
 from .target import Libc
 
@@ -25,8 +27,7 @@ if TYPE_CHECKING:
     from auditwheel.wheel_abi import WheelAbIInfo
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What auditwheel finds the modules of a wheel fit for."""
 
     platforms: tuple[str, ...]
@@ -57,8 +58,36 @@ def _is_elf(path: str) -> bool:
         return file.read(4) == b"\x7fELF"
 
 
-def examine(modules: Mapping[str, str], libc: Libc) -> Verdict:
-    """Return auditwheel's verdict on modules (path in the wheel -> path of the file)."""
+def examine(modules: Mapping[str, str], libc: Libc, cache: Cache | None = None) -> Verdict:
+    """Return auditwheel's verdict on modules (path in the wheel -> path of the file).
+
+    ``cache`` keeps verdicts that nothing but the modules and auditwheel's
+    policies decide, which is so when no library from outside takes part: to
+    import auditwheel is most of what tagging costs.
+    """
+    if cache is None:
+        return _examined(modules, libc)
+    key = _verdict_key(modules, libc)
+    known = cache.get(key)
+    if known is not None:
+        return Verdict(tuple(json.loads(known)))
+    verdict = _examined(modules, libc)
+    if verdict.platforms:
+        cache.put(key, json.dumps(verdict.platforms).encode())
+    return verdict
+
+
+def _verdict_key(modules: Mapping[str, str], libc: Libc) -> str:
+    from importlib.metadata import version
+
+    said = [f"verdict 1 {libc} auditwheel {version('auditwheel')}"]
+    for name, path in modules.items():
+        with open(path, "rb") as file:
+            said.append(f"{hashlib.sha256(file.read()).hexdigest()} {name}")
+    return hashlib.sha256("\n".join(said).encode(errors="surrogateescape")).hexdigest()
+
+
+def _examined(modules: Mapping[str, str], libc: Libc) -> Verdict:
     with tempfile.TemporaryDirectory() as folder:
         found = _analyzed(_sample_wheel(folder, modules), libc)
     linux = found.policies.linux

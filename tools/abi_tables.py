@@ -312,15 +312,19 @@ def widths_of(abi: Abi) -> Defines:
 def reason_absent(
     name: str, target: Target, having: Iterable[str], since: Mapping[str, Version]
 ) -> str:
-    """Why `target` lacks `name`, which the full targets called `having` have."""
+    """Why `target` lacks `name`, which the targets called `having` have."""
     if target.is_limited:
         if name in since:
             return "is_in_the_limited_API_since_{}.{}".format(*since[name])
         if struct_of(name).removesuffix("_size") in OPEN_STRUCTS and target.file == UNIVERSAL:
             return "is_not_the_same_in_every_Python"
+        limited = [version_of(one) for one in having if one in LIMITED_FACTS]
+        if limited and min(limited) > version_of(target.name):
+            return "is_in_the_limited_API_since_{}.{}".format(*min(limited))
         return "is_not_in_the_limited_API"
     version, threaded = version_of(target.name), target.name.endswith("t")
-    alike = sorted(version_of(one) for one in having if one.endswith("t") == threaded)
+    full = [one for one in having if one in FULL_TARGETS]
+    alike = sorted(version_of(one) for one in full if one.endswith("t") == threaded)
     if not alike:
         return "is_not_in_free_threaded_Python" if threaded else "is_in_free_threaded_Python_only"
     if alike[0] > version:
@@ -336,17 +340,16 @@ def absences(
     """By target: each name that another target has, defined as an error.
 
     `%??` is the name; nasm prints the symbol it becomes, which is not defined, at the
-    user's line. The parentheses make it nothing that EXTERN accepts either.
+    user's line. `_py_absent` puts it into parentheses, which EXTERN does not accept
+    either, and lets PyHas in call.inc have the bare name.
     """
     having: dict[str, list[str]] = {}
     for target in targets.values():
         for name in tables[target.file]:
-            having.setdefault(name, [])
-            if not target.is_limited:
-                having[name].append(target.name)
+            having.setdefault(name, []).append(target.name)
     return {
         file: {
-            name: f"(%??%+__{reason_absent(name, target, having[name], since)})"
+            name: f"_py_absent(%??%+__{reason_absent(name, target, having[name], since)}, %??)"
             for name in sorted(having.keys() - set(tables[file]))
         }
         for file, target in targets.items()
@@ -355,6 +358,9 @@ def absences(
 
 # NASM's own ISTRUC and EXTERN, made to understand what is declared here.
 DIRECTIVES = """\
+; Of a name that is absent: the reason in an undefined symbol, or the name itself.
+%define _py_absent(words, name) (words)
+
 ; AT and IEND ask for labels of the struct's name, which only a STRUC makes. A struct
 ; declared here gets one when it is first used; others are none of our business.
 %unimacro istruc 1

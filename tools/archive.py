@@ -168,6 +168,9 @@ def apt_configuration(machine: str, folder: Path) -> str:
         "Dir::State": folder / "state",
         "Dir::State::status": folder / "status",
         "Dir::Cache": folder / "cache",
+        # What apt would keep to be quicker next time is larger than the lists.
+        "Dir::Cache::pkgcache": "",
+        "Dir::Cache::srcpkgcache": "",
         "Dir::Log": folder / "log",
         "Dir::Etc::main": "/dev/null",
         "Dir::Etc::parts": "/dev/null",

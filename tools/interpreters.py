@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shlex
@@ -41,12 +42,22 @@ from tests.interpreters import (
 )
 from tools.archive import Archive, RefusedError, UnavailableError, unpack
 
-STAMP = ".complete"
+STAMP = ".complete.json"
 ASK_AGAIN = 24 * 3600
 """Seconds for which a refusal of the archive is remembered: a cache that has all else is quick."""
 
 BEHIND = ("nice", "-n", "19")
 MULTIARCH = "x86_64-linux-gnu"
+# gcc would answer for glibc, and CPython's configure stops when that is not what the headers say.
+MUSL_GCC = """\
+#!/bin/sh
+for argument in "$@"; do
+    case "$argument" in
+        -print-multiarch | --print-multiarch) echo x86_64-linux-musl; exit ;;
+    esac
+done
+exec gcc "$@"
+"""
 LEFT_OUT = (
     "./usr/share/doc",
     "./usr/share/man",
@@ -153,9 +164,11 @@ class MuslToolchain:
         suite.forget_packages()
         specs = musl_specs(folder)
         specs.write_text(relocated_specs(specs.read_text(), cache / self.folder))
+        replace_text(folder / "usr/bin/musl-gcc", MUSL_GCC, mode=0o755)
 
     def publish(self, cache: Path) -> Inventory:
-        command = ["gcc", "-specs", str(musl_specs(cache / self.folder))]
+        root = cache / self.folder
+        command = [str(root / "usr/bin/musl-gcc"), "-specs", str(musl_specs(root))]
         name, path = publish_tool("musl-gcc", command, cache)
         with tempfile.TemporaryDirectory() as folder:
             source, program = Path(folder, "nothing.c"), Path(folder, "nothing")
@@ -287,7 +300,10 @@ RECIPES: tuple[Recipe, ...] = (
     PackageRoot(
         name="unstable-debug",
         suite="unstable",
-        packages=("python3.14-dbg", "python3.14-venv", "python3.15-dbg", "python3.15-venv"),
+        packages=(
+            *("python3.14-dbg", "python3.14-venv", "libpython3.14-dev"),
+            *("python3.15-dbg", "python3.15-venv", "libpython3.15-dev"),
+        ),
         interpreters=(("3.14-debug", "usr/bin/python3.14d"), ("3.15-debug", "usr/bin/python3.15d")),
     ),
 )
@@ -296,35 +312,46 @@ RECIPES: tuple[Recipe, ...] = (
 def collect(
     recipes: Sequence[Recipe], cache: Path, archive: Archive, *, retry: bool = False
 ) -> Inventory:
-    """Make what is not in the cache, verify what is, and write the inventory of both."""
-    before = load_inventory(cache).missing
-    inventory = Inventory()
-    for recipe in recipes:
-        found = use(recipe, cache)
-        missing = {name: before[name] for name in recipe.provides if name in before}
-        if found is None and (retry or not any(recent(each) for each in missing.values())):
-            try:
-                found = fetch(recipe, cache, archive)
-            except UnavailableError as error:
-                say(f"{', '.join(recipe.provides)}: {error}")
-                asked = time.time() if isinstance(error, RefusedError) else None
-                missing = {name: Missing(str(error), asked) for name in recipe.provides}
-        inventory = merged(inventory, found or Inventory(missing=missing))
-        # After each, so that what a killed run has finished can be used.
-        save_inventory(inventory, cache)
-    return inventory
+    """Verify what is in the cache, make what is not, and write the inventory of both."""
+    known = load_inventory(cache).missing
+    parts = [use(recipe, cache) for recipe in recipes]
+    # At once, and again after each: others may be testing with what is there.
+    save_inventory(merged(parts), cache)
+    for place, recipe in enumerate(recipes):
+        if parts[place] is None:
+            remembered = {name: known[name] for name in recipe.provides if name in known}
+            if not retry and any(map(recent, remembered.values())):
+                parts[place] = Inventory(missing=remembered)
+            else:
+                parts[place] = obtain(recipe, cache, archive)
+            save_inventory(merged(parts), cache)
+    return merged(parts)
 
 
 def use(recipe: Recipe, cache: Path) -> Inventory | None:
     """What the recipe has put into the cache; None when that is not there or does not work."""
-    stamp = cache / recipe.folder / STAMP
-    if not stamp.exists() or stamp.read_text() != fingerprint(recipe):
+    folder = cache / recipe.folder
+    if not (folder / STAMP).exists():
+        return None
+    stamp = json.loads((folder / STAMP).read_text())
+    if stamp["recipe"] != fingerprint(recipe):
         return None
     try:
+        check_files(folder, stamp["files"])
         return recipe.publish(cache)
     except DamagedError as error:
         say(f"{recipe.folder} in the cache is damaged: {error}")
         return None
+
+
+def obtain(recipe: Recipe, cache: Path, archive: Archive) -> Inventory:
+    """What the recipe makes; or what is missing, and why."""
+    try:
+        return fetch(recipe, cache, archive)
+    except UnavailableError as error:
+        say(f"{', '.join(recipe.provides)}: {error}")
+        asked = time.time() if isinstance(error, RefusedError) else None
+        return Inventory(missing={name: Missing(str(error), asked) for name in recipe.provides})
 
 
 def fetch(recipe: Recipe, cache: Path, archive: Archive) -> Inventory:
@@ -334,14 +361,19 @@ def fetch(recipe: Recipe, cache: Path, archive: Archive) -> Inventory:
     partial = final.with_name(f"{final.name}.partial")
     remove(partial)
     partial.mkdir(parents=True)
-    recipe.make(cache, archive, partial)
+    try:
+        recipe.make(cache, archive, partial)
+    except UnavailableError:
+        remove(partial)
+        raise
     remove(final)
     partial.rename(final)
     try:
         found = recipe.publish(cache)
     except DamagedError as error:
         raise UnavailableError(f"what was fetched does not work: {error}") from error
-    replace_text(final / STAMP, fingerprint(recipe))
+    stamp = {"recipe": fingerprint(recipe), "files": files_in(final)}
+    replace_text(final / STAMP, json.dumps(stamp, indent=0))
     return found
 
 
@@ -350,15 +382,37 @@ def fingerprint(recipe: Recipe) -> str:
     return hashlib.sha256(repr(recipe).encode()).hexdigest()
 
 
+def files_in(folder: Path) -> dict[str, int | None]:
+    """The files below the folder with their sizes; not what CPython compiles in its time."""
+    return {
+        str(path.relative_to(folder)): file_size(path)
+        for path in sorted(folder.rglob("*"))
+        if "__pycache__" not in path.parts and (path.is_symlink() or not path.is_dir())
+    }
+
+
+def check_files(folder: Path, sizes: dict[str, int | None]) -> None:
+    """Raise DamagedError unless the folder has these files, in these sizes."""
+    for path, size in sizes.items():
+        if file_size(folder / path) != size:
+            raise DamagedError(f"{path} is not what it was")
+
+
+def file_size(path: Path) -> int | None:
+    """Of the file or of the symbolic link itself; None when there is none."""
+    return path.lstat().st_size if path.is_symlink() or path.exists() else None
+
+
 def recent(missing: Missing) -> bool:
     return missing.asked is not None and 0 <= time.time() - missing.asked < ASK_AGAIN
 
 
-def merged(one: Inventory, other: Inventory) -> Inventory:
+def merged(parts: Sequence[Inventory | None]) -> Inventory:
+    present = [part for part in parts if part is not None]
     return Inventory(
-        (*one.interpreters, *other.interpreters),
-        {**one.tools, **other.tools},
-        {**one.missing, **other.missing},
+        tuple(interpreter for part in present for interpreter in part.interpreters),
+        {name: path for part in present for name, path in part.tools.items()},
+        {name: why for part in present for name, why in part.missing.items()},
     )
 
 
@@ -465,7 +519,7 @@ class Builder:
         self.environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
         self.environment |= {"CFLAGS": "-O2 -g0"}
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text("")
+        log.unlink(missing_ok=True)
 
     def run(self, folder: Path, *command: str) -> None:
         with self.log.open("a") as log:

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from asmsetup.check import module as _module
-from asmsetup.check import names as _names
-from asmsetup.check import relocations as _relocations
-from asmsetup.check import symbols as _symbols
-from asmsetup.check.context import CheckedObject, ModuleContext
-from asmsetup.check.findings import Finding, report, strictly, tidy
-from asmsetup.check.providers import Providers
-from asmsetup.elf import ElfFacts
+from ..elf import ElfFacts
+from . import module as _module
+from . import names as _names
+from . import relocations as _relocations
+from . import symbols as _symbols
+from .context import CheckedObject, ModuleContext
+from .findings import Finding, report, strictly, tidy
+from .providers import Providers
 
 __all__ = [
     "CheckedObject",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from asmsetup.elf import ElfFacts
+from ..elf import ElfFacts
 
 Version = tuple[int, int]
 
@@ -13,8 +13,7 @@ OLDEST_PYTHON: Version = (3, 10)
 """The oldest Python that asmsetup builds for, and the lowest of a universal module."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedObject:
+class CheckedObject(NamedTuple):
     """One object that goes into the module."""
 
     path: str
@@ -30,8 +29,7 @@ class CheckedObject:
         return self.source or self.path
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleContext:
+class ModuleContext(NamedTuple):
     """The extension module as the project declares it."""
 
     name: str

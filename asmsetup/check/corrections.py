@@ -7,7 +7,7 @@ gets no correction, never a wrong one: the finding then shows the general form.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _LINE = re.compile(
     r"\s*(?:[\w.$@?~#]+:\s*)?(?P<mnemonic>[a-z]\w*)\s+(?P<operands>\S.*?)\s*$", re.IGNORECASE
@@ -21,8 +21,7 @@ _GOT = re.compile(r"\s+wrt\s+\.\.got$", re.IGNORECASE)
 _DIRECTIVES = frozenset(("db", "dw", "dd", "dq", "dt", "do", "dy", "dz", "times", "equ", "at"))
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
+class Instruction(NamedTuple):
     """One instruction as written: ``mov rax, [table + rcx*8]``."""
 
     mnemonic: str

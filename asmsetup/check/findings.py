@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 ERROR = "error"
 """It would crash, or not link, or not import."""
@@ -11,8 +11,7 @@ WARNING = "warning"
 """It works, and should not be shipped; an error when the project is strict."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One mistake. ``rule`` is its stable name, a heading of docs/errors.md."""
 
     rule: str
@@ -40,7 +39,7 @@ def tidy(findings: Iterable[Finding]) -> list[Finding]:
         key = (finding.file, finding.rule, finding.severity, finding.what, finding.ways_out)
         first = folded.setdefault(key, finding)
         if finding.line is not None and finding.line not in (first.line, *first.also):
-            folded[key] = replace(first, also=(*first.also, finding.line))
+            folded[key] = first._replace(also=(*first.also, finding.line))
     return list(folded.values())
 
 
@@ -50,7 +49,7 @@ def _position(finding: Finding) -> tuple[str, int, str, str]:
 
 def strictly(findings: Iterable[Finding]) -> list[Finding]:
     """The findings with every warning made an error."""
-    return [replace(finding, severity=ERROR) for finding in findings]
+    return [finding._replace(severity=ERROR) for finding in findings]
 
 
 def report(findings: Sequence[Finding], colour: bool = False) -> str:
@@ -58,8 +57,7 @@ def report(findings: Sequence[Finding], colour: bool = False) -> str:
     return "\n".join(_entry(finding, _COLOURED if colour else _PLAIN) for finding in findings)
 
 
-@dataclass(frozen=True, slots=True)
-class _Style:
+class _Style(NamedTuple):
     place: str = "{}"
     error: str = "{}"
     warning: str = "{}"

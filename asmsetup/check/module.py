@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from asmsetup.check.context import ModuleContext
-from asmsetup.check.findings import ERROR, WARNING, Finding
-from asmsetup.elf import ElfFacts
+from ..elf import ElfFacts
+from .context import ModuleContext
+from .findings import ERROR, WARNING, Finding
 
 # The C library's own parts and the compilers' run-time libraries, which every system has.
 _SYSTEM_LIBRARIES = frozenset(

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
-from asmsetup.check.context import ModuleContext, Version
-from asmsetup.check.findings import ERROR, WARNING, Finding
-from asmsetup.check.providers import Providers
-from asmsetup.check.relocations import LINKER_DEFINED, ObjectPlaces
-from asmsetup.elf import Symbol
+from ..elf import Symbol
+from .context import ModuleContext, Version
+from .findings import ERROR, WARNING, Finding
+from .providers import Providers
+from .relocations import LINKER_DEFINED, ObjectPlaces
 
 
 class PythonAbi(Protocol):
@@ -70,26 +70,36 @@ def _python_name(
     symbol: Symbol, module: ModuleContext, providers: Providers, abi: PythonAbi
 ) -> Verdict | None:
     name = symbol.name
-    having = [v for v in abi.VERSIONS if abi.exported(name, v, module.free_threaded)]
     if symbol.binding == "weak":
-        return None if having or _running_exports(name, module) else _misspelt_weak(name, abi)
+        known = any(_having(name, free_threaded, abi) for free_threaded in (False, True))
+        return None if known or _running_exports(name, module) else _misspelt_weak(name, abi)
     exported = abi.exported(name, module.python, module.free_threaded)
     if not (_running_exports(name, module) if exported is None else exported):
         if providers.has(name) is not False:
             return None
-        return _not_exported(name, module, having, abi)
+        return _not_exported(name, module, abi)
     if module.promised is not None:
         return _outside_stable_abi(name, module.promised, abi)
-    lacking = [version for version in abi.VERSIONS if version not in having]
-    if name.startswith("_") and having and lacking:
-        return (
-            "private-name",
-            WARNING,
-            f"`{name}' is private to CPython, and {_versions(lacking)} do not have it: the module"
-            f" works on {_version(module.python)} only by chance",
-            (f"use the public API in its place{_or_near(name, abi)}",),
-        )
-    return None
+    return _private_name(name, module, abi) if name.startswith("_") else None
+
+
+def _having(name: str, free_threaded: bool, abi: PythonAbi) -> list[Version]:
+    """The versions of CPython that export ``name``."""
+    return [version for version in abi.VERSIONS if abi.exported(name, version, free_threaded)]
+
+
+def _private_name(name: str, module: ModuleContext, abi: PythonAbi) -> Verdict | None:
+    # None, for a version the table does not have, says nothing.
+    lacking = [v for v in abi.VERSIONS if abi.exported(name, v, module.free_threaded) is False]
+    if not lacking:
+        return None
+    return (
+        "private-name",
+        WARNING,
+        f"`{name}' is private to CPython, and {_versions(lacking)} do not have it: the module"
+        f" works on {_version(module.python)} only by chance",
+        (f"use the public API in its place{_or_near(name, abi)}",),
+    )
 
 
 def _running_exports(name: str, module: ModuleContext) -> bool:
@@ -110,9 +120,8 @@ def _misspelt_weak(name: str, abi: PythonAbi) -> Verdict:
     )
 
 
-def _not_exported(
-    name: str, module: ModuleContext, having: list[Version], abi: PythonAbi
-) -> Verdict:
+def _not_exported(name: str, module: ModuleContext, abi: PythonAbi) -> Verdict:
+    having = _having(name, module.free_threaded, abi)
     python = f"CPython {_version(module.python)}{' free-threaded' if module.free_threaded else ''}"
     what = f"{python} does not export `{name}', so the import fails with `undefined symbol'"
     if having:
@@ -122,7 +131,7 @@ def _not_exported(
             f"{what}; {_versions(having)} have it",
             (f"make it optional:   extern {name}:weak   and test that its table entry is not 0",),
         )
-    return ("unknown-name", ERROR, what, _perhaps(abi.near_misses(name)))
+    return ("unknown-name", ERROR, what, _perhaps(abi.near_misses(name)[:2]))
 
 
 def _outside_stable_abi(name: str, promised: Version, abi: PythonAbi) -> Verdict | None:
@@ -163,7 +172,7 @@ def _c_name(
             ERROR,
             f"nothing provides `{name}': neither this module nor CPython, the C library or a"
             " library named, so the import fails with `undefined symbol'",
-            _perhaps(dict.fromkeys(near))
+            _perhaps(dict.fromkeys(near[:3]))
             or ('name its library:   Extension(..., libraries=["..."])',),
         )
     if module.universal:

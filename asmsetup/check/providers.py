@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from functools import cached_property
 
-from asmsetup import elf
-from asmsetup.check.context import ModuleContext
-from asmsetup.errors import ObjectError
+from .. import elf
+from ..errors import ObjectError
+from .context import ModuleContext
 
 # Where ld looks when it is told nothing (its SEARCH_DIR on the distributions), after -L.
 _SYSTEM_DIRS = (
@@ -37,6 +36,8 @@ class Providers:
 
     def names_like(self, name: str) -> list[str]:
         """The names of the C library that ``name`` may be a misspelling of."""
+        import difflib  # slow to import, and only needed to explain an error
+
         known = {known for path in self._module.c_library for known in self._opened(path).names}
         return difflib.get_close_matches(name, known, n=2, cutoff=0.8)
 

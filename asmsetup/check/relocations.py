@@ -7,15 +7,16 @@ glibc and musl. Most relocations are in order, so a table is judged by its few d
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from asmsetup.check import corrections
-from asmsetup.check.context import CheckedObject, ModuleContext
-from asmsetup.check.findings import ERROR, WARNING, Finding
-from asmsetup.check.listing import Listing, SourceLine
-from asmsetup.elf import ABSOLUTE, RELOCATION_NAMES, Relocation, RelocationTable, Section, Symbol
+from ..elf import ABSOLUTE, RELOCATION_NAMES, Relocation, RelocationTable, Section, Symbol
+from . import corrections
+from .context import CheckedObject, ModuleContext
+from .findings import ERROR, WARNING, Finding
+from .listing import Listing, SourceLine
 
 _NUMBERS = {name.removeprefix("R_X86_64_"): number for number, name in RELOCATION_NAMES.items()}
 
@@ -34,6 +35,7 @@ _WIDTHS |= {_NUMBERS[name]: 2 for name in ("16", "PC16")}
 _WIDTHS |= {_NUMBERS[name]: 1 for name in ("8", "PC8")}
 
 _CALL, _JUMP = 0xE8, 0xE9
+_BRANCHES = frozenset((_CALL, _JUMP))
 
 # ld gives these to whoever asks (its default linker script; the gABI for the first two).
 LINKER_DEFINED = frozenset(
@@ -93,13 +95,13 @@ class Place:
         end = self.relocation.offset
         return self.content[max(0, end - count) : end].rjust(count, b"\0")
 
-    def words_before(self, count: int) -> list[int]:
-        """The ``count`` 8-byte words in front of the relocated field."""
-        end = self.relocation.offset
-        data = self.before(8 * count)
+    def words_before(self, end: int, count: int) -> list[int]:
+        """The ``count`` 8-byte words in front of the offset ``end``."""
+        start = end - 8 * count
+        data = self.content[max(0, start) : end].rjust(8 * count, b"\0")
         return [
             # What the loader will put there is no zero, whatever stands there now.
-            int.from_bytes(data[at : at + 8], "little") or (end - 8 * count + at in self.pointers)
+            int.from_bytes(data[at : at + 8], "little") or (start + at in self.pointers)
             for at in range(0, len(data), 8)
         ]
 
@@ -213,13 +215,13 @@ class ObjectPlaces:
         return {}
 
     @cached_property
-    def _labels(self) -> dict[tuple[int, int], str]:
-        """The first label at each address; nasm puts the local ones into the symbol table, too."""
-        labels: dict[tuple[int, int], str] = {}
+    def _labels(self) -> dict[int, list[tuple[int, str]]]:
+        """The labels of each section by address; nasm puts the local ones in the table, too."""
+        labels: dict[int, list[tuple[int, str]]] = {}
         for symbol in self.object.facts.symbols:
             if symbol.section_index and symbol.name and symbol.type != "section":
-                labels.setdefault((symbol.section_index, symbol.value), symbol.name)
-        return labels
+                labels.setdefault(symbol.section_index, []).append((symbol.value, symbol.name))
+        return {section: sorted(places) for section, places in labels.items()}
 
     def _target(self, relocation: Relocation) -> str:
         symbol = relocation.symbol
@@ -227,8 +229,14 @@ class ObjectPlaces:
             return symbol.name
         # The distance counts from the end of the 4-byte field, where the next instruction is.
         offset = relocation.addend + (4 if relocation.type in _RELATIVE else 0)
-        name = self._labels.get((symbol.section_index, offset))
-        return name or f"{symbol.section}+{offset:#x}"
+        labels = self._labels.get(symbol.section_index, [])
+        before = bisect_right(labels, offset, key=lambda label: label[0])
+        if not before:
+            return f"{symbol.section}+{offset:#x}"
+        # Of several labels at one address the first in the alphabet: any would do, one must.
+        value = labels[before - 1][0]
+        name = next(name for address, name in labels if address == value)
+        return name if value == offset else f"{name}+{offset - value}"
 
 
 def check(places: ObjectPlaces, names: ModuleNames) -> Iterator[Finding]:
@@ -243,12 +251,13 @@ def check(places: ObjectPlaces, names: ModuleNames) -> Iterator[Finding]:
         }
         if wrong:
             for relocation in table:
-                if rule := wrong.get((relocation.type, relocation.symbol)):
-                    yield rule(places.place(table, relocation))
+                rule = wrong.get((relocation.type, relocation.symbol))
+                if rule and (finding := rule(places.place(table, relocation))):
+                    yield finding
         yield from _branches_into_the_got(places, table)
 
 
-Rule = Callable[[Place], Finding]
+Rule = Callable[[Place], Finding | None]
 
 
 def _rule(
@@ -269,16 +278,15 @@ def _rule(
 def _branches_into_the_got(places: ObjectPlaces, table: RelocationTable) -> Iterator[Finding]:
     if not table.section.executable:
         return
-    content = places.content(table.section)
-    offsets = {
-        offset
-        for offset in table.offsets(_GOT_RELATIVE)
-        if content[offset - 1 : offset] in (b"\xe8", b"\xe9")
-    }
-    if offsets:
-        for relocation in table:
-            if relocation.offset in offsets:
-                yield _got_called(places.place(table, relocation))
+    # One byte earlier: the byte in front of an offset is at the offset.
+    shifted = b"\0" + places.content(table.section)
+    offsets = [o for o in table.offsets(_GOT_RELATIVE) if o < len(shifted)]
+    if _BRANCHES.isdisjoint(map(shifted.__getitem__, offsets)):
+        return
+    called = {offset for offset in offsets if shifted[offset] in _BRANCHES}
+    for relocation in table:
+        if relocation.type in _GOT_RELATIVE and relocation.offset in called:
+            yield _got_called(places.place(table, relocation))
 
 
 def _ways(
@@ -295,7 +303,7 @@ def _ways(
     return (f"write:   {first}", *(f"         {line}" for line in more))
 
 
-def _absolute_address(place: Place) -> Finding:
+def _absolute_address(place: Place) -> Finding | None:
     if not place.is_operand:
         return _pointer_in_read_only(place)
     name = place.target
@@ -309,9 +317,10 @@ def _absolute_address(place: Place) -> Finding:
     )
 
 
-def _pointer_in_read_only(place: Place) -> Finding:
-    name, section = place.target, place.section.name
-    if _in_module_definition(place):
+def _pointer_in_read_only(place: Place) -> Finding | None:
+    section = place.section.name
+    definition = _module_definition(place)
+    if definition == place.relocation.offset:
         return place.finding(
             "read-only-module-definition",
             ERROR,
@@ -319,22 +328,39 @@ def _pointer_in_read_only(place: Place) -> Finding:
             " import, and the process ends with a segmentation fault",
             "put it into a section that may be written:   section .data",
         )
+    if definition is not None:
+        return None  # told at its first pointer
+    ways = [
+        "put it into a section that may be written:   section .data",
+        "or, read-only again once it is loaded:       section .data.rel.ro write",
+    ]
+    if place.section.executable:
+        ways.append("or store distances from the table's start:   dd target - table")
     return place.finding(
         "pointer-in-read-only",
         WARNING,
-        f"a pointer to `{name}' stands in {section}, which is read-only: the loader has to write"
-        " there at every import, which hardened systems forbid",
-        "put it into a section that may be written:   section .data",
-        "or, read-only again once it is loaded:       section .data.rel.ro write",
+        f"a pointer stands in {section}, which is read-only: the loader has to write there at"
+        " every import, which hardened systems forbid",
+        *ways,
     )
 
 
-def _in_module_definition(place: Place) -> bool:
-    """Whether the pointer is m_name behind a fresh PyModuleDef_HEAD_INIT (CPython's moduleobject.h)."""
-    count, *rest = place.words_before(5)
+_AFTER_NAME = 64  # m_name to the end of a PyModuleDef (CPython's moduleobject.h)
+
+
+def _module_definition(place: Place) -> int | None:
+    """The offset of m_name in the PyModuleDef that holds this pointer, if one does."""
+    last = place.relocation.offset
+    candidates = range(last, last - _AFTER_NAME, -8)
+    return next((at for at in candidates if at in place.pointers and _is_name(place, at)), None)
+
+
+def _is_name(place: Place, at: int) -> bool:
+    """Whether a fresh PyModuleDef_HEAD_INIT stands in front of the pointer at ``at``."""
+    count, *rest = place.words_before(at, 5)
     if count and not any(rest):
         return True  # ob_refcnt, ob_type, m_init, m_index, m_copy
-    thread, references, *rest = place.words_before(7)
+    thread, references, *rest = place.words_before(at, 7)
     # Free-threaded: ob_tid, (flags, lock and ob_ref_local), ob_ref_shared, ob_type, m_init ...
     return not thread and bool(references >> 32) and not any(rest)
 
@@ -415,6 +441,7 @@ def _local_exec(place: Place) -> Finding:
         ERROR,
         f"`{place.target}' is reached as a thread-local variable of the program itself, which a"
         " module is not: the linker refuses",
-        *(("compile it with -fPIC",) if place.object.source is None else ()),
-        "keep the value in the module's state, or in C with -fPIC",
+        "compile it with -fPIC"
+        if place.object.source is None
+        else "keep the value in the module's state, or in C with -fPIC",
     )

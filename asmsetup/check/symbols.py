@@ -6,11 +6,11 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 
-from asmsetup.check.context import ModuleContext
-from asmsetup.check.findings import ERROR, WARNING, Finding
-from asmsetup.check.listing import SourceLine
-from asmsetup.check.relocations import GOT_OR_PLT, ObjectPlaces
-from asmsetup.elf import COMMON, Section, Symbol
+from ..elf import COMMON, Section, Symbol
+from .context import ModuleContext
+from .findings import ERROR, WARNING, Finding
+from .listing import SourceLine
+from .relocations import GOT_OR_PLT, ObjectPlaces
 
 _ENTRY_POINT = re.compile(r"(PyInitU?|PyModExportU?)_(\w+)")
 
@@ -64,7 +64,7 @@ def _check_defined_entry_point(places: ObjectPlaces, symbol: Symbol) -> Iterator
             ERROR,
             f"`{name}' stands in {symbol.section}, which is not executable: the process ends with"
             " a segmentation fault at import",
-            "put this line in front of it:   section .text",
+            "put this line in front of the function:   section .text",
         )
     if symbol.visibility in ("hidden", "internal"):
         yield _at(
@@ -140,7 +140,7 @@ def _misspelling(wanted: str, names: Sequence[str]) -> str | None:
     for name in difflib.get_close_matches(wanted, names, n=5, cutoff=0.8):
         found = _ENTRY_POINT.fullmatch(name)
         # A right prefix with another module's name is another mistake, if the name is another word.
-        if found is None or difflib.SequenceMatcher(None, found[2], module).ratio() >= 0.6:
+        if found is None or difflib.SequenceMatcher(None, found[2], module).ratio() >= 0.7:
             return name
     return None
 
@@ -205,8 +205,8 @@ def check_sections(places: ObjectPlaces) -> Iterator[Finding]:
         if section.executable:
             if section.writable:
                 yield _writable_code(places, section)
-        elif sign := _sign_of_code(places, section):
-            yield _code_not_executable(places, section, sign)
+        elif code := _code_in(places, section):
+            yield _code_not_executable(places, section, *code)
 
 
 def _writable_code(places: ObjectPlaces, section: Section) -> Finding:
@@ -221,44 +221,41 @@ def _writable_code(places: ObjectPlaces, section: Section) -> Finding:
     )
 
 
-def _sign_of_code(places: ObjectPlaces, section: Section) -> str | None:
-    """The function that shows ``section`` to hold code, or "" when something else does."""
+def _code_in(places: ObjectPlaces, section: Section) -> tuple[str, SourceLine | None] | None:
+    """What shows that ``section`` holds code, and where; None when nothing does."""
     facts = places.object.facts
     for symbol in facts.globals:
         if symbol.section_index == section.number and symbol.type == "func":
             # The entry point has a rule of its own.
-            return None if _ENTRY_POINT.fullmatch(symbol.name) else symbol.name
-    if any(
-        type_ in GOT_OR_PLT
-        for table in facts.relocation_tables
-        if table.section.number == section.number
-        for type_, _ in table.kinds
+            is_entry = _ENTRY_POINT.fullmatch(symbol.name)
+            return None if is_entry else (f"`{symbol.name}' stands", places.label(symbol.name))
+    for table in facts.relocation_tables:
+        if table.section.number == section.number and any(t in GOT_OR_PLT for t, _ in table.kinds):
+            instruction = next(r for r in table if r.type in GOT_OR_PLT)
+            return "this instruction stands", places.place(table, instruction).line
+    if not _DATA_SECTIONS.match(section.name) and (
+        _CODE_NAMES.match(section.name)
+        or difflib.get_close_matches(section.name, [".text"], 1, 0.75)
+        or places.is_branched_into(section)
     ):
-        return ""
+        return "there is code", places.section_line(section.name)
+    return None
+
+
+def _code_not_executable(
+    places: ObjectPlaces, section: Section, what: str, line: SourceLine | None
+) -> Finding:
+    what = f"{what} in {section.name}, which is not executable: "
     if _DATA_SECTIONS.match(section.name):
-        return None
-    if _CODE_NAMES.match(section.name) or difflib.get_close_matches(
-        section.name, [".text"], 1, 0.75
-    ):
-        return ""
-    return "" if places.is_branched_into(section) else None
-
-
-def _code_not_executable(places: ObjectPlaces, section: Section, function: str) -> Finding:
-    what = f"`{function}' stands in" if function else "there is code in"
-    line = places.label(function) if function else places.section_line(section.name)
-    data = _DATA_SECTIONS.match(section.name)
-    return _at(
-        places,
-        line,
-        "code-not-executable",
-        ERROR,
-        f"{what} {section.name}, which is not executable: the process ends with a segmentation"
-        " fault when it runs",
-        "put this line in front of it:   section .text"
-        if data
-        else f"write:   section {section.name} exec",
-    )
+        way = "put this line in front of the function:   section .text"
+    else:
+        way = f"write:   section {section.name} exec"
+    if section.name.startswith(".text."):
+        # ld's default script takes .text.* into .text, whatever their flags are.
+        what += "it runs only because GNU ld moves it into .text, and crashes with other linkers"
+        return _at(places, line, "code-not-executable", WARNING, what, way)
+    what += "the process ends with a segmentation fault when it runs"
+    return _at(places, line, "code-not-executable", ERROR, what, way)
 
 
 def _at(

@@ -16,22 +16,22 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, replace
-from itertools import chain
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from setuptools import Extension
 from setuptools.command.build_ext import build_ext
 
 from .. import linker, target
-from ..build import Builder, ModuleFile, ObjectFile, Recipe, Talk
+from ..build import Builder, Recipe, Talk, entry_points
 from ..errors import AsmsetupError
 from ..files import placed, same_text, write_text
 from ..hook import is_assembly
-from ..linker import LinkerOptions
-from ..nasm import AssemblerOptions
-from .extensions import ExtraArgs, args_for, by_language, exported, is_mixed
+from ..jobs import Job
+from ..linker import LinkerOptions, ModuleFile
+from ..nasm import AssemblerOptions, ObjectFile
+from .c_sources import CSources, understood
+from .extensions import ExtraArgs, args_for, by_language, is_mixed
 from .session import lowest_version, settings, setuptools_errors
 
 
@@ -42,9 +42,12 @@ class Assembler:
         self._command = command
         self._lock = threading.Lock()
         self._building = threading.local()
-        self._required: list[ObjectFile] | None = None
+        self._started = False
         chosen = settings()
-        self._settings = replace(chosen, debug=chosen.debug or bool(command.debug))
+        self._settings = chosen._replace(
+            debug=chosen.debug or bool(command.debug),
+            jobs=_parallel(command) or chosen.jobs,
+        )
         self._builder = Builder(
             self._settings,
             target.running(),
@@ -58,46 +61,41 @@ class Assembler:
 
     @contextmanager
     def building(self, ext: Extension) -> Iterator[Extension]:
-        """Yield the extension as the classes below are to see it, its objects up to date.
+        """Yield the extension as the classes below are to see it.
 
         Inside, this thread's calls of the compiler are about this extension.
-        The first call assembles for all extensions in one go. Raises
-        setuptools' errors for what stands in the way of this one.
+        The first call starts assembling for all extensions; ``compile`` waits
+        for the objects of its own. Raises setuptools' errors.
         """
         with setuptools_errors():
+            own = self._plan(ext)
             with self._lock:
                 self._take_place()
-                self._assemble_all()
-            own = self._up_to_date(self._plan(ext), () if ext.optional else self._required)
+                self._start_all()
+                self._builder.start(own, vital=not ext.optional)
         self._building.ext = ext
         try:
             yield self._as_seen_below(ext, own)
         finally:
             self._building.ext = None
 
-    def _assemble_all(self) -> None:
-        if self._required is not None:
-            return
-        extensions = [ext for ext in self._command.extensions if any(map(is_assembly, ext.sources))]
-        planned = [(ext, self._plan_or_nothing(ext)) for ext in extensions]
-        self._builder.bring_up_to_date(chain.from_iterable(objects for _, objects in planned))
-        self._required = [item for ext, objects in planned if not ext.optional for item in objects]
-
-    def _up_to_date(
-        self, objects: list[ObjectFile], beside: Iterable[ObjectFile] | None = ()
-    ) -> list[ObjectFile]:
-        """Assemble what an extension's own commands have changed since; report ``beside`` too."""
-        with self._lock:
-            self._builder.bring_up_to_date(objects)
-        self._builder.require(chain(objects, beside or ()))
-        return objects
-
     def _as_seen_below(self, ext: Extension, objects: list[ObjectFile]) -> Extension:
         wanted = copy.copy(ext)
+        # setuptools adds PyInit_ to the list it finds.
+        wanted.export_symbols = list(ext.export_symbols or ())
         # distutils goes by time stamps alone, and takes a missing file for a new one. Linking
         # assembly is cheaper than any question whether it must be, and changes no file in vain.
-        if is_mixed(ext) and same_text(self._record_path(ext), self._record(ext, objects)):
-            wanted.depends = [*ext.depends, *(item.path for item in objects)]
+        if (
+            is_mixed(ext)
+            and all(map(self._builder.is_up_to_date, objects))
+            and same_text(self._record_path(ext), self._record(ext, objects))
+        ):
+            headers = (
+                self._c_sources.files_read(ext.sources, self._command.build_temp)
+                if self._c_sources
+                else []
+            )
+            wanted.depends = [*ext.depends, *(item.path for item in objects), *headers]
         else:
             wanted.depends = [*ext.depends, f"always build {ext.name}"]
         return wanted
@@ -107,15 +105,24 @@ class Assembler:
 
     def _record(self, ext: Extension, objects: list[ObjectFile]) -> str:
         """Return all that a mixed module is built from, apart from the content of its C sources."""
-        said = [vars(ext), [item.path for item in objects], asdict(self._settings)]
+        said = [vars(ext), [item.path for item in objects], self._settings]
         return json.dumps([*said, os.environ.get("CFLAGS")], default=str, sort_keys=True)
 
-    def _plan_or_nothing(self, ext: Extension) -> list[ObjectFile]:
-        # What is wrong with another extension is told when its turn comes.
-        try:
-            return self._plan(ext)
-        except AsmsetupError:
-            return []
+    def _start_all(self) -> None:
+        if self._started:
+            return
+        self._started = True
+        # An object that two extensions share is as vital as the one that needs it most.
+        for ext in sorted(self._extensions(), key=lambda ext: bool(ext.optional)):
+            with suppress(AsmsetupError):  # Told when this extension's turn comes.
+                self._builder.start(self._plan(ext), vital=not ext.optional)
+
+    def finish(self) -> None:
+        """Let nothing of this build start any more, and leave everything in order."""
+        self._builder.finish()
+
+    def _extensions(self) -> list[Extension]:
+        return [ext for ext in self._command.extensions if any(map(is_assembly, ext.sources))]
 
     def _plan(self, ext: Extension) -> list[ObjectFile]:
         undefined = [(name,) for name in ext.undef_macros]
@@ -148,14 +155,13 @@ class Assembler:
             universal=self._settings.universal,
         )
 
-    def _limited_api(self, ext: Extension) -> int | None:
+    def _limited_api(self, ext: Extension) -> tuple[int, int] | None:
         # The file name shows what setuptools made of py_limited_api for this interpreter.
         fullname = self._command.get_ext_fullname(ext.name)
         filename: str = self._command.get_ext_filename(fullname)
         if ".abi3" not in os.path.basename(filename):
             return None
-        major, minor = lowest_version(self._command.distribution, self._settings)
-        return major << 24 | minor << 16
+        return lowest_version(self._command.distribution, self._settings)
 
     def _take_place(self) -> None:
         """Replace the two calls on the compiler object that is in use now."""
@@ -165,6 +171,9 @@ class Assembler:
         self._compiler = compiler
         self._compile = compiler.compile
         self._link_shared_object = compiler.link_shared_object
+        self._c_sources = None
+        if understood(compiler, self._compile):
+            self._c_sources = CSources(compiler, self._builder)
         compiler.compile = self.compile
         compiler.link_shared_object = self.link_shared_object
 
@@ -181,23 +190,31 @@ class Assembler:
     ) -> list[str]:
         """CCompiler.compile, with NASM for its sources; one object a source, in their order."""
         ext = getattr(self._building, "ext", None)
-        objects: dict[str, str] = {}
+        planned: list[ObjectFile] = []
+        vital = not getattr(ext, "optional", False)
         with setuptools_errors():
             if ext is not None and any(map(is_assembly, sources)):
                 recipe = self._recipe(
                     ext, sources, macros or [], include_dirs or [], extra_postargs
                 )
-                objects = self._assembled(recipe)
+                planned = self._builder.plan(recipe)
+                with self._lock:
+                    self._builder.start(planned, vital=vital)
             groups = by_language(self._compiler, ext, sources, extra_postargs)
+        objects: dict[str, str] = {}
+        jobs: list[Job] = []
         for args, group in groups:
-            compiled = self._compile(
-                group, output_dir, macros, include_dirs, debug, extra_preargs, args, depends
-            )
+            how = (group, output_dir, macros, include_dirs, debug, extra_preargs, args)
+            if self._c_sources is not None and ext is not None:
+                compiled, started = self._c_sources.start(*how, depends=ext.depends, vital=vital)
+                jobs += started
+            else:
+                compiled = self._compile(*how, depends)
             objects.update(zip(group, compiled, strict=True))
+        with setuptools_errors():
+            self._builder.require(planned, jobs, vital=vital)
+        objects.update((item.source, item.path) for item in planned)
         return [objects[source] for source in sources]
-
-    def _assembled(self, recipe: Recipe) -> dict[str, str]:
-        return {item.source: item.path for item in self._up_to_date(self._builder.plan(recipe))}
 
     def link_shared_object(
         self,
@@ -216,36 +233,11 @@ class Assembler:
     ) -> None:
         """CCompiler.link_shared_object, with ld for a module of nothing but assembly."""
         ext = getattr(self._building, "ext", None)
-        if ext is not None and not is_mixed(ext):
-            compiler = self._compiler
-            options = LinkerOptions(
-                library_dirs=(*(library_dirs or ()), *compiler.library_dirs),
-                libraries=(*(libraries or ()), *compiler.libraries),
-                runtime_library_dirs=(
-                    *(runtime_library_dirs or ()),
-                    *compiler.runtime_library_dirs,
-                ),
-                args=tuple(
-                    linker.for_ld(
-                        [*self._settings.ld_args, *self._settings.ldflags, *(extra_postargs or ())]
-                    )
-                ),
-                debug=self._settings.debug,
-            )
-            module = ModuleFile(
-                ext.name,
-                output_filename,
-                (*objects, *compiler.objects),
-                exported(ext),
-                options,
-            )
-            with setuptools_errors():
-                self._builder.link(module)
-            return
-        with placed(output_filename) as partial:
+
+        def link_with_driver(output: str, flags: list[str]) -> None:
             self._link_shared_object(
                 objects,
-                partial,
+                output,
                 output_dir,
                 libraries,
                 library_dirs,
@@ -253,22 +245,96 @@ class Assembler:
                 export_symbols,
                 debug,
                 extra_preargs,
-                [*(extra_postargs or ()), *self._driver_flags(ext)],
+                [*(extra_postargs or ()), *flags],
                 build_temp,
                 target_lang,
             )
-        if ext is not None:
-            record = self._record(ext, self._plan(ext))
-            with placed(self._record_path(ext)) as partial:
-                write_text(partial, record)
 
-    def _driver_flags(self, ext: Extension | None) -> list[str]:
-        """Return what the C compiler's driver must be told when there is assembly in the module."""
         if ext is None:
-            return []
-        script = self._builder.version_script(ext.name, exported(ext))
+            link_with_driver(output_filename, [])
+            return
+        options = self._linker_options(
+            libraries or (),
+            library_dirs or (),
+            runtime_library_dirs or (),
+            extra_postargs or (),
+        )
+        module = self._module(ext, output_filename, objects, options)
+        with setuptools_errors():
+            self._builder.check(module, lambda: self._other_modules(ext))
+            if not is_mixed(ext):
+                self._builder.link(module)
+                return
+            with self._builder.placed(module) as partial:
+                link_with_driver(partial, self._driver_flags(module))
+        with placed(self._record_path(ext)) as partial:
+            write_text(partial, self._record(ext, self._plan(ext)))
+
+    def _linker_options(
+        self,
+        libraries: Iterable[str],
+        library_dirs: Iterable[str],
+        runtime_library_dirs: Iterable[str],
+        extra_args: Iterable[str],
+    ) -> LinkerOptions:
+        compiler = self._compiler
+        args = [*self._settings.ld_args, *self._settings.ldflags, *extra_args]
+        return LinkerOptions(
+            library_dirs=(*library_dirs, *compiler.library_dirs),
+            libraries=(*libraries, *compiler.libraries),
+            runtime_library_dirs=(*runtime_library_dirs, *compiler.runtime_library_dirs),
+            args=tuple(linker.for_ld(args)),
+            debug=self._settings.debug,
+        )
+
+    def _module(
+        self, ext: Extension, path: str, objects: Sequence[str], options: LinkerOptions
+    ) -> ModuleFile:
+        """Return the module that is linked from ``objects``, the user's own among them."""
+        assembled = self._builder.assembled(objects)
+        extra = (*ext.extra_objects, *self._compiler.objects)
+        made = {item.path for item in assembled}
+        return ModuleFile(
+            name=ext.name,
+            path=path,
+            assembled=tuple(assembled),
+            compiled=tuple(path for path in objects if path not in made and path not in extra),
+            extra_objects=extra,
+            entry_points=entry_points(ext.name),
+            exported=tuple(ext.export_symbols or ()),
+            options=options,
+            limited_api=self._limited_api(ext),
+            universal=self._settings.universal,
+        )
+
+    def _other_modules(self, ext: Extension) -> Iterator[ModuleFile]:
+        """Yield the other modules that must come out well and are of nothing but assembly."""
+        for other in self._extensions():
+            if other is ext or other.optional or is_mixed(other):
+                continue
+            planned = self._plan(other)
+            self._builder.require(planned, vital=True)
+            options = self._linker_options(
+                other.libraries,
+                other.library_dirs,
+                other.runtime_library_dirs,
+                other.extra_link_args,
+            )
+            path = str(self._command.get_ext_fullpath(other.name))
+            yield self._module(other, path, [item.path for item in planned], options)
+
+    def _driver_flags(self, module: ModuleFile) -> list[str]:
+        """Return what the C compiler's driver must be told when there is assembly in the module."""
+        script = self._builder.version_script(module)
         own = [word for flag in self._settings.ld_args for word in ("-Xlinker", flag)]
         return [*linker.driver_flags(script, debug=self._settings.debug), *own]
+
+
+def _parallel(command: build_ext) -> int | None:
+    """Return the number given with -j; without one all cores are used anyway."""
+    parallel = command.parallel
+    # True stands for a number that setuptools is to choose.
+    return parallel if type(parallel) is int else None
 
 
 def _added_include_dirs(command: build_ext) -> list[str]:

@@ -11,13 +11,15 @@ import os
 import shutil
 import sys
 import sysconfig
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal
 
 import setuptools.errors
 from setuptools import Command, Extension
 
-from .. import target, wheel
+from .. import cache, target, wheel
+from ..cache import Cache
 from ..errors import WheelError
 from ..files import placed
 from ..hook import is_assembly
@@ -42,6 +44,9 @@ class BuildExt(Command):
             if self.editable_mode:
                 raise SystemExit(f"error: {error}") from error
             raise
+        finally:
+            if "_assembler" in self.__dict__:
+                self._assembler.finish()
 
     def build_extension(self, ext: Extension) -> None:
         """Build one extension; the first one has the objects of all of them assembled."""
@@ -159,7 +164,8 @@ class BdistWheel(Command):
             modules = wheel.modules_in(folder)
             if not modules:
                 return None
-            self._examined = wheel.examine(modules, target.running().libc)
+            with setuptools_errors():
+                self._examined = _examine(modules)
         if mode == "check" and not self._examined.platforms:
             raise setuptools.errors.PlatformError(str(_not_portable(self._examined)))
         return self._examined
@@ -188,6 +194,17 @@ class BdistWheel(Command):
             )
             return
         self.distribution.dist_files[-1] = (command, version, path)
+
+
+def _examine(modules: Mapping[str, str]) -> wheel.Verdict:
+    libc = target.running().libc
+    if not settings().cache:
+        return wheel.examine(modules, libc)
+    # What is wrong with the cache, building the modules has told already.
+    verdicts = Cache(cache.folder(os.environ), cache.size_limit(os.environ), lambda text: None)
+    found = wheel.examine(modules, libc, verdicts)
+    verdicts.close()
+    return found
 
 
 def _not_portable(verdict: wheel.Verdict) -> WheelError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from setuptools import Extension
 
 from .. import includes
-from ..build import entry_points, search_path
+from ..build import search_path
 from ..errors import SourceError
 from ..hook import is_assembly
 
@@ -46,11 +45,6 @@ def is_mixed(ext: Extension) -> bool:
     return not all(map(is_assembly, ext.sources))
 
 
-def exported(ext: Extension) -> tuple[str, ...]:
-    """Return the names the module is to export: its entry points, and export_symbols."""
-    return (*entry_points(ext.name), *(ext.export_symbols or ()))
-
-
 def args_for(language: str, ext: Extension, extra_args: ExtraArgs) -> list[str]:
     """Return the part of extra_compile_args that is for one language.
 
@@ -62,6 +56,8 @@ def args_for(language: str, ext: Extension, extra_args: ExtraArgs) -> list[str]:
         return list(extra_args or ()) if mine else []
     for key in extra_args:
         if key not in LANGUAGES:
+            import difflib  # slow to import, and only needed to explain an error
+
             near = difflib.get_close_matches(key, LANGUAGES, n=1)
             raise SourceError(
                 f"Extension {ext.name!r}: extra_compile_args has the key {key!r}",

@@ -197,8 +197,10 @@ def test_files_included_by_argument_count(args: tuple[str, ...]) -> None:
     assert files_nasm_reads(*args) in (["m.asm", "a.inc"], ["a.inc", "m.asm"])
 
 
-def test_a_response_file_may_say_anything() -> None:
-    assert closure_of("db 2\n", args=("-@more.txt",)).computed
+def test_a_response_file_counts_and_may_say_anything() -> None:
+    write({"more.txt": "-DA=1\n"})
+    found = closure_of("db 2\n", args=("-@more.txt",))
+    assert (found.files, found.computed) == (("m.asm", "more.txt"), True)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ from tools.archive import (
     newest_first,
 )
 from tools.interpreters import (
+    STAMP,
     DamagedError,
     alone,
     collect,
@@ -89,10 +90,43 @@ def test_the_running_interpreter_describes_itself() -> None:
     assert interpreter.debug == hasattr(sys, "gettotalrefcount")
 
 
-def test_library_exports_the_c_api() -> None:
-    listing = ["nm", "--dynamic", "--defined-only", str(probe((str(BASE),)).library)]
+@pytest.fixture(params=all_interpreters(), ids=lambda each: each.name)
+def interpreter(request: pytest.FixtureRequest) -> Interpreter:
+    """Every interpreter the tests can use, installed or cached."""
+    assert isinstance(request.param, Interpreter)
+    return request.param
+
+
+def test_what_is_recalled_is_still_true(interpreter: Interpreter) -> None:
+    assert probe(interpreter.command) == interpreter
+
+
+def test_library_exports_the_c_api(interpreter: Interpreter) -> None:
+    listing = ["nm", "--dynamic", "--defined-only", str(interpreter.library)]
     symbols = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
     assert " T PyModuleDef_Init\n" in symbols
+    assert (" T PyUnstable_Module_SetGIL\n" in symbols) == interpreter.free_threaded
+
+
+def test_headers_are_the_interpreters(interpreter: Interpreter) -> None:
+    if not interpreter.has_headers or shutil.which("gcc") is None:
+        pytest.skip("needs headers and gcc")
+    major, minor, micro = interpreter.version
+    gil, debug = (
+        "defined" if each else "!defined" for each in (interpreter.free_threaded, interpreter.debug)
+    )
+    code = f"""
+        #include <Python.h>
+        #if PY_VERSION_HEX >> 8 != {major << 16 | minor << 8 | micro}
+        #error version
+        #endif
+        #if !({gil}(Py_GIL_DISABLED) && {debug}(Py_DEBUG))
+        #error flavour
+        #endif
+    """
+    command = ["gcc", "-fsyntax-only", "-x", "c", "-I", str(interpreter.include_dir), "-"]
+    run = subprocess.run(command, input=code, capture_output=True, text=True)
+    assert run.stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -225,6 +259,7 @@ class HomeMade:
         with self.log.open("a") as log:
             log.write("made\n")
         write_script(folder / "python", [str(BASE)])
+        replace_text(folder / "library", "for a program that is not started")
         if self.fails:
             raise self.fails.pop()
 
@@ -249,19 +284,23 @@ def test_what_is_there_is_not_made_again(tmp_path: Path, archive: Archive) -> No
     assert starts(recipe.log) == 1
 
 
-@pytest.mark.parametrize("damage", ["truncated", "removed", "other recipe", "no stamp"])
+@pytest.mark.parametrize("damage", ["broken", "truncated", "removed", "other recipe", "no stamp"])
 def test_a_damaged_entry_is_made_again(tmp_path: Path, archive: Archive, damage: str) -> None:
     recipe = HomeMade(tmp_path / "log")
     whole = collect([recipe], tmp_path, archive)
     folder = tmp_path / recipe.folder
-    if damage == "truncated":
-        (folder / "python").write_text("#!/bin/sh\nexit 1\n")
+    if damage == "broken":
+        # Of the same size, so that only starting it tells.
+        script = (folder / "python").read_text()
+        (folder / "python").write_text(script.replace("exec ", "exit 1"))
+    elif damage == "truncated":
+        (folder / "library").write_text("")
     elif damage == "removed":
-        (folder / "python").unlink()
+        (folder / "library").unlink()
     elif damage == "other recipe":
         recipe = dataclasses.replace(recipe, log=tmp_path / "other")
     else:
-        (folder / ".complete").unlink()
+        (folder / STAMP).unlink()
     assert collect([recipe], tmp_path, archive) == whole
     assert starts(tmp_path / "log") + starts(tmp_path / "other") == 2
 
@@ -280,10 +319,21 @@ def test_a_fetch_killed_before_its_end_is_not_trusted(tmp_path: Path, archive: A
     recipe = HomeMade(tmp_path / "log")
     collect([recipe], tmp_path, archive)
     # As after a kill between the folder's move to its place and its stamp.
-    (tmp_path / recipe.folder / ".complete").unlink()
+    (tmp_path / recipe.folder / STAMP).unlink()
     (tmp_path / recipe.folder / "half").touch()
     collect([recipe], tmp_path, archive)
     assert not (tmp_path / recipe.folder / "half").exists()
+
+
+def test_what_is_there_can_be_used_while_the_rest_is_fetched(
+    tmp_path: Path, archive: Archive
+) -> None:
+    there = HomeMade(tmp_path / "log")
+    collect([there], tmp_path, archive)
+    killed = HomeMade(tmp_path / "log", "roots/slow", ("3.99t",), [KeyboardInterrupt()])
+    with pytest.raises(KeyboardInterrupt):
+        collect([killed, there], tmp_path, archive)
+    assert [each.name for each in cached(tmp_path)] == list(there.provides)
 
 
 def test_what_cannot_be_had_is_named_and_the_rest_goes_on(
@@ -293,6 +343,7 @@ def test_what_cannot_be_had_is_named_and_the_rest_goes_on(
     there = HomeMade(tmp_path / "two")
     inventory = collect([lacking, there], tmp_path, archive)
     assert inventory.missing == {"3.99t": Missing("no gcc")}
+    assert [each.name for each in (tmp_path / "roots").iterdir()] == ["home"]
     assert [each.name for each in inventory.interpreters] == list(there.provides)
     assert "3.99t: no gcc" in capsys.readouterr().err
     assert "missing: 3.99t: no gcc" in report([], inventory)

@@ -1,0 +1,82 @@
+"""Reads the objects and the module of one build and has the rules judge them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from . import check, cpython_abi, elf, linker
+from .check import CheckedObject, Finding, ModuleContext
+from .linker import ModuleFile
+from .nasm import ObjectFile
+from .target import Target
+
+Listing = Callable[[ObjectFile], str]
+"""Assembles a source once more and returns NASM's listing of it."""
+
+
+class Inspector:
+    """Judges modules before and after they are linked; reads each object once."""
+
+    def __init__(self, target: Target, listing: Listing, *, strict: bool) -> None:
+        self._target = target
+        self._listing = listing
+        self._strict = strict
+        self._facts: dict[str, elf.ElfFacts] = {}
+        self._found: dict[str, list[Finding]] = {}
+
+    def before_link(self, module: ModuleFile) -> list[Finding]:
+        """Return what is wrong with the objects of a module."""
+        checked = [
+            CheckedObject(made.path, self._read(made.path), made.source, self._lines(made))
+            for made in module.assembled
+        ]
+        checked += [CheckedObject(path, self._read(path)) for path in module.compiled]
+        found = check.check_objects(checked, self._context(module), cpython_abi)
+        self._found[module.name] = found
+        return list(found)
+
+    def after_link(self, module: ModuleFile, path: str) -> list[Finding]:
+        """Return what is wrong with a module that was linked to ``path`` for the time being."""
+        known = self._found.get(module.name, ())
+        return check.check_module(module.path, elf.read(path), self._context(module), known)
+
+    def c_library(self, module: ModuleFile) -> list[str]:
+        """Return the C library's files if a name the objects leave open is not CPython's."""
+        facts = [self._read(made.path) for made in module.assembled]
+        undefined = {symbol.name for each in facts for symbol in each.undefined}
+        if not module.extra_objects and all(name.startswith(("Py", "_Py")) for name in undefined):
+            return []
+        return list(linker.c_library_files())
+
+    def _read(self, path: str) -> elf.ElfFacts:
+        if path not in self._facts:
+            self._facts[path] = elf.read(path)
+        return self._facts[path]
+
+    def _lines(self, made: ObjectFile) -> Callable[[], str]:
+        return lambda: self._listing(made)
+
+    def _context(self, module: ModuleFile) -> ModuleContext:
+        options = module.options
+        return ModuleContext(
+            name=module.name,
+            entry_points=module.entry_points,
+            python=self._target.version,
+            free_threaded=self._target.free_threaded,
+            limited_api=module.limited_api,
+            universal=module.universal,
+            libraries=options.libraries,
+            extra_objects=bool(module.extra_objects),
+            c_library=linker.c_library_files(),
+            library_dirs=options.library_dirs,
+            runtime_library_dirs=options.runtime_library_dirs,
+            exports=frozenset(module.exported),
+            include_dirs=_include_dirs(module),
+            strict=self._strict,
+        )
+
+
+def _include_dirs(module: ModuleFile) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(folder for made in module.assembled for folder in made.options.include_dirs)
+    )

@@ -1,0 +1,106 @@
+"""The record that lies beside an object: what it was made from.
+
+An object is up to date when its record's fingerprint still holds and the object
+is the one the record was written for: whatever was killed in between, nothing
+else is trusted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import NamedTuple
+
+from .files import placed
+from .fingerprint import Dependencies, completed
+from .includes import Reader
+
+
+class Record(NamedTuple):
+    """What an object was made from."""
+
+    fingerprint: str
+    """The fingerprint's own digest."""
+    dependencies: Dependencies
+    completed: str
+    """The fingerprint's digest with the dependencies."""
+    content: str
+    """A digest of the object."""
+    seconds: float
+    """What assembling it took."""
+
+    def to_json(self) -> str:
+        """Return the text that ``from_json`` takes."""
+        return json.dumps(
+            {
+                "fingerprint": self.fingerprint,
+                "dependencies": self.dependencies.to_json(),
+                "completed": self.completed,
+                "content": self.content,
+                "seconds": self.seconds,
+            }
+        )
+
+    @staticmethod
+    def from_json(text: str) -> Record | None:
+        """Return the record written in ``text``, None when it is damaged."""
+        try:
+            data = json.loads(text)
+            return Record(
+                data["fingerprint"],
+                Dependencies.from_json(data["dependencies"]),
+                data["completed"],
+                data["content"],
+                float(data["seconds"]),
+            )
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+def write(path: str, record: Record) -> None:
+    """Put the record of the object ``path`` in place."""
+    with placed(_path(path)) as partial, open(partial, "w", encoding="utf-8") as file:
+        file.write(record.to_json())
+
+
+def holds(path: str, fingerprint: str, reader: Reader) -> bool:
+    """Tell whether the object ``path`` is there, undamaged, and what the fingerprint would make."""
+    record = _read(path)
+    if record is None or record.fingerprint != fingerprint:
+        return False
+    if completed(fingerprint, record.dependencies, reader) != record.completed:
+        return False
+    try:
+        with open(path, "rb") as file:
+            return record.content == content_digest(file.read())
+    except FileNotFoundError:
+        return False
+
+
+def seconds(path: str) -> float | None:
+    """Return how long making the object took last time, None when nobody knows."""
+    record = _read(path)
+    return None if record is None else record.seconds
+
+
+def files(path: str) -> tuple[str, ...]:
+    """Return the files that the tool named when it made the object ``path``."""
+    record = _read(path)
+    return () if record is None else record.dependencies.files
+
+
+def content_digest(content: bytes) -> str:
+    """Return the digest that a record holds of an object."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _path(path: str) -> str:
+    return f"{path}.json"
+
+
+def _read(path: str) -> Record | None:
+    try:
+        with open(_path(path), encoding="utf-8") as file:
+            return Record.from_json(file.read())
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,123 @@
+"""Measures a call of a typed function against the same in C, ctypes and cffi.
+
+    python -m bench.typed_calls [interpreter name ...]
+
+For every interpreter with headers, or those named, builds the functions of bench/typed_calls/ as
+typed functions for that version and for every version, in C parsed as Argument Clinic does, and
+for ctypes and cffi's API mode, and prints the median time of a call and its ratio to C's. The ways
+are interleaved in one process, so that what else the machine does hits all alike.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.interpreters import Interpreter, all_interpreters, cache_folder, pytest_path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SOURCES = REPOSITORY / "bench" / "typed_calls"
+INCLUDE = REPOSITORY / "asmsetup" / "include"
+
+CFFI_SOURCE = """
+from cffi import FFI
+ffi = FFI()
+ffi.cdef('''
+    int64_t add(int64_t a, int64_t b);
+    double mean(double a, double b);
+    uint64_t first(const unsigned char *data, size_t length);
+''')
+with open("kernels.c") as kernels:
+    ffi.set_source("through_cffi", kernels.read())
+ffi.emit_c_code("through_cffi.c")
+"""
+
+
+def run(*command: str | Path, folder: Path, **environment: str) -> str:
+    """Standard output of a command that must succeed."""
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **environment},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+
+
+def build_typed(name: str, folder: Path, *defines: str) -> None:
+    output = folder / f"{name}.o"
+    nasm = ["nasm", "-f", "elf64", f"-I{INCLUDE}/", f"-DNAME={name}", *defines]
+    run(*nasm, "-o", output, SOURCES / "typed.asm", folder=folder)
+    link = ["ld", "-shared", "-z", "noexecstack", "-z", "now", "-z", "relro", "-z", "text"]
+    run(*link, "-o", folder / f"{name}.so", output, folder=folder)
+
+
+def compile_c(source: str, folder: Path, interpreter: Interpreter) -> None:
+    output = Path(source).with_suffix(".so")
+    include = f"-I{interpreter.include_dir}"
+    run("gcc", "-O2", "-shared", "-fPIC", include, source, "-o", output, folder=folder)
+
+
+def cffi_path(interpreter: Interpreter) -> str:
+    """PYTHONPATH with cffi for the interpreter, which pip puts into the cache."""
+    target = cache_folder() / "cffi" / interpreter.name
+    site = str(pytest_path())
+    if not target.is_dir():
+        pip = [*interpreter.command, "-m", "pip", "install", "--quiet", "--target", str(target)]
+        run(*pip, "cffi", folder=cache_folder(), PYTHONPATH=site)
+    return os.pathsep.join((str(target), site))
+
+
+def build(interpreter: Interpreter, folder: Path) -> str:
+    """Builds every way into the folder and returns the PYTHONPATH to measure with."""
+    for name in ("clinic.c", "kernels.c", "measure.py"):
+        shutil.copy(SOURCES / name, folder)
+    major, minor, _ = interpreter.version
+    defines = [f"-DPY_VERSION_HEX=0x{major:02x}{minor:02x}0000"]
+    if interpreter.free_threaded:
+        defines.append("-DPy_GIL_DISABLED")
+    build_typed("typed", folder, *defines)
+    build_typed("universal", folder)
+    compile_c("clinic.c", folder, interpreter)
+    compile_c("kernels.c", folder, interpreter)
+    try:
+        path = cffi_path(interpreter)
+        run(*interpreter.command, "-c", CFFI_SOURCE, folder=folder, PYTHONPATH=path)
+        compile_c("through_cffi.c", folder, interpreter)
+    except subprocess.CalledProcessError as error:
+        print(f"{interpreter.name}: no cffi: {error}", file=sys.stderr)
+        return ""
+    return path
+
+
+def measure(interpreter: Interpreter) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = build(interpreter, folder)
+        output = run(*interpreter.command, "measure.py", folder=folder, PYTHONPATH=path)
+    times: dict[str, dict[str, list[float]]] = json.loads(output)
+    print(f"{interpreter.name}: nanoseconds per call, and the ratio to C")
+    for call, by_way in times.items():
+        median = {way: statistics.median(rounds) for way, rounds in by_way.items()}
+        cells = [
+            f"{way} {each:6.1f} {each / median['clinic']:5.2f}" for way, each in median.items()
+        ]
+        print(f"  {call:16} {'   '.join(cells)}")
+
+
+def main() -> None:
+    wanted = sys.argv[1:]
+    for interpreter in all_interpreters():
+        if interpreter.has_headers and (not wanted or interpreter.name in wanted):
+            measure(interpreter)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Assemble and link a source with nasm and ld alone, and run Python code beside the module."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.interpreters import REPOSITORY, Interpreter, all_interpreters, tools
+
+INCLUDE = REPOSITORY / "asmsetup" / "include"
+MODULES = Path(__file__).parent / "modules"
+INTERPRETERS = {each.name: each for each in all_interpreters()}
+ASSEMBLERS = {"nasm": "nasm", **{name: str(path) for name, path in tools("nasm-").items()}}
+
+Defines = Mapping[str, str]
+UNIVERSAL: Defines = {"PY_UNIVERSAL": "1"}
+
+
+def assemble(
+    source: Path, object_file: Path, defines: Defines = UNIVERSAL, nasm: str = "nasm"
+) -> subprocess.CompletedProcess[str]:
+    """Run nasm, and return what it said and whether it failed."""
+    return subprocess.run(
+        [
+            nasm,
+            "-felf64",
+            f"-I{INCLUDE}/",
+            *(f"-D{name}={value}" for name, value in defines.items()),
+            "-o",
+            str(object_file),
+            str(source),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def build(source: Path, module: Path, defines: Defines = UNIVERSAL, nasm: str = "nasm") -> Path:
+    """Assemble and link a module; nasm and ld must have nothing to say."""
+    object_file = module.with_suffix(".o")
+    said = assemble(source, object_file, defines, nasm)
+    assert (said.returncode, said.stderr) == (0, ""), said.stderr
+    linked = subprocess.run(
+        [
+            *("ld", "-shared", "-z", "noexecstack", "-z", "now", "-z", "relro", "-z", "text"),
+            *("-o", str(module), str(object_file)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (linked.returncode, linked.stderr) == (0, ""), linked.stderr
+    return module
+
+
+def target_of(interpreter: Interpreter) -> Defines:
+    """What asmsetup tells nasm to compile for this interpreter alone."""
+    major, minor, micro = interpreter.version
+    defines = {"PY_VERSION_HEX": f"0x{major:02x}{minor:02x}{micro:02x}f0"}
+    if interpreter.free_threaded:
+        defines["Py_GIL_DISABLED"] = "1"
+    if interpreter.debug:
+        defines["Py_DEBUG"] = "1"
+    return defines
+
+
+def python(interpreter: Interpreter, folder: Path, *arguments: str) -> str:
+    """Run an interpreter in a folder, whose modules it can import, and return what it printed."""
+    run = subprocess.run(
+        [*interpreter.command, *arguments],
+        cwd=folder,
+        env={"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout

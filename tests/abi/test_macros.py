@@ -1,0 +1,180 @@
+"""The macros of python.inc, used in one module, on every CPython of the machine."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.abi.assembling import (
+    ASSEMBLERS,
+    INCLUDE,
+    INTERPRETERS,
+    MODULES,
+    UNIVERSAL,
+    Defines,
+    assemble,
+    build,
+    python,
+    target_of,
+)
+from tests.interpreters import Interpreter
+
+CHECKS = Path(__file__).with_name("check_macros.py")
+NAMES = re.findall(r"^def (check_\w+)", CHECKS.read_text(), re.MULTILINE)
+
+
+@pytest.fixture(scope="session", params=INTERPRETERS.values(), ids=INTERPRETERS)
+def interpreter(request: pytest.FixtureRequest) -> Interpreter:
+    chosen: Interpreter = request.param
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def universal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of one module for every CPython."""
+    folder = tmp_path_factory.mktemp("universal")
+    build(MODULES / "macros.asm", folder / "macros.so")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def specific(interpreter: Interpreter, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the same module, made for one CPython."""
+    folder = tmp_path_factory.mktemp("specific")
+    build(MODULES / "macros.asm", folder / "macros.so", target_of(interpreter))
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_universal(name: str, interpreter: Interpreter, universal: Path) -> None:
+    python(interpreter, universal, str(CHECKS), name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_specific(name: str, interpreter: Interpreter, specific: Path) -> None:
+    python(interpreter, specific, str(CHECKS), name)
+
+
+@pytest.mark.parametrize("nasm", ASSEMBLERS)
+def test_every_nasm_assembles_the_same(nasm: str, tmp_path: Path) -> None:
+    code = {}
+    for name in ("nasm", nasm):
+        built = build(MODULES / "macros.asm", tmp_path / f"{name}.so", nasm=ASSEMBLERS[name])
+        dump = subprocess.run(
+            ["objdump", "-d", "-s", "-j", ".text", "-j", ".rodata", "--no-show-raw-insn", built],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        code[name] = dump.stdout.replace(str(built), "")
+    assert code[nasm] == code["nasm"]
+
+
+@pytest.mark.parametrize(
+    ("without", "level"),
+    [
+        ("0xffffffffffffffff", 0),
+        ("PyCPU_BMI2 | PyCPU_AVX512F", 1),
+        ("PyCPU_AVX2 | PyCPU_AVX512F", 1),
+    ],
+)
+def test_dispatch_needs_all_features(without: str, level: int, tmp_path: Path) -> None:
+    build(MODULES / "macros.asm", tmp_path / "macros.so", UNIVERSAL | {"PY_CPU_WITHOUT": without})
+    said = python(
+        next(iter(INTERPRETERS.values())), tmp_path, "-c", "import macros; print(macros.level())"
+    )
+    assert int(said) <= level
+
+
+@pytest.mark.parametrize(
+    "defines",
+    [
+        UNIVERSAL,
+        {"PY_VERSION_HEX": "0x030a0df0"},
+        {"PY_VERSION_HEX": "0x030d0df0", "Py_GIL_DISABLED": "1"},
+        {"PY_VERSION_HEX": "0x030f02f0"},
+        {"Py_LIMITED_API": "0x030a0000"},
+    ],
+)
+def test_include_alone_adds_nothing(defines: Defines, tmp_path: Path) -> None:
+    """No symbol and no byte; but the section that says what the stack need not be."""
+    facts = {}
+    for name, text in (("nothing", ""), ("python.inc", '%include "python.inc"\n')):
+        source = tmp_path / "source.asm"
+        source.write_text(text)
+        assert assemble(source, tmp_path / "source.o", defines).stderr == ""
+        facts[name] = [
+            subprocess.run(
+                [tool, "--format=sysv", tmp_path / "source.o"],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout.splitlines()
+            for tool in ("nm", "size")
+        ]
+    symbols, sizes = facts["python.inc"]
+    assert symbols == facts["nothing"][0]
+    assert {line.split()[1] for line in sizes if line.startswith(".")} <= {"0"}
+    assert any(line.startswith(".note.GNU-stack ") for line in sizes)
+
+
+def test_the_stack_is_not_executable(universal: Path) -> None:
+    said = subprocess.run(
+        ["readelf", "-lW", universal / "macros.so"], capture_output=True, text=True, check=True
+    )
+    (stack,) = [line for line in said.stdout.splitlines() if "GNU_STACK" in line]
+    assert "RW " in stack
+
+
+def test_only_entry_points_are_exported(universal: Path) -> None:
+    said = subprocess.run(
+        ["nm", "-D", "--defined-only", "--format=posix", universal / "macros.so"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert sorted(line.split()[0] for line in said.stdout.splitlines()) == [
+        "PyInit_macros",
+        "PyModExport_macros",
+    ]
+
+
+def test_newer_names_are_weak(universal: Path) -> None:
+    """What 3.10 has not is not needed to load the module."""
+    said = subprocess.run(
+        ["nm", "-D", "--undefined-only", "--format=posix", universal / "macros.so"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    weak = {line.split()[0] for line in said.stdout.splitlines() if line.split()[1] == "w"}
+    assert weak == {
+        "PyLong_FromInt64",
+        "PyModule_Add",
+        "PyType_FromMetaclass",
+        "PyUnstable_Module_SetGIL",
+        "Py_TYPE",
+    }
+
+
+def test_cet_note_where_asked_for(tmp_path: Path) -> None:
+    build(MODULES / "macros.asm", tmp_path / "macros.so", UNIVERSAL | {"PY_CET": "1"})
+    said = subprocess.run(
+        ["readelf", "-n", tmp_path / "macros.so"], capture_output=True, text=True, check=True
+    )
+    assert "x86 feature: IBT, SHSTK" in said.stdout
+    python(next(iter(INTERPRETERS.values())), tmp_path, str(CHECKS), "check_calling_conventions")
+
+
+def test_macros_are_nolist() -> None:
+    """So an error in a line has the line of the source that used the macro."""
+    listed = [
+        f"{path.name}: {line}"
+        for path in INCLUDE.rglob("*.inc")
+        for line in path.read_text().splitlines()
+        if re.match(r"\s*%macro ", line) and ".nolist" not in line
+    ]
+    assert listed == []

@@ -1,0 +1,148 @@
+"""Being installed is enough, whoever else has a word in build_ext; and without assembly nothing changes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MakeProject
+from tests.projects import Project, Python, installed_aside
+
+TALK = "the project's own command class builds hello"
+
+
+@pytest.mark.parametrize(
+    "package",
+    ["hello", "named-explicitly", "extensions-in-pyproject", "setup-cfg-era"],
+)
+def test_no_command_class_is_needed(project: MakeProject, package: str) -> None:
+    built = project(package)
+
+    built.build_ext()
+
+    assert built.answer() == "42"
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        "cmdclass-in-setup",
+        "cmdclass-in-pyproject",
+        "cmdclass-in-setup-cfg",
+        "subclassed",
+        "base-called-by-name",
+        "loop-of-its-own",
+    ],
+)
+def test_the_users_command_class_runs_too(project: MakeProject, package: str) -> None:
+    built = project(package)
+
+    said = built.build_ext().output
+
+    assert said.count(TALK) == 1
+    assert built.answer() == "42"
+
+
+@pytest.mark.parametrize("package", ["extensions-in-pyproject", "cmdclass-in-setup-cfg"])
+def test_the_oldest_setuptools(project: MakeProject, python: Python, package: str) -> None:
+    built = project(package).beside(installed_aside(python, "setuptools==74.1.0", "wheel==0.48.0"))
+
+    wheel = built.wheel()
+
+    assert wheel.tag.endswith("manylinux_2_5_x86_64.manylinux1_x86_64")
+    assert built.answer(path=wheel.unpacked()) == "42"
+
+
+def test_cython_and_plain_c_beside(project: MakeProject, python: Python) -> None:
+    built = project("beside-cython-and-c").beside(installed_aside(python, "Cython==3.3.1"))
+
+    built.build_ext()
+
+    answers = [built.answer(name) for name in ("hello", "fast", "both", "plain")]
+    assert answers == ["42", "43", "44", "45"]
+
+
+def test_cython_sources_without_cythonize(project: MakeProject, python: Python) -> None:
+    built = project("beside-cython-and-c").beside(installed_aside(python, "Cython==3.3.1"))
+    built.extensions(("both", ["both.pyx", "number.asm"], {}), ("hello", ["hello.asm"], {}))
+
+    built.build_ext()
+
+    assert [built.answer(name) for name in ("hello", "both")] == ["42", "44"]
+
+
+def test_parallel_compile_of_pybind11(project: MakeProject, python: Python) -> None:
+    built = project("parallel-compile").beside(installed_aside(python, "pybind11==3.1.0"))
+
+    built.build_ext()
+
+    assert [built.answer(name) for name in ("hello", "bound")] == ["42", "43"]
+
+
+@pytest.mark.parametrize("package", ["hello", "no-assembly"])
+def test_setuptools_rust_merely_installed(
+    project: MakeProject, python: Python, package: str
+) -> None:
+    built = project(package).beside(installed_aside(python, "setuptools-rust==1.13.0"))
+
+    built.wheel()
+    built.build_ext()
+
+    assert built.answer() == "42"
+
+
+@pytest.mark.parametrize("package", ["no-assembly", "no-extension"])
+def test_a_project_without_assembly_comes_out_the_same(project: MakeProject, package: str) -> None:
+    # In one and the same folder: a compiler may write its path into what it makes.
+    built: dict[bool, dict[str, bytes]] = {}
+    for without in (True, False):
+        here = project(package, without_asmsetup=without)
+        here.backend("build_sdist", "dist", SOURCE_DATE_EPOCH="1700000000")
+        here.wheel(SOURCE_DATE_EPOCH="1700000000")
+        built[without] = {
+            path.name: path.read_bytes() for path in Path(here.folder, "dist").iterdir()
+        }
+        shutil.rmtree(here.folder)
+
+    assert built[True].keys() == built[False].keys()
+    (wheel,) = (name for name in built[True] if name.endswith(".whl"))
+    assert built[True][wheel] == built[False][wheel]
+
+
+def test_a_project_without_assembly_is_told_the_same(project: MakeProject) -> None:
+    said = []
+    for without in (True, False):
+        here = project("no-assembly", without_asmsetup=without)
+        said.append(here.setup("build_ext", "bdist_wheel").output)
+        shutil.rmtree(here.folder)
+
+    assert said[0] == said[1]
+
+
+def test_the_hook_loads_nothing_of_asmsetup_without_assembly(project: MakeProject) -> None:
+    here = project("no-extension")
+    here.write(
+        {
+            "setup.py": "import sys\n"
+            "from setuptools import setup\n"
+            "setup()\n"
+            "print('loaded:', sorted(name for name in sys.modules if name.startswith('asmsetup')))\n"
+        }
+    )
+
+    assert "loaded: ['asmsetup', 'asmsetup.hook']" in here.setup("build").output
+
+
+def test_sources_are_left_alone(hello: Project) -> None:
+    hello.write(
+        {
+            "setup.py": "from setuptools import Extension, setup\n"
+            "ext = Extension('hello', ['hello.asm'], depends=['module.inc'])\n"
+            "setup(ext_modules=[ext])\n"
+            "print('left:', ext.sources, ext.depends)\n"
+        }
+    )
+
+    assert "left: ['hello.asm'] ['module.inc']" in hello.build_ext().output

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.projects import REPOSITORY, environment
+
+SETUP = """
+import asmsetup
+from setuptools import Extension, setup
+{before}
+setup(
+    name="mixed",
+    cmdclass={{"build_ext": asmsetup.build_ext}},
+    ext_modules=[
+        Extension("one", ["one.c", "part.c", "shared.asm"], define_macros={macros}),
+        Extension("two", ["two.c", "shared.asm", "own.asm"]),
+    ],
+)
+"""
+MODULE = """
+#include <Python.h>
+#include "common.h"
+extern long shared(void);
+static PyObject *number(PyObject *self, PyObject *unused) {{ return PyLong_FromLong({number}); }}
+static PyMethodDef methods[] = {{{{"number", number, METH_NOARGS, NULL}}, {{0}}}};
+static struct PyModuleDef module = {{PyModuleDef_HEAD_INIT, "{name}", NULL, -1, methods}};
+PyMODINIT_FUNC PyInit_{name}(void) {{ return PyModule_Create(&module); }}
+"""
+FUNCTION = """
+section .text
+global {name}:function hidden
+{name}:
+    mov eax, {number}
+    ret
+"""
+
+
+def build(*args: str, status: int = 0) -> str:
+    done = subprocess.run(
+        [sys.executable, "setup.py", "build_ext", "--inplace", *args],
+        env=environment(PYTHONPATH=str(REPOSITORY)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == status, done.stdout
+    return done.stdout
+
+
+def made(output: str) -> list[str]:
+    """Return which sources were assembled or compiled."""
+    assembled = re.findall(r"^\[\d+/\d+\] nasm (\S+)$", output, re.MULTILINE)
+    compiled = re.findall(r" -c (\S+) -o ", output)
+    return sorted(assembled + compiled)
+
+
+def numbers() -> list[int]:
+    code = "import one, two; print(one.number(), two.number())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return list(map(int, done.stdout.split()))
+
+
+def setup(macros: str = "[]", before: str = "") -> None:
+    Path("setup.py").write_text(SETUP.format(macros=macros, before=before))
+
+
+EVERYTHING = ["one.c", "own.asm", "part.c", "shared.asm", "two.c"]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    setup()
+    Path("common.h").write_text("#define ADDED 0\n")
+    Path("part.c").write_text("int part(void) { return 1; }\n")
+    Path("one.c").write_text(MODULE.format(name="one", number="shared() + ADDED"))
+    Path("two.c").write_text(
+        "extern long own(void);" + MODULE.format(name="two", number="shared() + own()")
+    )
+    Path("shared.asm").write_text(FUNCTION.format(name="shared", number=40))
+    Path("own.asm").write_text(FUNCTION.format(name="own", number=2))
+
+
+@pytest.mark.parametrize("args", [(), ("-j", "2"), ("-j", "1")])
+def test_an_object_that_two_modules_share_is_made_once(
+    project: None, args: tuple[str, ...]
+) -> None:
+    output = build(*args)
+    assert made(output) == EVERYTHING
+    assert "[2/2] nasm" in output
+    assert numbers() == [40, 42]
+
+
+@pytest.mark.parametrize(
+    ("change", "again", "result"),
+    [
+        (lambda: None, [], [40, 42]),
+        (
+            lambda: Path("shared.asm").write_text(FUNCTION.format(name="shared", number=50)),
+            ["shared.asm"],
+            [50, 52],
+        ),
+        (
+            lambda: Path("own.asm").write_text(FUNCTION.format(name="own", number=3)),
+            ["own.asm"],
+            [40, 43],
+        ),
+        (
+            lambda: Path("one.c").write_text(MODULE.format(name="one", number="shared() + 7")),
+            ["one.c"],
+            [47, 42],
+        ),
+        (lambda: Path("one.c").touch(), [], [40, 42]),
+        (lambda: Path("part.c").touch(), [], [40, 42]),
+        (lambda: setup(macros='[("ANOTHER", "1")]'), ["one.c", "part.c", "shared.asm"], [40, 42]),
+        (
+            lambda: [path.write_bytes(b"") for path in Path("build").rglob("one.o")],
+            None,
+            [40, 42],
+        ),
+    ],
+)
+def test_exactly_what_changed_is_made_again(
+    project: None, change: Callable[[], object], again: list[str] | None, result: list[int]
+) -> None:
+    build()
+    change()
+    output = build()
+    if again is not None:
+        assert made(output) == again
+    assert numbers() == result
+    assert made(build()) == []
+
+
+def test_headers_count(project: None) -> None:
+    build()
+    assert "skipping 'one' extension (up-to-date)" in build("-v")
+    Path("common.h").write_text("#define ADDED 100\n")
+    assert made(build()) == ["one.c", "two.c"]
+    assert numbers() == [140, 42]
+
+
+PARALLEL_COMPILE = """
+from pybind11.setup_helpers import ParallelCompile
+ParallelCompile("JOBS", default=2).install()
+"""
+
+
+def test_parallel_compile_of_pybind11_stays_in_charge_of_c(project: None) -> None:
+    pytest.importorskip("pybind11")
+    setup(before=PARALLEL_COMPILE)
+    assert made(build()) == EVERYTHING
+    assert numbers() == [40, 42]
+
+
+def test_all_errors_of_what_had_started_are_told(project: None) -> None:
+    Path("shared.asm").write_text("no such instruction\n")
+    Path("own.asm").write_text("nor this one\n")
+    output = build("-j", "2", status=1)
+    assert "shared.asm:1: error: " in output
+    assert "Traceback" not in output
+    assert not list(Path().glob("*.so"))
+
+
+def test_what_the_compiler_says_is_one_piece(project: None) -> None:
+    for name in ("one.c", "part.c", "two.c"):
+        with open(name, "a") as file:
+            file.write("#warning from here\n")
+    lines = build("-j", "2").splitlines()
+    for number, line in enumerate(lines):
+        if match := re.search(r" -c (\S+) -o ", line):
+            assert lines[number + 1].startswith(f"{match[1]}:")
+
+
+def test_a_c_error_is_an_error_of_the_build(project: None) -> None:
+    Path("part.c").write_text("int part(void) { return 1 }\n")
+    output = build(status=1)
+    assert "part.c:1:" in output
+    assert "Traceback" not in output

@@ -1,0 +1,390 @@
+"""What an Extension says reaches nasm and ld, and the environment says the rest."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from asmsetup import elf
+from tests.projects import Project
+
+NUMBER = '%include "module.inc"\nMODULE hello, NUMBER\n'
+
+TEXT = """\
+%include "module.inc"
+extern PyUnicode_FromString
+MODULE hello, text
+text:
+    lea rdi, [message]
+    jmp PyUnicode_FromString wrt ..plt
+section .rodata
+message: db TEXT, 0
+"""
+
+CALL = """\
+%include "module.inc"
+extern number
+MODULE hello, call_number
+call_number:
+    push rax
+    call number wrt ..plt
+    pop rdi
+    mov edi, eax
+    jmp PyLong_FromLong wrt ..plt
+"""
+
+FUNCTION = "global number:function\nsection .text\nnumber: mov eax, 42\nret\n"
+
+C_MODULE = """\
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+extern long number(void);
+static PyObject *answer(PyObject *module, PyObject *unused) { return PyLong_FromLong(number() + MORE); }
+static PyMethodDef methods[] = {{"answer", answer, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "hello", NULL, 0, methods};
+PyMODINIT_FUNC PyInit_hello(void) { return PyModuleDef_Init(&definition); }
+"""
+
+
+@pytest.mark.parametrize(
+    ("keywords", "answer"),
+    [
+        ({"define_macros": [("NUMBER", "42")]}, "42"),
+        ({"define_macros": [("NUMBER", "40 + 2")]}, "42"),
+        ({"define_macros": [("NUMBER", "7"), ("NUMBER", "42")]}, "42"),
+        ({"define_macros": [("NUMBER", "42"), ("OTHER", None)]}, "42"),
+        ({"extra_compile_args": ["-DNUMBER=42"]}, "42"),
+        ({"extra_compile_args": {"nasm": ["-DNUMBER=42"], "c": ["-no-such"]}}, "42"),
+        ({"include_dirs": ["numbers"], "extra_compile_args": ["--include", "number.inc"]}, "42"),
+    ],
+)
+def test_a_number_reaches_nasm(hello: Project, keywords: dict[str, object], answer: str) -> None:
+    hello.write({"hello.asm": NUMBER, "numbers/number.inc": "%define NUMBER 42\n"})
+    hello.extension("hello", ["hello.asm"], **keywords)
+
+    hello.build_ext()
+
+    assert hello.answer() == answer
+
+
+@pytest.mark.parametrize(
+    ("value", "answer"),
+    [
+        ('"two words"', "two words"),
+        ("'single'", "single"),
+        ('"it\'s"', "it's"),
+        ("'say \"hi\"'", 'say "hi"'),
+        ('"$HOME `id` ; \\ *"', "$HOME `id` ; \\ *"),
+        ('"größer"', "größer"),
+        ("'a', 'b'", "ab"),
+    ],
+)
+def test_a_macro_with_spaces_and_quotes(hello: Project, value: str, answer: str) -> None:
+    hello.write({"hello.asm": TEXT})
+    hello.extension("hello", ["hello.asm"], define_macros=[("TEXT", value)])
+
+    hello.build_ext()
+
+    assert hello.answer() == answer
+
+
+def test_undef_macros(hello: Project) -> None:
+    hello.write(
+        {
+            "hello.asm": '%include "module.inc"\n%ifdef ODD\nMODULE hello, 1\n'
+            "%else\nMODULE hello, 42\n%endif\n"
+        }
+    )
+    hello.extension("hello", ["hello.asm"], define_macros=[("ODD", None)], undef_macros=["ODD"])
+
+    hello.build_ext()
+
+    assert hello.answer() == "42"
+
+
+@pytest.mark.parametrize(
+    ("folders", "found"),
+    [
+        (["", "asm", "inc"], ""),
+        (["asm", "inc"], "asm"),
+        (["inc", "more"], "inc"),
+        (["more"], "more"),
+    ],
+)
+def test_the_order_in_which_includes_are_looked_for(
+    hello: Project, folders: list[str], found: str
+) -> None:
+    numbers = {"": 1, "asm": 2, "inc": 3, "more": 4}
+    hello.write({"asm/hello.asm": '%include "number.inc"\n' + NUMBER})
+    for folder in folders:
+        hello.write({str(Path(folder, "number.inc")): f"%define NUMBER {numbers[folder]}\n"})
+    hello.extension("hello", ["asm/hello.asm"], include_dirs=["inc", "more"])
+
+    hello.build_ext()
+
+    assert hello.answer() == str(numbers[found])
+
+
+def test_asmsetups_own_includes_come_last(hello: Project) -> None:
+    hello.extension("hello", ["hello.asm"], include_dirs=["inc"])
+
+    (command,) = [
+        line for line in hello.setup("-v", "build_ext").output.splitlines() if "-f elf64" in line
+    ]
+
+    own = hello.run("-c", "import asmsetup; print(asmsetup.include_dir())").output.strip()
+    folders = [word.strip("'") for word in command.split() if word.strip("'").startswith("-I")]
+    assert folders == ["-I.", "-Iinc", f"-I{own}"]
+
+
+def test_a_list_of_arguments_is_the_c_compilers_in_a_mixed_module(hello: Project) -> None:
+    # NASM would take the macro too, and then refuse the source.
+    source = "%ifdef MORE\n%error no business of nasm\n%endif\n" + FUNCTION
+    hello.write({"hello.c": C_MODULE, "number.asm": source})
+    hello.extension("hello", ["hello.c", "number.asm"], extra_compile_args=["-DMORE=1"])
+
+    hello.build_ext()
+
+    assert hello.answer() == "43"
+
+
+def test_a_dictionary_of_arguments_says_which(hello: Project) -> None:
+    hello.write(
+        {
+            "hello.c": C_MODULE.replace("MORE", "MORE + more()").replace(
+                "extern long number(void);", "extern long number(void), more(void);"
+            ),
+            "more.cpp": 'extern "C" long more(void) { return BYTES; }\n',
+            "number.asm": FUNCTION.replace("42", "NUMBER"),
+        }
+    )
+    hello.extension(
+        "hello",
+        ["hello.c", "more.cpp", "number.asm"],
+        extra_compile_args={"nasm": ["-DNUMBER=100"], "c": ["-DMORE=20"], "cxx": ["-DBYTES=3"]},
+    )
+
+    hello.build_ext()
+
+    assert hello.answer() == "123"
+
+
+@pytest.mark.parametrize(
+    ("key", "suggestion"), [("cpp", None), ("NASM", None), ("nasmm", "did you mean 'nasm'?")]
+)
+def test_an_unknown_language(hello: Project, key: str, suggestion: str | None) -> None:
+    hello.extension("hello", ["hello.asm"], extra_compile_args={key: ["-DX"]})
+
+    error = hello.refused()
+
+    assert error.startswith(f"Extension 'hello': extra_compile_args has the key {key!r}\n")
+    assert suggestion is None or suggestion in error
+    assert error.endswith("the keys are: nasm, c, cxx")
+
+
+def archive(project: Project, folder: str) -> Path:
+    """A static library libnumber.a with number(), and the object it is made of."""
+    target = project.folder / folder
+    target.mkdir()
+    (target / "number.asm").write_text(FUNCTION)
+    for command in (
+        ["nasm", "-f", "elf64", "number.asm"],
+        ["ar", "crs", "libnumber.a", "number.o"],
+    ):
+        subprocess.run(command, cwd=target, check=True)
+    return target
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {"libraries": ["number"], "library_dirs": ["lib"]},
+        {"extra_link_args": ["lib/libnumber.a"]},
+        {"extra_link_args": ["-Llib", "-lnumber"]},
+        {"extra_link_args": ["-Wl,-Llib", "-Wl,-lnumber"]},
+        {"extra_objects": ["lib/number.o"]},
+    ],
+    ids=str,
+)
+def test_what_is_linked_with(hello: Project, keywords: dict[str, object]) -> None:
+    archive(hello, "lib")
+    hello.write({"hello.asm": CALL}).extension("hello", ["hello.asm"], **keywords)
+
+    hello.build_ext()
+
+    assert hello.answer() == "42"
+
+
+def test_library_options_of_the_command_line(hello: Project) -> None:
+    archive(hello, "lib")
+    hello.write({"hello.asm": CALL}).extension("hello", ["hello.asm"])
+
+    hello.build_ext("--library-dirs=lib", "--libraries=number")
+
+    assert hello.answer() == "42"
+
+
+MIXED = pytest.mark.parametrize("mixed", [False, True], ids=["assembly", "mixed"])
+
+
+def linked(project: Project, mixed: bool, *arguments: str, **keywords: object) -> elf.ElfFacts:
+    sources = ["hello.asm"]
+    if mixed:
+        project.write({"unused.c": "int unused_by_anybody(void) { return 1; }\n"})
+        sources.append("unused.c")
+    project.extension("hello", sources, **keywords)
+    project.build_ext(*arguments)
+    assert project.answer() == "42"
+    return elf.read(project.module())
+
+
+@MIXED
+def test_link_arguments(hello: Project, mixed: bool) -> None:
+    facts = linked(hello, mixed, extra_link_args=["-Wl,-soname,hello.so.1"])
+
+    assert facts.soname == "hello.so.1"
+
+
+def test_runtime_library_dirs(hello: Project) -> None:
+    facts = linked(hello, mixed=False, runtime_library_dirs=["$ORIGIN/lib", "/opt/lib"])
+
+    assert facts.runpath == "$ORIGIN/lib:/opt/lib"
+
+
+@MIXED
+@pytest.mark.parametrize("symbols", [[], ["number"], ["number", "more"]])
+def test_export_symbols(hello: Project, mixed: bool, symbols: list[str]) -> None:
+    hello.write({"hello.asm": (hello.folder / "hello.asm").read_text() + FUNCTION})
+    hello.write(
+        {"hello.asm": (hello.folder / "hello.asm").read_text() + "global more\nmore: ret\n"}
+    )
+
+    facts = linked(hello, mixed, export_symbols=symbols)
+
+    assert sorted(symbol.name for symbol in facts.exported) == sorted(["PyInit_hello", *symbols])
+
+
+def test_language(hello: Project) -> None:
+    hello.write(
+        {"number.cpp": "#include <string>\nstd::string text(const char *c) { return c; }\n"}
+    )
+    hello.extension("hello", ["hello.asm", "number.cpp"], language="c++")
+
+    hello.build_ext()
+
+    assert any(name.startswith("libstdc++") for name in elf.read(hello.module()).needed)
+
+
+def test_optional_warns_and_goes_on(hello: Project) -> None:
+    hello.write({"broken.asm": "bogus eax\n"})
+    hello.extensions(("broken", ["broken.asm"], {"optional": True}), ("hello", ["hello.asm"], {}))
+
+    said = hello.build_ext().output
+
+    assert "broken.asm:1: error:" in said
+    assert "Traceback" not in said
+    assert hello.answer() == "42"
+    assert not list(hello.folder.glob("broken*.so"))
+
+
+def test_optional_with_a_source_that_is_not_there(hello: Project) -> None:
+    hello.extensions(("gone", ["gone.asm"], {"optional": True}), ("hello", ["hello.asm"], {}))
+
+    said = hello.build_ext().output
+
+    assert "gone.asm: there is no such source file" in said
+    assert hello.answer() == "42"
+
+
+# ---- the environment ----
+
+
+def recording(project: Project, tool: str, real: str) -> Path:
+    """A program that notes its arguments in <tool>.log and runs the real one."""
+    path = project.folder.parent / tool
+    path.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> "{path}.log"\nexec {real} "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize(("variable", "real"), [("NASM", "nasm"), ("LD", "ld")])
+def test_a_tool_from_the_environment(hello: Project, variable: str, real: str) -> None:
+    own = recording(hello, f"own-{real}", real)
+
+    hello.build_ext(ok=True, **{variable: str(own)})
+
+    assert hello.answer() == "42"
+    noted = Path(f"{own}.log").read_text().splitlines()
+    assert ("elf64" if real == "nasm" else "-shared") in noted
+
+
+@pytest.mark.parametrize("setting", ["nasm", "ld"])
+def test_a_tool_from_the_settings(hello: Project, setting: str) -> None:
+    own = recording(hello, f"own-{setting}", setting)
+    hello.settings(f'{setting} = "{own}"')
+
+    hello.build_ext()
+
+    assert Path(f"{own}.log").exists()
+
+
+def test_nasmflags(hello: Project) -> None:
+    hello.write({"hello.asm": NUMBER})
+
+    hello.build_ext(NASMFLAGS="-w+all '-DNUMBER=40 + 2'")
+
+    assert hello.answer() == "42"
+
+
+@pytest.mark.parametrize("flags", ["-Wl,-soname,own", "-soname own", "-Xlinker -soname=own"])
+def test_ldflags(hello: Project, flags: str) -> None:
+    hello.build_ext(LDFLAGS=f"-O2 -flto=auto {flags}")
+
+    assert elf.read(hello.module()).soname == "own"
+
+
+@MIXED
+def test_ld_args_of_the_settings(hello: Project, mixed: bool) -> None:
+    hello.settings('ld-args = ["-soname", "own"]')
+
+    assert linked(hello, mixed).soname == "own"
+
+
+def test_nasm_args_of_the_settings(hello: Project) -> None:
+    hello.write({"hello.asm": NUMBER}).settings('nasm-args = ["-DNUMBER=40 + 2"]')
+
+    hello.build_ext()
+
+    assert hello.answer() == "42"
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"CFLAGS": "-DNUMBER=7 -fno-such-thing --bogus"},
+        {"CPPFLAGS": "-DNUMBER=7 --bogus"},
+        {"NASMENV": "-DNUMBER=7"},
+        {"NASMENV": "--bogus"},
+        {"CC": "/no/compiler"},
+        {"LDSHARED": "/no/compiler -shared"},
+    ],
+    ids=str,
+)
+def test_what_never_reaches_assembly(hello: Project, environment: dict[str, str]) -> None:
+    hello.write({"hello.asm": "%ifndef NUMBER\n%define NUMBER 42\n%endif\n" + NUMBER})
+
+    hello.build_ext(ok=True, **environment)
+
+    assert hello.answer() == "42"
+
+
+def test_cflags_reach_the_c_of_a_mixed_module(hello: Project) -> None:
+    source = "%ifdef MORE\n%error no business of nasm\n%endif\n" + FUNCTION
+    hello.write({"hello.c": C_MODULE, "number.asm": source})
+    hello.extension("hello", ["hello.c", "number.asm"])
+
+    hello.build_ext(CFLAGS="-DMORE=1")
+
+    assert hello.answer() == "43"

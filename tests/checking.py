@@ -1,0 +1,109 @@
+"""Builds the sample projects of the checks with the real nasm and ld, and runs what comes out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from asmsetup import config, cpython_abi, elf, linker
+from asmsetup.build import entry_points
+from asmsetup.check import CheckedObject, Finding, ModuleContext, check_module, check_objects
+from asmsetup.check.context import Version
+from asmsetup.errors import LinkError
+
+PACKAGES = Path(__file__).parent / "packages"
+CACHE = Path(os.environ.get("ASMSETUP_TEST_CACHE") or PACKAGES.parent.parent / ".cache")
+TOOLS = CACHE / "tools"
+
+
+_RUN = "import sample; answer = sample.answer(); assert answer == 42, answer"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A sample project unpacked into a folder of its own, where nasm and ld run."""
+
+    folder: Path
+    sources: tuple[str, ...]
+    settings: config.Settings
+    nasm: str
+
+    @classmethod
+    def of(cls, package: str, folder: Path, nasm: str = "nasm") -> Sample:
+        sources = sorted((PACKAGES / package).glob("*.asm"), reverse=True)
+        for source in sources:
+            (folder / source.name).write_text(source.read_text())
+        names = tuple(source.name for source in sources)
+        return cls(folder, names, config.load(str(PACKAGES / package), {}), nasm)
+
+    def module(self, python: Version | None = None, strict: bool = False) -> ModuleContext:
+        return ModuleContext(
+            "sample",
+            entry_points("sample"),
+            python or sys.version_info[:2],
+            limited_api=self.settings.limited_api,
+            universal=self.settings.universal,
+            c_library=linker.c_library_files(),
+            strict=strict,
+        )
+
+    def run_nasm(self, source: str, *arguments: str) -> None:
+        command = [self.nasm, "-f", "elf64", source, *arguments]
+        subprocess.run(command, cwd=self.folder, check=True)
+
+    def listing(self, source: str) -> str:
+        self.run_nasm(source, "-o", "listed.o", "-l", "listing.lst")
+        return (self.folder / "listing.lst").read_text()
+
+    def assemble(self) -> list[CheckedObject]:
+        objects = []
+        for source in self.sources:
+            path = self.folder / f"{source}.o"
+            self.run_nasm(source, "-o", path.name)
+            objects.append(
+                CheckedObject(path.name, elf.read(path), source, lambda s=source: self.listing(s))  # type: ignore[misc]
+            )
+        return objects
+
+    def findings(self, python: Version | None = None, strict: bool = False) -> list[Finding]:
+        return check_objects(self.assemble(), self.module(python, strict), cpython_abi)
+
+    def link(self) -> Path:
+        """The module, linked as asmsetup links; LinkError when ld refuses."""
+        self.assemble()
+        script = self.folder / "exports"
+        script.write_text(linker.version_script(entry_points("sample")))
+        module = self.folder / "sample.so"
+        objects = [str(self.folder / f"{source}.o") for source in self.sources]
+        files = linker.c_library_files()
+        # Each kind of section in a segment of its own, as compiler drivers link: without that,
+        # read-only data can be executed by luck.
+        options = linker.LinkerOptions(args=("-z", "separate-code"))
+        linker.link(linker.command("ld", objects, str(module), str(script), options, files))
+        return module
+
+    def outcome(self, python: str = sys.executable) -> str:
+        """What becomes of the project without the checks."""
+        try:
+            self.link()
+        except LinkError:
+            return "does not link"
+        done = run(python, "-c", _RUN, cwd=self.folder)
+        if done.returncode < 0:
+            return "crashes"
+        if "ImportError" in done.stderr:
+            return "does not import"
+        return "works" if done.returncode == 0 else done.stderr
+
+
+def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def module_findings(sample: Sample, known: Sequence[Finding] = ()) -> list[Finding]:
+    path = sample.link()
+    return check_module(path.name, elf.read(path), sample.module(), known)

@@ -1,0 +1,97 @@
+"""Fixtures: asmsetup as a user has it installed, the interpreters, and copies of the sample projects."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.interpreters import REPOSITORY, installed
+from tests.projects import (
+    PACKAGES,
+    Project,
+    Python,
+    environment,
+    run,
+    virtual_environment,
+)
+
+MakeProject = Callable[..., Project]
+
+_INSTALLED = {each.name: each.command for each in installed()}
+_MAIN = "{}.{}".format(*sys.version_info[:2])
+
+
+@pytest.fixture(scope="session")
+def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with asmsetup's own wheel, built from this tree."""
+    folder = tmp_path_factory.mktemp("wheelhouse")
+    tree = folder / "tree"
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        tree.mkdir(exist_ok=True)
+        shutil.copy(REPOSITORY / name, tree)
+    shutil.copytree(
+        REPOSITORY / "asmsetup", tree / "asmsetup", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    python = virtual_environment(_MAIN, _INSTALLED[_MAIN])
+    run(
+        *(python.path, "-m", "pip", "-q", "wheel", "--no-deps", "--no-build-isolation"),
+        *("--wheel-dir", folder, tree),
+        cwd=folder,
+        env=environment(),
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def asmsetup_installed(wheelhouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for PYTHONPATH with asmsetup as its wheel installs it, entry points and all."""
+    folder = tmp_path_factory.mktemp("installed")
+    (wheel,) = wheelhouse.glob("asmsetup-*.whl")
+    shutil.unpack_archive(wheel, folder, "zip")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def python() -> Python:
+    """The interpreter most tests build with: the version that runs the tests."""
+    return virtual_environment(_MAIN, _INSTALLED[_MAIN])
+
+
+@pytest.fixture(scope="session", params=[f"3.{minor}" for minor in range(10, 14)])
+def each_python(request: pytest.FixtureRequest) -> Python:
+    """Each supported interpreter of this machine in turn."""
+    if request.param not in _INSTALLED:
+        pytest.skip(f"no CPython {request.param} on this machine")
+    return virtual_environment(request.param, _INSTALLED[request.param])
+
+
+@pytest.fixture
+def project(tmp_path: Path, python: Python, asmsetup_installed: Path) -> MakeProject:
+    """Copy a sample project (tests/packages) to a folder of this test.
+
+    Without a name: one with a module hello, whose answer() is 42.
+    """
+
+    def make(
+        name: str = "hello",
+        *,
+        folder: str = "project",
+        python: Python = python,
+        without_asmsetup: bool = False,
+    ) -> Project:
+        target = tmp_path / folder
+        shutil.copytree(PACKAGES / name, target)
+        shutil.copy(PACKAGES / "module.inc", target)
+        return Project(target, python, () if without_asmsetup else (asmsetup_installed,))
+
+    return make
+
+
+@pytest.fixture
+def hello(project: MakeProject) -> Project:
+    """The plain sample project: a module hello, whose answer() is 42."""
+    return project()

@@ -1,0 +1,206 @@
+"""Feeds damaged objects and modules to the reader, the checks and the library look-up.
+
+    python -m tests.fuzz_elf --seconds 600 --seed 1
+
+Whatever is no ObjectError, takes longer than a second or 64 MB of memory more than the file is
+a bug: the input is saved under the folder given by --keep, and its path printed. Exits 1 when
+there was one. Not collected by pytest; tests/unit/test_elf_damaged.py holds what it found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import random
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import tracemalloc
+from collections.abc import Sequence
+from pathlib import Path
+
+from asmsetup import cpython_abi, elf
+from asmsetup.check import CheckedObject, ModuleContext, check_module, check_objects
+from asmsetup.errors import ObjectError
+
+SECONDS_ALLOWED = 1.0
+BYTES_ALLOWED = 64 * 1024 * 1024
+
+SOURCE = """\
+default rel
+extern PyModule_Create2, _Py_NoneStruct, write, gone:weak
+global PyInit_sample:function, table:data hidden (table.end - table)
+section .rodata
+text: db "sample", 0
+list: dq text, function, PyInit_sample
+section .data
+table: dq 1, 0, 0, 0, 0, text, 0, -1, list, 0, 0, 0, 0
+.end:
+section .txt
+odd: call write wrt ..plt
+section .text
+function:
+    mov rax, [rel _Py_NoneStruct wrt ..got]
+    mov rcx, [rel gone wrt ..got]
+    mov rdx, text
+    mov edi, text
+    call write
+    lea rsi, [rel text]
+    ret
+PyInit_sample:
+    lea rdi, [rel table]
+    jmp PyModule_Create2 wrt ..plt
+"""
+
+CONTEXT = ModuleContext("sample", ("PyInit_sample", "PyModExport_sample"), (3, 11))
+
+# Numbers that upset sizes, offsets, counts and indexes.
+INTERESTING = (
+    *(0, 1, 2, 3, 7, 8, 23, 24, 25, 63, 64, 0x7F, 0xFF, 0x100, 0xFFF1, 0xFFFE, 0xFFFF, 0x10000),
+    *(2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1),
+)
+
+
+def seeds(folder: Path) -> list[bytes]:
+    """Small real files: an object of nasm's, with and without DWARF, a module, one of gcc's."""
+    (folder / "seed.asm").write_text(SOURCE)
+    (folder / "seed.c").write_text(
+        "int puts(const char *); int main(void) { return puts(__func__); }"
+    )
+    libc = "/lib/x86_64-linux-gnu/libc.so.6"
+    commands = [
+        ["nasm", "-f", "elf64", "seed.asm", "-o", "seed.o"],
+        ["nasm", "-f", "elf64", "-g", "-F", "dwarf", "seed.asm", "-o", "debug.o"],
+        ["gcc", "-c", "-fPIC", "-g", "seed.c", "-o", "c.o"],
+        ["ld", "-shared", "c.o", "-o", "seed.so", "-soname", "seed", "-rpath", "/x", libc],
+    ]
+    for command in commands:
+        subprocess.run(command, cwd=folder, check=True)
+    return [(folder / name).read_bytes() for name in ("seed.o", "debug.o", "c.o", "seed.so")]
+
+
+def mutated(data: bytes, chance: random.Random) -> bytes:
+    """``data`` with a few fields, bits or stretches changed; now and then cut off or doubled."""
+    changed = bytearray(data)
+    for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
+        kind = chance.randrange(8)
+        if kind < 3:
+            _put_number(changed, _place_in_a_header(changed, chance), chance)
+        elif kind == 3:
+            _put_number(changed, chance.randrange(len(changed)), chance)
+        elif kind == 4:
+            changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
+        elif kind == 5:
+            start, source = chance.randrange(len(changed)), chance.randrange(len(changed))
+            length = chance.choice((1, 4, 8, 24, 64, 200))
+            changed[start : start + length] = changed[source : source + length]
+        elif kind == 6:
+            del changed[chance.randrange(len(changed)) :]
+        else:
+            changed += changed[: 4096 * chance.randrange(8)]
+        if not changed:
+            break
+    return bytes(changed)
+
+
+def _place_in_a_header(data: bytearray, chance: random.Random) -> int:
+    """Somewhere in the ELF header, a section header, or a table that one points at."""
+    table = int.from_bytes(data[40:48], "little")
+    count = int.from_bytes(data[60:62], "little") or 1
+    if chance.random() < 0.2 or table + 64 * count > len(data):
+        return chance.randrange(64)
+    header = table + 64 * chance.randrange(count)
+    if chance.random() < 0.6:
+        return header + 4 * chance.randrange(16)
+    offset = int.from_bytes(data[header + 24 : header + 32], "little")
+    size = int.from_bytes(data[header + 32 : header + 40], "little")
+    return min(offset + chance.randrange(min(size, 4096) + 1), max(len(data) - 1, 0))
+
+
+def _put_number(data: bytearray, at: int, chance: random.Random) -> None:
+    width = chance.choice((1, 2, 4, 8))
+    number = chance.choice((*INTERESTING, len(data), len(data) - 64, chance.getrandbits(64)))
+    data[at : at + width] = (number % 2 ** (8 * width)).to_bytes(width, "little")
+
+
+def exercise(data: bytes) -> None:
+    """Everything a build does with a file, and every lazy part of the facts."""
+    facts = elf.parse(data)
+    for symbol in facts.symbols:
+        facts.defined(symbol.name)
+    for relocation in facts.relocations:
+        assert relocation.type_name
+    for section in facts.sections:
+        facts.content(section)
+    if facts.kind == "module":
+        check_module("sample.so", facts, CONTEXT)
+        exports = elf.Exports(data)
+        for name in ("PyInit_sample", "main", "nowhere"):
+            assert (name in exports) in (True, False)
+        assert len(exports.names) <= len(data)
+    else:
+        check_objects([CheckedObject("sample.o", facts, "sample.asm")], CONTEXT, cpython_abi)
+
+
+def complaint(data: bytes, measure_memory: bool) -> str | None:
+    """What is wrong with how ``data`` was taken; None when it was taken well."""
+    if measure_memory:
+        tracemalloc.start()
+    started = time.process_time()
+    try:
+        exercise(data)
+    except ObjectError as error:
+        if "\n" in str(error) or not str(error):
+            return f"an error without a plain sentence: {error!r}"
+    except Exception:
+        return traceback.format_exc()
+    finally:
+        peak = tracemalloc.get_traced_memory()[1] if measure_memory else 0
+        tracemalloc.stop()
+    if peak > BYTES_ALLOWED + len(data):
+        return f"{peak} bytes of memory"
+    took = time.process_time() - started
+    return f"{took:.1f} seconds" if took > SECONDS_ALLOWED else None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path, default=Path("fuzz-findings"))
+    options = parser.parse_args(arguments)
+    chance = random.Random(options.seed)  # noqa: S311 (reproducible, not secret)
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = seeds(Path(folder))
+    end = time.monotonic() + options.seconds
+    runs, refused, found = 0, 0, 0
+    while time.monotonic() < end:
+        data = mutated(chance.choice(corpus), chance)
+        runs += 1
+        # Tracing memory costs a factor of ten, so only some runs are traced.
+        if (wrong := complaint(data, measure_memory=runs % 16 == 0)) is None:
+            refused += _is_refused(data)
+            continue
+        found += 1
+        options.keep.mkdir(parents=True, exist_ok=True)
+        path = options.keep / f"{hashlib.sha256(data).hexdigest()[:16]}.elf"
+        path.write_bytes(data)
+        print(f"{path}: {wrong}", file=sys.stderr)
+    print(f"seed {options.seed}: {runs} files, {refused} refused, {found} bugs")
+    return 1 if found else 0
+
+
+def _is_refused(data: bytes) -> bool:
+    try:
+        elf.parse(data)
+    except ObjectError:
+        return True
+    return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,5 @@
+cdef extern long number() nogil
+
+
+def answer():
+    return number()

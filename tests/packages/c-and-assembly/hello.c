@@ -1,0 +1,13 @@
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+extern long number(void);
+
+static PyObject *answer(PyObject *module, PyObject *unused) {
+    return PyLong_FromLong(number());
+}
+
+static PyMethodDef methods[] = {{"answer", answer, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "hello", NULL, 0, methods};
+
+PyMODINIT_FUNC PyInit_hello(void) { return PyModuleDef_Init(&definition); }

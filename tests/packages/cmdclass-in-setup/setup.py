@@ -1,0 +1,11 @@
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+
+class Talking(build_ext):
+    def build_extension(self, ext):
+        print("the project's own command class builds", ext.name)
+        super().build_extension(ext)
+
+
+setup(ext_modules=[Extension("hello", ["hello.asm"])], cmdclass={"build_ext": Talking})

@@ -1,0 +1,1 @@
+; data of the package, and no source of any extension

@@ -1,0 +1,1 @@
+long more(void) { return 1; }

@@ -1,0 +1,4 @@
+%include "module.inc"
+%include "number.inc"
+
+MODULE hello, NUMBER

@@ -1,0 +1,404 @@
+from __future__ import annotations
+
+import errno
+import hashlib
+import multiprocessing
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asmsetup import cache, target
+from asmsetup.build import Builder, Recipe, Talk
+from asmsetup.cache import Cache
+from asmsetup.config import Settings
+from asmsetup.errors import ConfigError
+from asmsetup.nasm import AssemblerOptions
+
+REPOSITORY = Path(__file__).parents[2]
+KEY = hashlib.sha256(b"a key").hexdigest()
+
+
+def ignore(text: str) -> None:
+    """Say nothing."""
+
+
+def key(number: int) -> str:
+    return hashlib.sha256(str(number).encode()).hexdigest()
+
+
+def no_warning(text: str) -> None:
+    pytest.fail(f"warned: {text}")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Cache:
+    return Cache(str(tmp_path / "cache"), cache.DEFAULT_SIZE, no_warning)
+
+
+def entry(store: Cache) -> Path:
+    (found,) = [path for path in Path(store.folder).glob("??/*") if path.is_file()]
+    return found
+
+
+def test_what_was_put_is_got_by_any_other_build(store: Cache) -> None:
+    store.put(KEY, b"an object")
+    assert store.get(KEY) == b"an object"
+    assert Cache(store.folder, store.limit, no_warning).get(KEY) == b"an object"
+    assert store.get(key(2)) is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:-1]),
+        lambda path: path.write_bytes(path.read_bytes()[:20]),
+        lambda path: path.write_bytes(path.read_bytes() + b"x"),
+        lambda path: path.write_bytes(flipped(path.read_bytes(), 0)),
+        lambda path: path.write_bytes(flipped(path.read_bytes(), 30)),
+        lambda path: path.write_bytes(flipped(path.read_bytes(), -1)),
+        # A good entry under another's name.
+        lambda path: path.write_bytes(cache._entry(key(2), b"another object")),
+    ],
+)
+def test_a_damaged_entry_is_noticed_and_makes_room(
+    store: Cache, damage: Callable[[Path], None]
+) -> None:
+    store.put(KEY, b"an object")
+    damage(entry(store))
+    assert store.get(KEY) is None
+    store.put(KEY, b"an object")
+    assert store.get(KEY) == b"an object"
+    store.close()
+    assert store.statistics().damaged == 1
+
+
+def flipped(data: bytes, position: int) -> bytes:
+    changed = bytearray(data)
+    changed[position] ^= 1
+    return bytes(changed)
+
+
+def test_the_least_recently_used_entries_go_when_it_is_full(tmp_path: Path) -> None:
+    keys = [f"aa{number:062x}" for number in range(8)]
+    small = Cache(str(tmp_path), 256 * 4096, no_warning)
+    for number, name in enumerate(keys):
+        small.put(name, bytes(900))
+        os.utime(small._path(name), (number, number))
+    assert small.get(keys[0]) is not None
+    small.close()
+    assert [name for name in keys if small.get(name)] == [keys[0], *keys[5:]]
+
+
+def test_it_never_holds_more_than_its_limit(tmp_path: Path) -> None:
+    small = Cache(str(tmp_path), 256 << 10, no_warning)
+    for number in range(2000):
+        small.put(key(number), bytes(400))
+    small.close()
+    statistics = small.statistics()
+    assert 0 < statistics.bytes <= small.limit
+
+
+@pytest.mark.parametrize("when", [0, 2**31 - 1, 2**33])
+def test_a_clock_that_jumps_costs_at_most_an_entry(store: Cache, when: int) -> None:
+    store.put(KEY, b"an object")
+    os.utime(entry(store), (when, when))
+    store.put(key(2), b"another object")
+    store.close()
+    assert store.get(KEY) == b"an object"
+    assert store.get(key(2)) == b"another object"
+
+
+def test_what_killed_builds_left_is_cleared_away(store: Cache) -> None:
+    store.put(KEY, b"an object")
+    old, young = (entry(store).with_name(f"{name}.tmp") for name in ("old", "young"))
+    for path in (old, young):
+        path.write_bytes(b"half an entr")
+    os.utime(old, (0, 0))
+    store.put(KEY, b"an object")
+    store.close()
+    assert (old.exists(), young.exists()) == (False, True)
+    assert store.statistics().entries == 1
+    store.clear()
+    assert not young.exists()
+
+
+def test_statistics_add_up_over_builds_and_stay_small(store: Cache) -> None:
+    for _ in range(8000):
+        build = Cache(store.folder, store.limit, no_warning)
+        Path(store.folder).mkdir(exist_ok=True)
+        build.count(hit=True)
+        build.count(hit=False)
+        build.count(hit=False)
+        build.close()
+    statistics = store.statistics()
+    assert (statistics.hits, statistics.misses) == (8000, 16000)
+    assert Path(store.folder, "statistics").stat().st_size < 2 * cache._STATISTICS_LIMIT
+
+
+def test_clear_leaves_nothing(store: Cache) -> None:
+    for number in range(50):
+        store.put(key(number), b"an object")
+    store.count(hit=True)
+    store.close()
+    store.clear()
+    statistics = store.statistics()
+    assert (statistics.entries, statistics.bytes, statistics.hits) == (0, 0, 0)
+    assert list(Path(store.folder).iterdir()) == []
+
+
+def test_a_cache_that_does_not_exist_is_empty(store: Cache) -> None:
+    store.clear()
+    assert store.statistics().entries == 0
+    assert store.get(KEY) is None
+
+
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [
+        ({"ASMSETUP_CACHE_DIR": "/a/b", "XDG_CACHE_HOME": "/x"}, "/a/b"),
+        ({"ASMSETUP_CACHE_DIR": "", "XDG_CACHE_HOME": "/x"}, "/x/asmsetup"),
+        # The XDG specification: a relative path is to be ignored.
+        ({"XDG_CACHE_HOME": "x"}, os.path.expanduser("~/.cache/asmsetup")),
+        ({}, os.path.expanduser("~/.cache/asmsetup")),
+    ],
+)
+def test_where_the_cache_is(environ: dict[str, str], folder: str) -> None:
+    assert cache.folder(environ) == folder
+
+
+@pytest.mark.parametrize(
+    ("said", "limit"),
+    [("", 1 << 30), ("4096", 4096), ("10K", 10 << 10), ("500m", 500 << 20), ("2G", 2 << 30)],
+)
+def test_how_big_it_may_grow(said: str, limit: int) -> None:
+    assert cache.size_limit({"ASMSETUP_CACHE_SIZE": said}) == limit
+
+
+@pytest.mark.parametrize("said", ["big", "-1", "1.5G", "G", "1T"])
+def test_a_size_that_is_none(said: str) -> None:
+    with pytest.raises(ConfigError, match=f"ASMSETUP_CACHE_SIZE is '{said}'"):
+        cache.size_limit({"ASMSETUP_CACHE_SIZE": said})
+
+
+def work_on(folder: str, numbers: range, failures: Any) -> None:
+    store = Cache(folder, 64 << 10, failures.put)
+    for number in numbers:
+        content = store.get(key(number))
+        if content is not None and content != str(number).encode() * 50:
+            failures.put(f"{number}: {content[:20]!r}")
+        store.put(key(number), str(number).encode() * 50)
+        if number % 16 == 0:
+            store.close()
+    store.close()
+
+
+def test_builds_that_run_at_once_see_whole_entries_only(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    failures = spawn.SimpleQueue()
+    workers = [
+        spawn.Process(target=work_on, args=(str(tmp_path), range(start, 400), failures))
+        for start in (0, 1, 2, 100)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+    assert [worker.exitcode for worker in workers] == [0] * 4
+    assert failures.empty()
+
+
+WRITE_FOR_EVER = """
+import sys
+from asmsetup.cache import Cache
+from tests.unit.test_cache import key
+store = Cache(sys.argv[1], 1 << 30, print)
+while True:
+    for number in range(64):
+        store.put(key(number), str(number).encode() * 100_000)
+"""
+
+
+def test_a_killed_writer_leaves_whole_entries_only(store: Cache) -> None:
+    for pause in (0.3, 0.31, 0.32, 0.33, 0.34):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITE_FOR_EVER, store.folder],
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        )
+        time.sleep(pause)
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        for number in range(64):
+            assert store.get(key(number)) in (None, str(number).encode() * 100_000)
+    store.close()
+    assert store.statistics().damaged == 0
+
+
+def project(folder: Path, warn: Callable[[str], None]) -> Callable[[], list[str]]:
+    """Return a function that builds a project in the current directory from scratch."""
+    for name in ("a.asm", "b.asm"):
+        Path(name).write_text(f"section .data\n db '{name}'\n")
+
+    def build() -> list[str]:
+        said: list[str] = []
+        builder = Builder(
+            Settings(), target.running(), str(folder), Talk(said.append, warn, ignore)
+        )
+        objects = builder.plan(Recipe("m", ("a.asm", "b.asm"), AssemblerOptions()))
+        for item in objects:
+            for path in (item.path, f"{item.path}.json"):
+                Path(path).unlink(missing_ok=True)
+        builder.start(objects, vital=True)
+        builder.require(objects, vital=True)
+        builder.finish()
+        assert all(Path(item.path).stat().st_size for item in objects)
+        return sorted(line.split(" ", 1)[1] for line in said)
+
+    return build
+
+
+@pytest.fixture
+def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ASMSETUP_CACHE_DIR", str(tmp_path / "cache"))
+    return project(tmp_path / "build", no_warning)
+
+
+def test_a_clean_build_takes_its_objects_out_of_the_cache(build: Callable[[], list[str]]) -> None:
+    assert build() == ["nasm a.asm", "nasm b.asm"]
+    assert build() == ["cached a.asm", "cached b.asm"]
+
+
+def test_a_damaged_object_is_assembled_again(
+    build: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    build()
+    for path in (tmp_path / "cache").glob("??/*"):
+        path.write_bytes(flipped(path.read_bytes(), -1))
+    assert build() == ["nasm a.asm", "nasm b.asm"]
+    assert build() == ["cached a.asm", "cached b.asm"]
+
+
+def as_nobody(work: Callable[[], None]) -> None:
+    """Do the work in a process that may write no more than it owns."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            if os.getuid() == 0:
+                os.setgid(65534)
+                os.setuid(65534)
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_read_only_folder_is_read_and_complained_of_once(
+    build: Callable[[], list[str]], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    build()
+    Path("b.asm").write_text("section .data\n db 'changed'\n")
+    Path("c.asm").write_text("section .data\n db 'new'\n")
+    for path in (tmp_path / "cache", *(tmp_path / "cache").glob("??")):
+        path.chmod(0o555)
+    for path in (*tmp_path.parents, tmp_path):
+        if path.stat().st_uid == os.getuid() and path != Path("/"):
+            path.chmod(path.stat().st_mode | 0o055)
+    output = tmp_path / "nobody"
+    output.mkdir()
+    output.chmod(0o777)
+    warnings: list[str] = []
+
+    def work() -> None:
+        said: list[str] = []
+        builder = Builder(
+            Settings(), target.running(), str(output), Talk(said.append, warnings.append, ignore)
+        )
+        objects = builder.plan(Recipe("m", ("a.asm", "b.asm", "c.asm"), AssemblerOptions()))
+        builder.start(objects, vital=True)
+        builder.require(objects, vital=True)
+        builder.finish()
+        assert sorted(line.split(" ", 1)[1] for line in said) == [
+            "cached a.asm",
+            "nasm b.asm",
+            "nasm c.asm",
+        ]
+        (warning,) = warnings
+        assert f"cannot write to the object cache {tmp_path / 'cache'}" in warning
+
+    as_nobody(work)
+
+
+@pytest.mark.parametrize(
+    ("folder", "verb"),
+    [("file", "read"), ("/proc/nothing", "write to")],
+)
+def test_a_folder_that_can_be_none_is_complained_of_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, verb: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("")
+    monkeypatch.setenv("ASMSETUP_CACHE_DIR", folder)
+    warnings: list[str] = []
+    build = project(tmp_path / "build", warnings.append)
+    assert build() == ["nasm a.asm", "nasm b.asm"]
+    assert len(warnings) == 1
+    assert warnings[0].startswith(f"cannot {verb} the object cache {os.path.abspath(folder)}: ")
+
+
+def test_a_full_disk_costs_the_entry_and_no_more(store: Cache) -> None:
+    store.put(KEY, b"an object")
+    warnings: list[str] = []
+    full = Cache(store.folder, store.limit, warnings.append)
+
+    def work() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+        full.put(key(2), bytes(100_000))
+        full.put(key(3), bytes(100_000))
+        assert full.get(KEY) == b"an object"
+        assert full.get(key(2)) is None
+        assert len(warnings) == 1
+        assert os.strerror(errno.EFBIG) in warnings[0]
+        assert not list(Path(store.folder).glob("??/*.tmp"))
+
+    # The limit is a process's own, and stays.
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_the_cache_can_be_turned_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ASMSETUP_CACHE_DIR", str(tmp_path / "cache"))
+    Path("a.asm").write_text("")
+    said: list[str] = []
+    builder = Builder(
+        replace(Settings(), cache=False),
+        target.running(),
+        "build",
+        Talk(said.append, no_warning, ignore),
+    )
+    objects = builder.plan(Recipe("m", ("a.asm",), AssemblerOptions()))
+    builder.start(objects, vital=True)
+    builder.require(objects, vital=True)
+    builder.finish()
+    assert said == ["[1/1] nasm a.asm"]
+    assert not (tmp_path / "cache").exists()

@@ -1,0 +1,75 @@
+"""The hook that runs in every setuptools build: it imports nothing and knows assembly by its name."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from asmsetup import hook
+
+LOADED = """
+import sys
+before = set(sys.modules)
+import asmsetup.hook
+print(sorted(set(sys.modules) - before))
+"""
+
+
+def test_loading_it_loads_nothing_else() -> None:
+    run = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
+
+    assert run.stdout.strip() == "['asmsetup', 'asmsetup.hook']"
+
+
+def test_it_imports_nothing_at_module_level() -> None:
+    tree = ast.parse(Path(hook.__file__).read_text())
+
+    imported = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert [ast.unparse(node) for node in imported] == ["from __future__ import annotations"]
+
+
+@pytest.mark.parametrize(
+    ("source", "ours"),
+    [
+        ("x.asm", True),
+        ("x.nasm", True),
+        (Path("a/x.asm"), True),
+        ("x.c", False),
+        ("x.s", False),
+        ("x.S", False),
+        ("x.asm.c", False),
+        ("asm", False),
+    ],
+)
+def test_sources_of_ours(source: object, ours: bool) -> None:
+    assert hook.is_assembly(source) == ours
+
+
+def extension(*sources: object) -> Any:
+    return SimpleNamespace(sources=list(sources))
+
+
+@pytest.mark.parametrize(
+    ("extensions", "has"),
+    [
+        (None, False),
+        ([], False),
+        ([extension("x.c")], False),
+        ([extension("x.c"), extension("y.c", "y.asm")], True),
+        ([("x", {"sources": ["x.asm"]})], True),
+        ([("x", {})], False),
+        # Something of another plugin's.
+        ([SimpleNamespace(sources=None)], False),
+        ([object()], False),
+    ],
+)
+def test_has_assembly(extensions: Any, has: bool) -> None:
+    distribution: Any = SimpleNamespace(ext_modules=extensions)
+
+    assert hook.has_assembly(distribution) == has

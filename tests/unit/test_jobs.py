@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import os
+import threading
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from asmsetup import jobs
+from asmsetup.jobs import Job, Queue, StoppedError
+
+
+def fail() -> None:
+    raise ValueError("refused")
+
+
+def test_the_longest_starts_first() -> None:
+    started: list[str] = []
+    gate = threading.Event()
+    queue = Queue(1)
+    first = Job(lambda: gate.wait(60))
+    queue.add(first, 0)
+    work = [Job(partial(started.append, name)) for name in ("short", "long", "middle")]
+    for job, cost in zip(work, (1, 3, 2), strict=True):
+        queue.add(job, cost)
+    gate.set()
+    assert queue.wait([first, *work]) == []
+    assert started == ["long", "middle", "short"]
+
+
+def test_as_many_run_at_once_as_there_are_workers() -> None:
+    # Passes only when all three are inside at the same time.
+    together = threading.Barrier(3, timeout=60)
+    queue = Queue(3)
+    for _ in range(2):
+        work = [Job(together.wait) for _ in range(3)]
+        for job in work:
+            queue.add(job, 1)
+        assert queue.wait(work) == []
+
+
+def test_a_failure_stops_what_has_not_started_and_all_errors_are_kept() -> None:
+    both_run = threading.Barrier(2, timeout=60)
+    failed = threading.Event()
+    queue = Queue(2)
+
+    def fails_first() -> None:
+        both_run.wait()
+        fail()
+
+    def fails_later() -> None:
+        both_run.wait()
+        assert failed.wait(60)
+        raise KeyError("refused as well")
+
+    first, later, never = Job(fails_first), Job(fails_later), Job(failed.set)
+    queue.add(first, 3)
+    queue.add(later, 2)
+    queue.add(never, 1)
+    first.wait()
+    never.wait()
+    assert isinstance(never.error, StoppedError)
+    failed.set()
+    assert [str(error) for error in queue.wait([first, later, never])] == [
+        "refused",
+        "'refused as well'",
+    ]
+    added_later = Job(fail)
+    queue.add(added_later, 1)
+    assert isinstance(added_later.error, StoppedError)
+
+
+def test_what_is_not_vital_stops_nothing() -> None:
+    queue = Queue(1)
+    work = [Job(fail, vital=False), Job(lambda: None)]
+    for job in work:
+        queue.add(job, 1)
+    assert len(queue.wait(work)) == 1
+    assert work[1].error is None
+
+
+@pytest.mark.parametrize(
+    ("quota", "period", "cores"),
+    [
+        ("max", "100000", None),
+        ("-1", "100000", None),
+        ("200000", "100000", 2),
+        ("150000", "100000", 2),
+        ("50000", "100000", 1),
+        ("", "", None),
+    ],
+)
+def test_the_share_of_a_control_group(quota: str, period: str, cores: int | None) -> None:
+    assert jobs._cores(quota, period) == cores
+
+
+def test_the_narrowest_control_group_above_us_counts(tmp_path: Path) -> None:
+    for folder, quota in (("a", "400000"), ("a/b", "200000"), ("a/b/c", "max")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "cpu.max").write_text(f"{quota} 100000\n")
+    assert jobs._quotas(str(tmp_path), "/a/b/c", jobs._quota_v2) == [4, 2]
+
+
+def test_no_more_cores_than_the_affinity_mask() -> None:
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert jobs.available() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert 1 <= jobs.available() <= len(allowed)
