@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from asmsetup.cache import Cache
 from asmsetup.includes import Reader
 
 from . import figures, machine, projects, report, tools
@@ -37,6 +38,8 @@ class Result:
     """Objects that were made."""
     expected: int | None
     """How many had to be made; None when all."""
+    assembled: int | None
+    """How many of them the cache did not have; None for the tools that have no cache."""
 
 
 class Bench:
@@ -59,13 +62,17 @@ class Bench:
         shutil.rmtree(output, ignore_errors=True)
         env = tools.environment(tool, self.cache)
         before = time.time_ns()
+        misses = self._misses()
         build = measure(tool.build(output), folder, env, self.log)
         rebuilt = sum(path.stat().st_mtime_ns > before for path in tools.objects(folder))
         tag = None
         if not tool.tags_itself:
             (wheel,) = output.glob("*.whl")
             tag = measure(tool.tag(wheel, output / "tagged"), folder, env, self.log)
-        result = Result(project.name, situation, tool.name, build, tag, rebuilt, expected)
+        assembled = self._misses() - misses if tool.name == "asmsetup" else None
+        result = Result(
+            project.name, situation, tool.name, build, tag, rebuilt, expected, assembled
+        )
         self._keep(result)
         return result
 
@@ -76,7 +83,10 @@ class Bench:
         command = tools.bare(project, folder)
         build = measure(command, folder, dict(os.environ), self.log)
         rebuilt = sum(1 for _ in tools.objects(folder))
-        self._keep(Result(project.name, "cold", "bare tools", build, None, rebuilt, None))
+        self._keep(Result(project.name, "cold", "bare tools", build, None, rebuilt, None, None))
+
+    def _misses(self) -> int:
+        return Cache(str(self.cache), 0, print).statistics().misses
 
     def _keep(self, result: Result) -> None:
         self.results.append(result)
@@ -191,17 +201,23 @@ def main() -> None:
         if "sayit" in wanted:
             small(bench, rivals, in_c, options.runs + 2)
             measured = figures.measured(bench.work, rivals[0], in_c)
+            _write(options.output, bench, measured)
         for name, runs, project in _projects(wanted, options.runs, store):
             bench.incremental(project, rivals, runs)
             if name in ("isal", "1000"):
                 bench.cached(project, rivals[0], second, min(runs, 2))
-        data = {
-            "version": 1,
-            "machine": machine.described(),
-            "results": [asdict(result) for result in bench.results],
-            "figures": measured,
-        }
-    report.write(options.output, json.loads(json.dumps(data)))
+            # After each project: a run that is cut short has not been for nothing.
+            _write(options.output, bench, measured)
+
+
+def _write(output: Path, bench: Bench, measured: dict[str, dict[str, float]]) -> None:
+    data = {
+        "version": 1,
+        "machine": machine.described(),
+        "results": [asdict(result) for result in bench.results],
+        "figures": measured,
+    }
+    report.write(output, json.loads(json.dumps(data)))
 
 
 def _projects(wanted: list[str], runs: int, store: Path) -> Iterator[tuple[str, int, Project]]:
@@ -209,7 +225,7 @@ def _projects(wanted: list[str], runs: int, store: Path) -> Iterator[tuple[str, 
         ("10", runs, lambda: projects.generated(10)),
         ("100", runs, lambda: projects.generated(100)),
         ("isal", runs, lambda: projects.isal(tools.isal_sdist(store))),
-        ("1000", min(runs, 2), lambda: projects.generated(1000)),
+        ("1000", max(1, runs // 3), lambda: projects.generated(1000)),
     ]
     for name, times, make in makers:
         if name in wanted:

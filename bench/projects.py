@@ -55,7 +55,8 @@ class Project:
 
     name: str
     modules: tuple[Module, ...]
-    write_sources: Callable[[Path], None]
+    write_sources: Callable[[Path, str], None]
+    """Given a folder and the tool that is to build there."""
     common: tuple[str, ...] = ()
     include_dirs: tuple[str, ...] = ()
     define: tuple[str, ...] = ()
@@ -71,7 +72,7 @@ class Project:
         """Write the project as ``tool`` builds it."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        self.write_sources(folder)
+        self.write_sources(folder, tool)
         self.write_build_files(folder, tool)
 
     def write_build_files(self, folder: Path, tool: str) -> None:
@@ -201,10 +202,13 @@ PyInit_sayit(void)
 def sayit() -> Project:
     """The program that asmsetup exists for, in assembly."""
 
-    def write_sources(folder: Path) -> None:
+    def write_sources(folder: Path, tool: str) -> None:
         shutil.copy(REPOSITORY / "examples" / "sayit" / "sayit.asm", folder)
-        # The other tools do not bring python.inc, so it is in the project for all of them.
-        shutil.copytree(asmsetup.include_dir(), folder / "include")
+        if tool == "asmsetup":
+            (folder / "include").mkdir()
+        else:
+            # The other tools do not bring python.inc: there it is part of the project.
+            shutil.copytree(asmsetup.include_dir(), folder / "include")
 
     return Project(
         "sayit",
@@ -213,12 +217,11 @@ def sayit() -> Project:
         include_dirs=("include",),
         define=("PY_UNIVERSAL=1",),
         edited="sayit.asm",
-        edited_include="include/python.inc",
         extra={"asmsetup": "\n[tool.asmsetup]\nuniversal = true\n"},
     )
 
 
-def _write_sayit_in_c(folder: Path) -> None:
+def _write_sayit_in_c(folder: Path, tool: str) -> None:
     (folder / "sayit.c").write_text(_SAYIT_C)
 
 
@@ -238,7 +241,7 @@ def generated(count: int) -> Project:
     return Project(
         f"kernels-{count}",
         (Module("kernels", names),),
-        lambda folder: generate.write(folder, count),
+        lambda folder, tool: generate.write(folder, count),
         include_dirs=("inc",),
         edited="kernel_1.asm",
         edited_include="inc/filter.inc",
@@ -254,7 +257,7 @@ def isal(sdist: Path) -> Project:
         lists = [_member(archive, f"{root}/{part}/Makefile.am") for part in ("igzip", "crc")]
     common = tuple(f"{root}/{name}" for text in lists for name in _library_sources(text))
 
-    def write_sources(folder: Path) -> None:
+    def write_sources(folder: Path, tool: str) -> None:
         with tarfile.open(sdist) as archive:
             for member in archive.getmembers():
                 member.name = member.name.partition("/")[2]

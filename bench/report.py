@@ -41,6 +41,7 @@ def _tables(data: dict[str, Any]) -> str:
         "auditwheel, where the tool leaves that to the user; memory is of the largest process.",
     ]
     results: Rows = data["results"]
+    parts += ["### The numbers to reach", _targets(results)]
     for project in _distinct(row["project"] for row in results):
         rows = [row for row in results if row["project"] == project]
         parts.append(f"### {project}")
@@ -67,6 +68,75 @@ def _tables(data: dict[str, Any]) -> str:
         parts.append("### The module itself: sayit")
         parts.append(_figures(data["figures"]))
     return "\n\n".join(parts) + "\n"
+
+
+def _targets(results: Rows) -> str:
+    """Return the ratios the project has set itself, those that were measured."""
+    rows: list[tuple[str, str, str]] = []
+
+    def middle(value: Callable[[dict[str, Any]], float], *which: str) -> float | None:
+        own = [r for r in results if (r["project"], r["situation"], r["tool"]) == which]
+        return median(map(value, own)) if own else None
+
+    def ratio(what: str, goal: str, one: float | None, others: Iterable[float | None]) -> None:
+        known = [other for other in others if other is not None]
+        if one is not None and known:
+            rows.append((what, goal, f"{one / min(known):.2f}"))
+
+    cold = "cold"
+    sayit = middle(_cpu, "sayit", cold, "asmsetup")
+    in_c = ("sayit", cold, "setuptools")
+    ratio("sayit, CPU, to setuptools in C", "0.95", sayit, [middle(_build_cpu, *in_c)])
+    ratio("the same, with the auditwheel run it needs", "0.95", sayit, [middle(_cpu, *in_c)])
+    for rival in ("meson-python", "scikit-build-core"):
+        ratio(f"sayit, CPU, to {rival}", "0.7", sayit, [middle(_cpu, "sayit", cold, rival)])
+    memory = middle(_memory, "sayit", cold, "asmsetup")
+    ratio("sayit, memory, to setuptools", "1.1", memory, [middle(_memory, *in_c)])
+    for project, to_rivals, to_limit in (
+        ("kernels-10", "", ""),
+        ("kernels-100", "", ""),
+        ("isal", "0.92", "1.35"),
+        ("kernels-1000", "", "1.10"),
+    ):
+        wall = middle(_wall, project, cold, "asmsetup")
+        limit = [middle(_wall, project, cold, "bare tools")]
+        ratio(f"{project}, cold, wall, to the bare tools", to_limit, wall, limit)
+        cpu = middle(_cpu, project, cold, "asmsetup")
+        ratio(
+            f"{project}, cold, CPU, to the bare tools",
+            "",
+            cpu,
+            [middle(_cpu, project, cold, "bare tools")],
+        )
+        for situation in (cold, "nothing changed", "one source changed", "one include changed"):
+            ratio(
+                f"{project}, {situation}, wall, to the better of the two",
+                to_rivals if situation == cold else "below 1",
+                middle(_wall, project, situation, "asmsetup"),
+                (
+                    middle(_wall, project, situation, r)
+                    for r in ("meson-python", "scikit-build-core")
+                ),
+            )
+        for situation in ("warm cache", "second Python"):
+            own = [r for r in results if (r["project"], r["situation"]) == (project, situation)]
+            if own:
+                share = max(r["assembled"] / r["rebuilt"] for r in own)
+                rows.append(
+                    (f"{project}, {situation}, share of objects assembled", "3 %", f"{share:.1%}")
+                )
+        warm = middle(_cpu, project, "warm cache", "asmsetup")
+        idle = middle(_cpu, project, "nothing changed", "asmsetup")
+        if warm is not None and idle is not None and project.startswith("kernels"):
+            count = int(project.rpartition("-")[2])
+            rows.append(
+                (
+                    f"{project}, cache hit, CPU per object",
+                    "1 ms",
+                    f"{(warm - idle) / count * 1e3:.2f} ms",
+                )
+            )
+    return _table(("", "at most", "measured"), rows)
 
 
 def _figures(figures: dict[str, dict[str, float]]) -> str:
@@ -103,6 +173,10 @@ def _wall(row: dict[str, Any]) -> float:
 
 def _cpu(row: dict[str, Any]) -> float:
     return float(row["build"]["cpu"] + (row["tag"] or {}).get("cpu", 0))
+
+
+def _build_cpu(row: dict[str, Any]) -> float:
+    return float(row["build"]["cpu"])
 
 
 def _memory(row: dict[str, Any]) -> float:
