@@ -115,9 +115,11 @@ def test_a_relocation_of_no_symbol() -> None:
 
 
 def test_version_needs_that_run_in_a_circle() -> None:
-    # Each record has 65535 names, which follow each other in no distance.
-    record = struct.pack("<HHIII", 1, 0xFFFF, 0, 16, 16)
-    data = file_of((VERNEED, record * 4000, 2, 4000), (STRTAB, bytes(64), 0, 0), type_=3)
+    # Each of 4000 records claims 65535 names, and the one name there is follows itself.
+    size = 16 * 4000
+    records = [struct.pack("<HHIII", 1, 0xFFFF, 0, size - at, 16) for at in range(0, size, 16)]
+    content = b"".join(records) + struct.pack("<IHHII", 0, 0, 0, 0, 0)
+    data = file_of((VERNEED, content, 2, 4000), (STRTAB, b"\0", 0, 0), type_=3)
     with pytest.raises(ObjectError, match="run in a circle"):
         elf.parse(data)
 
