@@ -51,7 +51,8 @@ class Inspector:
         """Return the C library's files if a name the objects leave open is not CPython's."""
         facts = [self._read(made.path) for made in module.assembled]
         undefined = {symbol.name for each in facts for symbol in each.undefined}
-        if not module.extra_objects and all(name.startswith(("Py", "_Py")) for name in undefined):
+        others = module.extra_objects or linker.named_libraries(module.options.args).files
+        if not others and all(name.startswith(("Py", "_Py")) for name in undefined):
             return []
         return list(linker.c_library_files())
 

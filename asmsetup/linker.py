@@ -81,9 +81,7 @@ def find(name: str | None) -> str:
     wanted = name or "ld"
     path = shutil.which(wanted)
     if path is None:
-        raise ToolError(
-            f"cannot find the linker: no {wanted} on PATH ({os.environ.get('PATH', '')})", *_INSTALL
-        )
+        raise ToolError.not_found("the linker", wanted, *_INSTALL)
     return path
 
 
@@ -162,6 +160,7 @@ class NamedLibraries(NamedTuple):
     libraries: tuple[str, ...]
     folders: tuple[str, ...]
     files: tuple[str, ...]
+    """And definitions on the command line: each may define any name."""
 
 
 def named_libraries(args: Sequence[str]) -> NamedLibraries:
@@ -177,7 +176,7 @@ def named_libraries(args: Sequence[str]) -> NamedLibraries:
             libraries.append(word.removeprefix("--library=").removeprefix("-l"))
         elif word.startswith(("-L", "--library-path=")):
             folders.append(word.removeprefix("--library-path=").removeprefix("-L"))
-        elif word.startswith("@") or (not word.startswith("-") and os.path.isfile(word)):
+        elif os.path.isfile(word) or word.lstrip("-").startswith(("@", "defsym", "just-symbols")):
             files.append(word)
     return NamedLibraries(tuple(libraries), tuple(folders), tuple(files))
 

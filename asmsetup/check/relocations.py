@@ -11,12 +11,15 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ..elf import ABSOLUTE, RELOCATION_NAMES, Relocation, RelocationTable, Section, Symbol
 from . import corrections
 from .context import CheckedObject, ModuleContext
 from .findings import ERROR, WARNING, Finding
-from .listing import Listing, SourceLine
+
+if TYPE_CHECKING:
+    from .listing import Listing, SourceLine
 
 _NUMBERS = {name.removeprefix("R_X86_64_"): number for number, name in RELOCATION_NAMES.items()}
 
@@ -155,6 +158,8 @@ class ObjectPlaces:
     def listing(self) -> Listing | None:
         if self.object.listing is None or self.object.source is None:
             return None
+        from .listing import Listing  # only needed when there is something to show
+
         text = self.object.listing()
         return Listing(text, self.object.source, self._module.include_dirs)
 
