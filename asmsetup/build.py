@@ -23,10 +23,10 @@ from . import cache, includes, jobs, linker, nasm
 from .cache import Cache
 from .check import Finding, report
 from .config import Settings
-from .errors import AsmsetupError, AssembleError, CheckError, SourceError
+from .errors import AsmsetupError, AssembleError, CheckError, LinkError, SourceError
 from .files import placed, same_content, write_text
 from .includes import INCLUDE_DIR
-from .inspection import Inspector
+from .inspection import Inspector, explained
 from .jobs import Job, Queue
 from .linker import ModuleFile
 from .nasm import AssemblerOptions, Macro, Nasm, ObjectFile
@@ -190,12 +190,18 @@ class Builder:
     def _make(self, wanted: ObjectFile) -> None:
         verb, warnings = "cached", self._objects.from_cache(wanted)
         if warnings is None:
-            verb, warnings = "nasm", self._objects.assemble(wanted)
+            verb, warnings = "nasm", self._assembled(wanted)
         with self._lock:
             self._done += 1
             self.talk.progress(f"[{self._done}/{self._count}] {verb} {wanted.source}")
             if warnings:
-                self.talk.warning(warnings)
+                self.talk.warning(explained(warnings))
+
+    def _assembled(self, wanted: ObjectFile) -> str:
+        try:
+            return self._objects.assemble(wanted)
+        except AssembleError as error:
+            raise AssembleError(explained(error.what), *error.ways_out) from error
 
     @property
     def _count(self) -> int:
@@ -235,7 +241,11 @@ class Builder:
                 self._inspector.c_library(module),
             )
             self.talk.detail(shlex.join(command))
-            said = linker.link(command)
+            try:
+                said = linker.link(command)
+            except LinkError as error:
+                what = self._inspector.explained(module, error.what)
+                raise LinkError(what, *error.ways_out) from error
         if said:
             self.talk.warning(said)
 

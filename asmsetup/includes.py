@@ -316,33 +316,32 @@ def _of(status: os.stat_result) -> _Status:
 _INCLUDES = (b"%include", b"%depend", b"%pathsearch")
 _ENVIRONMENT = (b"%!", b"ifenv", b"ifnenv")
 
-_CONTINUATION = re.compile(rb"\\\r?\n")
+# Texts, compiled when they are first needed: few sources need them all.
+_CONTINUATION = rb"\\\r?\n"
 _WORD = rb"[\w.$#@~?%]"
 _LITERAL = rb"""[ \t]*(?:"(?P<d>[^"\r\n]*)"|'(?P<s>[^'\r\n]*)'|`(?P<b>[^`\\\r\n]*)`)"""
-_OPERAND = re.compile(_LITERAL + rb"[ \t]*(?P<end>[,;\r\n]|\Z)?")
-_PATHSEARCH_OPERAND = re.compile(
-    rb"[ \t]+" + _WORD + rb"+" + _LITERAL + rb"[ \t]*(?P<end>[;\r\n]|\Z)?"
-)
-_CODE = re.compile(rb"""(?:[^;"'`]|"[^"]*"|'[^']*'|`(?:\\.|[^`\\])*`)*""", re.DOTALL)
-_VARIABLE = re.compile(rb"""%!(?:([A-Za-z_]\w*)|"([^"\r\n]*)"|'([^'\r\n]*)'|`([^`\\\r\n]*)`)?""")
-_IFENV = re.compile(rb"ifn?env[ \t]+([^;\r\n]*)", re.IGNORECASE)
-_IFENV_NAME = re.compile(rb"(?:%!)?[\"'`]?([A-Za-z_]\w*)[\"'`]?\s*\Z")
-_CLOCK = re.compile(rb"__\??(?:utc_)?(?:date|time)(?:_num)?\??__|__\??posix_time\??__")
-_FILE = re.compile(rb"__\??file\??__")
+_OPERAND = _LITERAL + rb"[ \t]*(?P<end>[,;\r\n]|\Z)?"
+_PATHSEARCH_OPERAND = rb"[ \t]+" + _WORD + rb"+" + _LITERAL + rb"[ \t]*(?P<end>[;\r\n]|\Z)?"
+_CODE = rb"""(?:[^;"'`]|"[^"]*"|'[^']*'|`(?:\\.|[^`\\])*`)*"""
+_VARIABLE = rb"""%!(?:([A-Za-z_]\w*)|"([^"\r\n]*)"|'([^'\r\n]*)'|`([^`\\\r\n]*)`)?"""
+_IFENV = rb"ifn?env[ \t]+([^;\r\n]*)"
+_IFENV_NAME = rb"(?:%!)?[\"'`]?([A-Za-z_]\w*)[\"'`]?\s*\Z"
+_CLOCK = rb"__\??(?:utc_)?(?:date|time)(?:_num)?\??__|__\??posix_time\??__"
+_FILE = rb"__\??file\??__"
 
 
 def _scan(data: bytes, status: _Status | None = None) -> _Text:
     digest, size = hashlib.sha256(data).hexdigest(), len(data)
     joints: list[int] = []
     if b"\\\n" in data or b"\\\r\n" in data:
-        joints = [match.start() for match in _CONTINUATION.finditer(data)]
-        data = _CONTINUATION.sub(b"", data)
+        joints = [match.start() for match in re.finditer(_CONTINUATION, data)]
+        data = re.sub(_CONTINUATION, b"", data)
     lower = data.lower()
     wanted: list[tuple[int, str]] = []
     computed = computed_pathsearch = computed_incbin = False
     for position, end in _directives(data, lower):
         pathsearch = lower.startswith(b"%pathsearch", position)
-        operand = (_PATHSEARCH_OPERAND if pathsearch else _OPERAND).match(data, end)
+        operand = re.compile(_PATHSEARCH_OPERAND if pathsearch else _OPERAND).match(data, end)
         if operand is None or operand["end"] is None:
             computed = True
             computed_pathsearch |= pathsearch
@@ -362,8 +361,8 @@ def _scan(data: bytes, status: _Status | None = None) -> _Text:
         b"times" in lower,
         frozenset(name for name in TARGET_MACROS if _mentions(data, name)),
         frozenset(_variables(data, lower)),
-        b"__" in lower and _CLOCK.search(lower) is not None,
-        b"__" in lower and _FILE.search(lower) is not None,
+        b"__" in lower and re.search(_CLOCK, lower) is not None,
+        b"__" in lower and re.search(_FILE, lower) is not None,
     )
 
 
@@ -379,7 +378,7 @@ def _directives(data: bytes, lower: bytes) -> Iterator[tuple[int, int]]:
         if (
             not _is_word(data, end)
             and not _is_word(data, position - 1)
-            and _CODE.fullmatch(data, _line_start(data, position), position)
+            and re.compile(_CODE, re.DOTALL).fullmatch(data, _line_start(data, position), position)
         ):
             yield position, end
 
@@ -420,9 +419,9 @@ def _mentions(data: bytes, name: str) -> bool:
 def _variables(data: bytes, lower: bytes) -> Iterator[str]:
     if not any(word in lower for word in _ENVIRONMENT):
         return
-    for match in _VARIABLE.finditer(data):
+    for match in re.finditer(_VARIABLE, data):
         name = next((group for group in match.groups() if group), None)
         yield os.fsdecode(name) if name is not None else ANY_VARIABLE
-    for match in _IFENV.finditer(data):
-        name = _IFENV_NAME.match(match[1])
+    for match in re.finditer(_IFENV, data, re.IGNORECASE):
+        name = re.match(_IFENV_NAME, match[1])
         yield os.fsdecode(name[1]) if name is not None else ANY_VARIABLE

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from . import check, cpython_abi, elf, linker
 from .check import CheckedObject, Finding, ModuleContext
+from .check.explain import explain_ld, explain_nasm
 from .linker import ModuleFile
 from .nasm import ObjectFile
 from .target import Target
@@ -26,25 +27,32 @@ class Inspector:
 
     def before_link(self, module: ModuleFile) -> list[Finding]:
         """Return what is wrong with the objects of a module."""
+        found = check.check_objects(self._checked(module), self._context(module), cpython_abi)
+        self._found[module.name] = found
+        return list(found)
+
+    def _checked(self, module: ModuleFile) -> list[CheckedObject]:
         checked = [
             CheckedObject(made.path, self._read(made.path), made.source, self._lines(made))
             for made in module.assembled
         ]
-        checked += [CheckedObject(path, self._read(path)) for path in module.compiled]
-        found = check.check_objects(checked, self._context(module), cpython_abi)
-        self._found[module.name] = found
-        return list(found)
+        return checked + [CheckedObject(path, self._read(path)) for path in module.compiled]
 
     def after_link(self, module: ModuleFile, path: str) -> list[Finding]:
         """Return what is wrong with a module that was linked to ``path`` for the time being."""
         known = self._found.get(module.name, ())
         return check.check_module(module.path, elf.read(path), self._context(module), known)
 
+    def explained(self, module: ModuleFile, said: str) -> str:
+        """Return what ld said of a module, with source lines and hints."""
+        return explain_ld(said, check.locator(self._checked(module), self._context(module)))
+
     def c_library(self, module: ModuleFile) -> list[str]:
         """Return the C library's files if a name the objects leave open is not CPython's."""
         facts = [self._read(made.path) for made in module.assembled]
         undefined = {symbol.name for each in facts for symbol in each.undefined}
-        if not module.extra_objects and all(name.startswith(("Py", "_Py")) for name in undefined):
+        others = module.extra_objects or linker.named_libraries(module.options.args).files
+        if not others and all(name.startswith(("Py", "_Py")) for name in undefined):
             return []
         return list(linker.c_library_files())
 
@@ -58,6 +66,7 @@ class Inspector:
 
     def _context(self, module: ModuleFile) -> ModuleContext:
         options = module.options
+        named = linker.named_libraries(options.args)
         return ModuleContext(
             name=module.name,
             entry_points=module.entry_points,
@@ -65,15 +74,28 @@ class Inspector:
             free_threaded=self._target.free_threaded,
             limited_api=module.limited_api,
             universal=module.universal,
-            libraries=options.libraries,
-            extra_objects=bool(module.extra_objects),
+            libraries=(*options.libraries, *named.libraries),
+            extra_objects=bool(module.extra_objects or named.files),
             c_library=linker.c_library_files(),
-            library_dirs=options.library_dirs,
+            library_dirs=(*options.library_dirs, *named.folders),
             runtime_library_dirs=options.runtime_library_dirs,
             exports=frozenset(module.exported),
             include_dirs=_include_dirs(module),
             strict=self._strict,
         )
+
+
+def explained(said: str) -> str:
+    """Return what NASM said, with source lines and hints."""
+    return explain_nasm(said, _source_lines)
+
+
+def _source_lines(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as source:
+            return source.read().splitlines()
+    except OSError:
+        return []  # an include that NASM found in a folder of its own
 
 
 def _include_dirs(module: ModuleFile) -> tuple[str, ...]:

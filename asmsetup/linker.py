@@ -81,9 +81,7 @@ def find(name: str | None) -> str:
     wanted = name or "ld"
     path = shutil.which(wanted)
     if path is None:
-        raise ToolError(
-            f"cannot find the linker: no {wanted} on PATH ({os.environ.get('PATH', '')})", *_INSTALL
-        )
+        raise ToolError.not_found("the linker", wanted, *_INSTALL)
     return path
 
 
@@ -154,6 +152,33 @@ def _for_ld(flags: Iterator[str]) -> Iterator[str]:
             yield from islice(flags, 1)
         elif flag not in _DRIVER_WORDS and not flag.startswith(_DRIVER_ONLY):
             yield flag
+
+
+class NamedLibraries(NamedTuple):
+    """What linker arguments add to the objects and libraries of a module."""
+
+    libraries: tuple[str, ...]
+    folders: tuple[str, ...]
+    files: tuple[str, ...]
+    """And definitions on the command line: each may define any name."""
+
+
+def named_libraries(args: Sequence[str]) -> NamedLibraries:
+    """Return the libraries, folders and files that arguments for ld or a driver name."""
+    libraries: list[str] = []
+    folders: list[str] = []
+    files: list[str] = []
+    words = iter(for_ld(args))
+    for word in words:
+        if word in ("-l", "-L"):
+            (libraries if word == "-l" else folders).append(next(words, ""))
+        elif word.startswith(("-l", "--library=")):
+            libraries.append(word.removeprefix("--library=").removeprefix("-l"))
+        elif word.startswith(("-L", "--library-path=")):
+            folders.append(word.removeprefix("--library-path=").removeprefix("-L"))
+        elif os.path.isfile(word) or word.lstrip("-").startswith(("@", "defsym", "just-symbols")):
+            files.append(word)
+    return NamedLibraries(tuple(libraries), tuple(folders), tuple(files))
 
 
 @functools.cache

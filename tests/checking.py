@@ -16,6 +16,7 @@ from asmsetup.check.context import Version
 from asmsetup.errors import LinkError
 
 PACKAGES = Path(__file__).parent / "packages"
+NASM = os.environ.get("NASM", "nasm")
 CACHE = Path(os.environ.get("ASMSETUP_TEST_CACHE") or PACKAGES.parent.parent / ".cache")
 TOOLS = CACHE / "tools"
 

@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from asmsetup import elf
-from tests.interpreters import REPOSITORY, cache_folder
+from tests.interpreters import REPOSITORY as REPOSITORY
+from tests.interpreters import cache_folder
 
 PACKAGES = REPOSITORY / "tests" / "packages"
 CACHE = cache_folder()

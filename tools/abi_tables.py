@@ -312,15 +312,19 @@ def widths_of(abi: Abi) -> Defines:
 def reason_absent(
     name: str, target: Target, having: Iterable[str], since: Mapping[str, Version]
 ) -> str:
-    """Why `target` lacks `name`, which the full targets called `having` have."""
+    """Why `target` lacks `name`, which the targets called `having` have."""
     if target.is_limited:
         if name in since:
             return "is_in_the_limited_API_since_{}.{}".format(*since[name])
         if struct_of(name).removesuffix("_size") in OPEN_STRUCTS and target.file == UNIVERSAL:
             return "is_not_the_same_in_every_Python"
+        limited = [version_of(one) for one in having if one in LIMITED_FACTS]
+        if limited and min(limited) > version_of(target.name):
+            return "is_in_the_limited_API_since_{}.{}".format(*min(limited))
         return "is_not_in_the_limited_API"
     version, threaded = version_of(target.name), target.name.endswith("t")
-    alike = sorted(version_of(one) for one in having if one.endswith("t") == threaded)
+    full = [one for one in having if one in FULL_TARGETS]
+    alike = sorted(version_of(one) for one in full if one.endswith("t") == threaded)
     if not alike:
         return "is_not_in_free_threaded_Python" if threaded else "is_in_free_threaded_Python_only"
     if alike[0] > version:
@@ -342,9 +346,7 @@ def absences(
     having: dict[str, list[str]] = {}
     for target in targets.values():
         for name in tables[target.file]:
-            having.setdefault(name, [])
-            if not target.is_limited:
-                having[name].append(target.name)
+            having.setdefault(name, []).append(target.name)
     return {
         file: {
             name: f"_py_absent(%??%+__{reason_absent(name, target, having[name], since)}, %??)"
@@ -356,11 +358,17 @@ def absences(
 
 # NASM's own ISTRUC and EXTERN, made to understand what is declared here.
 DIRECTIVES = """\
+; Of a name that is absent: the reason in an undefined symbol, or the name itself.
+%define _py_absent(words, name) (words)
+
 ; AT and IEND ask for labels of the struct's name, which only a STRUC makes. A struct
 ; declared here gets one when it is first used; others are none of our business.
 %unimacro istruc 1
 %imacro istruc 1.nolist
     %ifdef %1_size
+        %ifnnum %1_size
+            %fatal %1_size
+        %endif
         %ifndef PY__label_%1
             %define PY__label_%1
             %1 equ 0
@@ -435,6 +443,10 @@ def split(tables: Mapping[str, Defines], groups: Mapping[str, set[str]]) -> dict
     return result
 
 
+def choose(table: Defines, wanted: Callable[[str], bool]) -> Defines:
+    return {name: value for name, value in table.items() if wanted(name)}
+
+
 def render_defines(table: Defines) -> str:
     return "".join(f"%define {name} {value}\n" for name, value in table.items())
 
@@ -463,12 +475,17 @@ def render_all(facts: Mapping[str, Abi], since: Mapping[str, Version]) -> dict[s
     more = column(lambda target: target.more)
     names = column(lambda target: dict.fromkeys(target.names, ""))
     lacking = absences(defines, targets, since)
+    # A field matters when code is made, in the last pass; of a constant or a struct's
+    # size, directives of the earlier ones may ask (%if, ISTRUC).
+    early = {file: choose(table, lambda name: "." not in name) for file, table in lacking.items()}
+    late = {file: choose(table, lambda name: "." in name) for file, table in lacking.items()}
+    no_symbol = absences(names, targets, since)
     folders = {
-        "layout": split({file: defines[file] | lacking[file] for file in targets}, groups),
+        "layout": split({file: defines[file] | early[file] for file in targets}, groups),
         "more": split(more, groups),
         "widths": split(column(lambda target: target.widths), groups),
         "symbols": split(names, groups),
-        "absent": split(absences(names, targets, since), groups),
+        "absent": split({file: late[file] | no_symbol[file] for file in targets}, groups),
     }
     files = {}
     for folder, tables in folders.items():
@@ -532,11 +549,11 @@ def select(targets: Mapping[str, Target], suffix: str) -> str:
     def chain(macro: str, kind: str, refusal: str) -> str:
         chosen = [target for file, target in targets.items() if re.fullmatch(kind, file)]
         lowest = version_hex(version_of(chosen[0].name))
-        text = f"%if {macro} < {lowest}\n%fatal \"{refusal}\"\n"
+        text = f'%if {macro} < {lowest}\n%fatal "{refusal}"\n'
         for target in chosen:
             version = version_of(target.name)
             text += f"%elif {macro} < {version_hex((version[0], version[1] + 1))}\n{one(target)}"
-        return f"{text}%else\n%fatal \"{refusal}\"\n%endif\n"
+        return f'{text}%else\n%fatal "{refusal}"\n%endif\n'
 
     known = "python.inc knows CPython 3.10 to 3.15, free-threaded since 3.13: see PY_VERSION_HEX"
     known_limited = (

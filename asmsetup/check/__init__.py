@@ -18,7 +18,9 @@ from . import names as _names
 from . import relocations as _relocations
 from . import symbols as _symbols
 from .context import CheckedObject, ModuleContext
+from .explain import Locate
 from .findings import Finding, report, strictly, tidy
+from .listing import SourceLine
 from .providers import Providers
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "ModuleContext",
     "check_module",
     "check_objects",
+    "locator",
     "report",
 ]
 
@@ -52,6 +55,22 @@ def check_module(
     if any(finding.rule == "writable-code" for finding in known):
         findings = (f for f in findings if f.rule != "writable-and-executable")
     return _finished(findings, module)
+
+
+def locator(objects: Sequence[CheckedObject], module: ModuleContext) -> Locate:
+    """Find source lines for explain_ld; the listing of an object is made when it is asked for."""
+    names = _relocations.ModuleNames({}, frozenset())
+    places = {
+        name: _relocations.ObjectPlaces(object_, module, names)
+        for object_ in objects
+        for name in (object_.source, object_.path)
+        if name is not None
+    }
+
+    def locate(file: str, section: str, offset: int) -> SourceLine | None:
+        return places[file].line_at(section, offset) if file in places else None
+
+    return locate
 
 
 _CAUSES_OF_TEXT_RELOCATIONS = frozenset(("absolute-address", "pointer-in-read-only"))

@@ -7,17 +7,17 @@ gets no correction, never a wrong one: the finding then shows the general form.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
-_LINE = re.compile(
-    r"\s*(?:[\w.$@?~#]+:\s*)?(?P<mnemonic>[a-z]\w*)\s+(?P<operands>\S.*?)\s*$", re.IGNORECASE
-)
-_REGISTER = re.compile(r"\b[re]?(?:ax|bx|cx|dx|si|di|bp|sp)\b|\br(?:8|9|1[0-5])d?\b", re.IGNORECASE)
+# Texts, compiled when they are first needed: most builds find nothing to correct.
+_LINE = r"\s*(?:[\w.$@?~#]+:\s*)?(?P<mnemonic>[a-z]\w*)\s+(?P<operands>\S.*?)\s*$"
+_REGISTER = r"\b[re]?(?:ax|bx|cx|dx|si|di|bp|sp)\b|\br(?:8|9|1[0-5])d?\b"
 _WORDS = frozenset(("ax", "bx", "cx", "dx", "si", "di", "bp", "sp"))
 _SIZE = r"(?:(?:strict|byte|word|dword|qword|oword|yword|zword)\s+)*"
-_MEMORY = re.compile(rf"(?P<size>{_SIZE})\[\s*(?P<inner>[^\[\]]+?)\s*\]$", re.IGNORECASE)
-_MODIFIER = re.compile(r"^(?:(?:rel|abs|byte|word|dword|qword)\s+)+", re.IGNORECASE)
-_GOT = re.compile(r"\s+wrt\s+\.\.got$", re.IGNORECASE)
+_MEMORY = rf"(?P<size>{_SIZE})\[\s*(?P<inner>[^\[\]]+?)\s*\]$"
+_MODIFIER = r"^(?:(?:rel|abs|byte|word|dword|qword)\s+)+"
+_GOT = r"\s+wrt\s+\.\.got$"
 _DIRECTIVES = frozenset(("db", "dw", "dd", "dq", "dt", "do", "dy", "dz", "times", "equ", "at"))
 
 
@@ -40,9 +40,13 @@ class Instruction(NamedTuple):
         return "r10" if re.search(r"\br11", str(self)) else "r11"
 
 
+Correction = Callable[[Instruction, bool], tuple[str, ...]]
+"""From (the line, whether its symbol is outside the module) to the lines in its place."""
+
+
 def parse(text: str) -> Instruction | None:
     """The instruction on a source line; None for anything else."""
-    match = _LINE.match(_without_comment(text))
+    match = re.match(_LINE, _without_comment(text), re.IGNORECASE)
     if match is None or match["mnemonic"].lower() in _DIRECTIVES:
         return None
     return Instruction(match["mnemonic"], _split(match["operands"]))
@@ -61,9 +65,9 @@ def absolute_address(line: Instruction, external: bool) -> tuple[str, ...]:
     if line.mnemonic.lower() != "mov" or len(line.operands) != 2:
         return ()
     register, value = line.operands
-    if not _REGISTER.fullmatch(register):
+    if not re.fullmatch(_REGISTER, register, re.IGNORECASE):
         return ()
-    memory = _MEMORY.match(value)
+    memory = re.match(_MEMORY, value, re.IGNORECASE)
     if memory:
         return _addressed(line, 1, memory["size"], _bare(memory["inner"]), external)
     return _address_into(_wide(register), _bare(value), external)
@@ -72,15 +76,16 @@ def absolute_address(line: Instruction, external: bool) -> tuple[str, ...]:
 def narrow_address(line: Instruction, external: bool) -> tuple[str, ...]:
     """For ``[symbol]``, ``[symbol + rcx*8]``, ``mov edi, symbol``, ``push symbol``."""
     for index, operand in enumerate(line.operands):
-        if memory := _MEMORY.match(operand):
+        if memory := re.match(_MEMORY, operand, re.IGNORECASE):
             inner = _bare(memory["inner"])
-            if _GOT.search(inner):
+            if re.search(_GOT, inner, re.IGNORECASE):
                 return ()
-            return _addressed(line, index, memory["size"], inner, external)
+            if not all(map(_is_register_or_number, re.split(r"\s*[+*-]\s*", inner))):
+                return _addressed(line, index, memory["size"], inner, external)
     value = _bare(line.operands[-1])
-    if _REGISTER.fullmatch(value) or _is_number(value):
+    if _is_register_or_number(value):
         return ()
-    if line.mnemonic.lower() == "mov" and _REGISTER.fullmatch(line.operands[0]):
+    if line.mnemonic.lower() == "mov" and re.fullmatch(_REGISTER, line.operands[0], re.IGNORECASE):
         return _address_into(_wide(line.operands[0]), value, external)
     load = _address_into(line.scratch, value, external)
     return (*load, line.replacing(len(line.operands) - 1, line.scratch)) if load else ()
@@ -89,7 +94,7 @@ def narrow_address(line: Instruction, external: bool) -> tuple[str, ...]:
 def external_data(line: Instruction, external: bool = True) -> tuple[str, ...]:
     """For ``lea rax, [rel symbol]`` and ``cmp dword [rel symbol], 5`` of another module's symbol."""
     for index, operand in enumerate(line.operands):
-        if memory := _MEMORY.match(operand):
+        if memory := re.match(_MEMORY, operand, re.IGNORECASE):
             inner = _bare(memory["inner"])
             if line.mnemonic.lower() == "lea":
                 return _address_into(line.operands[0], inner, external)
@@ -110,9 +115,9 @@ def external_call(line: Instruction, external: bool = True) -> tuple[str, ...]:
 def got_without_rel(line: Instruction, external: bool = True) -> tuple[str, ...]:
     """For ``mov rax, [symbol wrt ..got]`` and ``mov rax, symbol wrt ..got``."""
     for index, operand in enumerate(line.operands):
-        memory = _MEMORY.match(operand)
+        memory = re.match(_MEMORY, operand, re.IGNORECASE)
         inner = _bare(memory["inner"] if memory else operand)
-        if _GOT.search(inner) and not _REGISTER.search(inner):
+        if re.search(_GOT, inner, re.IGNORECASE) and not re.search(_REGISTER, inner, re.IGNORECASE):
             size = memory["size"] if memory else ""
             return (line.replacing(index, f"{size}[rel {inner}]"),)
     return ()
@@ -121,7 +126,7 @@ def got_without_rel(line: Instruction, external: bool = True) -> tuple[str, ...]
 def got_called(line: Instruction, external: bool = True) -> tuple[str, ...]:
     """For ``call symbol wrt ..got``."""
     target = line.operands[0]
-    if not _GOT.search(target):
+    if not re.search(_GOT, target, re.IGNORECASE):
         return ()
     return (f"{line.mnemonic} [rel {target}]",)
 
@@ -140,7 +145,7 @@ def _addressed(
 ) -> tuple[str, ...]:
     """``line`` with its memory operand ``[inner]`` reached without an absolute address."""
     terms = re.split(r"\s*\+\s*", inner)
-    registers = [term for term in terms if _REGISTER.search(term)]
+    registers = [term for term in terms if re.search(_REGISTER, term, re.IGNORECASE)]
     symbol = " + ".join(term for term in terms if term not in registers)
     if not symbol or any("-" in term for term in registers):
         return ()
@@ -165,15 +170,23 @@ def _symbol_and_offset(value: str) -> tuple[str, str]:
 
 def _bare(operand: str) -> str:
     """Without ``rel``, ``abs`` and sizes."""
-    return _MODIFIER.sub("", re.sub(r"^strict\s+", "", operand.strip(), flags=re.IGNORECASE))
+    return re.sub(
+        _MODIFIER,
+        "",
+        re.sub(r"^strict\s+", "", operand.strip(), flags=re.IGNORECASE),
+        flags=re.IGNORECASE,
+    )
 
 
-def _is_number(value: str) -> bool:
-    return re.fullmatch(r"-?(?:0x)?[0-9][0-9a-f_]*[hbo]?", value, re.IGNORECASE) is not None
+def _is_register_or_number(term: str) -> bool:
+    number = re.fullmatch(r"-?(?:0x)?[0-9][0-9a-f_]*[hbo]?", term, re.IGNORECASE)
+    return bool(number or re.fullmatch(_REGISTER, term, re.IGNORECASE))
 
 
 def _is_wide(operand: str) -> bool:
-    return bool(_REGISTER.fullmatch(operand)) and _wide(operand) == operand.lower()
+    return (
+        bool(re.fullmatch(_REGISTER, operand, re.IGNORECASE)) and _wide(operand) == operand.lower()
+    )
 
 
 def _wide(register: str) -> str:

@@ -76,6 +76,10 @@ class _Frame:
     use: SourceLine | None
     """The outermost macro use this level is inside; None outside of macros."""
     last: tuple[int, str] = (0, "")
+    opened_at: int = 0
+    """For an include that has no row yet: the line of its %include."""
+    ahead: int = 0
+    """How many lines the numbers of the listing run ahead."""
 
 
 class Listing:
@@ -162,17 +166,23 @@ class Listing:
         while len(frames) <= level:
             frames.append(self._inner(frames[-1]))
         frame = frames[-1]
+        if frame.opened_at:
+            # nasm 2.15 counts on from the line of the %include, in its own messages as well.
+            frame.ahead = frame.opened_at if number == frame.opened_at + 1 else 0
+            frame.opened_at = 0
         frame.last = (number, text)
-        return frame.use or SourceLine(frame.file, number, text.strip(), direct=True)
+        return frame.use or SourceLine(frame.file, number - frame.ahead, text.strip(), direct=True)
 
     def _inner(self, outer: _Frame) -> _Frame:
         """The frame of what the last row of ``outer`` opened: a repetition, an include, a macro."""
         number, text = outer.last
         if outer.use is not None or text.lstrip().lower().startswith("%endrep"):
-            return _Frame(outer.file, outer.use)
+            return _Frame(outer.file, outer.use, ahead=outer.ahead)
         if include := _INCLUDE.match(text):
-            return _Frame(self._find(include[1]), None)
-        return _Frame(outer.file, SourceLine(outer.file, number, text.strip(), direct=False))
+            return _Frame(self._find(include[1]), None, opened_at=number)
+        return _Frame(
+            outer.file, SourceLine(outer.file, number - outer.ahead, text.strip(), direct=False)
+        )
 
     def _find(self, include: str) -> str:
         """The path of an include as the user would write it from where the build runs."""

@@ -11,12 +11,15 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ..elf import ABSOLUTE, RELOCATION_NAMES, Relocation, RelocationTable, Section, Symbol
 from . import corrections
 from .context import CheckedObject, ModuleContext
 from .findings import ERROR, WARNING, Finding
-from .listing import Listing, SourceLine
+
+if TYPE_CHECKING:
+    from .listing import Listing, SourceLine
 
 _NUMBERS = {name.removeprefix("R_X86_64_"): number for number, name in RELOCATION_NAMES.items()}
 
@@ -155,6 +158,8 @@ class ObjectPlaces:
     def listing(self) -> Listing | None:
         if self.object.listing is None or self.object.source is None:
             return None
+        from .listing import Listing  # only needed when there is something to show
+
         text = self.object.listing()
         return Listing(text, self.object.source, self._module.include_dirs)
 
@@ -193,6 +198,18 @@ class ObjectPlaces:
     def section_line(self, name: str) -> SourceLine | None:
         """The line that opens section ``name``."""
         return None if self.listing is None else self.listing.section(name)
+
+    def line_at(self, section: str, offset: int) -> SourceLine | None:
+        """The line of the relocation or the label at an offset, as linkers name places."""
+        for table in self.object.facts.relocation_tables:
+            if table.section.name == section:
+                for relocation in table:
+                    if relocation.offset == offset:
+                        return self.place(table, relocation).line
+        for symbol in self.object.facts.globals:
+            if symbol.section == section and symbol.value == offset:
+                return self.label(symbol.name)
+        return None
 
     def is_branched_into(self, section: Section) -> bool:
         """Whether a call or jump leads to ``section``."""
@@ -291,7 +308,7 @@ def _branches_into_the_got(places: ObjectPlaces, table: RelocationTable) -> Iter
 
 def _ways(
     place: Place,
-    correction: Callable[[corrections.Instruction, bool], tuple[str, ...]],
+    correction: corrections.Correction,
     *general: str,
 ) -> tuple[str, ...]:
     """The corrected line, or the general form where the line cannot be rewritten."""

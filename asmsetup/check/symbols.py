@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ..elf import COMMON, Section, Symbol
 from .context import ModuleContext
 from .findings import ERROR, WARNING, Finding
-from .listing import SourceLine
 from .relocations import GOT_OR_PLT, ObjectPlaces
 
-_ENTRY_POINT = re.compile(r"(PyInitU?|PyModExportU?)_(\w+)")
+if TYPE_CHECKING:
+    from .listing import SourceLine
+
+_ENTRY_POINT = r"(PyInitU?|PyModExportU?)_(\w+)"
 
 _IN_GROUP = 0x200  # SHF_GROUP: the linker keeps one of several copies (C++ inline functions)
 
 # Sections that hold data by their name (the gABI's special sections, and gcc's variants).
-_DATA_SECTIONS = re.compile(
+_DATA_SECTIONS = (
     r"\.(l?(data|rodata|bss)|t(data|bss)|s(data|bss)|eh_frame|gcc_except_table|note|comment"
     r"|(preinit|init|fini)_array|ctors|dtors)(\..*)?$|\.note[.-].*$"
 )
-_CODE_NAMES = re.compile(r"\.?(text|txt|code|init|fini|plt)\b.*")
+_CODE_NAMES = r"\.?(text|txt|code|init|fini|plt)\b.*"
 
 
 def check_entry_point(objects: Sequence[ObjectPlaces], module: ModuleContext) -> Iterator[Finding]:
@@ -116,7 +118,7 @@ def _missing_entry_point(objects: Sequence[ObjectPlaces], module: ModuleContext)
             f"Python looks for `{wanted}' in {module.name} and finds only `{near}': the import fails",
             f"write:   {wanted}",
         )
-    if other := next((name for name in candidates if _ENTRY_POINT.fullmatch(name)), None):
+    if other := next((name for name in candidates if re.fullmatch(_ENTRY_POINT, name)), None):
         return _other_module(candidates[other], other, module)
     return Finding(
         "entry-point-missing",
@@ -136,9 +138,11 @@ def _misspelling(wanted: str, names: Sequence[str]) -> str | None:
     for name in names:
         if name.lower() == wanted.lower() or name == wanted.replace("_", "", 1):
             return name
+    import difflib  # slow to import, and only needed to explain an error
+
     module = wanted.partition("_")[2]
     for name in difflib.get_close_matches(wanted, names, n=5, cutoff=0.8):
-        found = _ENTRY_POINT.fullmatch(name)
+        found = re.fullmatch(_ENTRY_POINT, name)
         # A right prefix with another module's name is another mistake, if the name is another word.
         if found is None or difflib.SequenceMatcher(None, found[2], module).ratio() >= 0.7:
             return name
@@ -146,7 +150,7 @@ def _misspelling(wanted: str, names: Sequence[str]) -> str | None:
 
 
 def _other_module(places: ObjectPlaces, name: str, module: ModuleContext) -> Finding:
-    match = _ENTRY_POINT.fullmatch(name)
+    match = re.fullmatch(_ENTRY_POINT, name)
     other = match[2] if match else name
     package, dot, _ = module.name.rpartition(".")
     return _at(
@@ -227,26 +231,32 @@ def _code_in(places: ObjectPlaces, section: Section) -> tuple[str, SourceLine | 
     for symbol in facts.globals:
         if symbol.section_index == section.number and symbol.type == "func":
             # The entry point has a rule of its own.
-            is_entry = _ENTRY_POINT.fullmatch(symbol.name)
+            is_entry = re.fullmatch(_ENTRY_POINT, symbol.name)
             return None if is_entry else (f"`{symbol.name}' stands", places.label(symbol.name))
     for table in facts.relocation_tables:
         if table.section.number == section.number and any(t in GOT_OR_PLT for t, _ in table.kinds):
             instruction = next(r for r in table if r.type in GOT_OR_PLT)
             return "this instruction stands", places.place(table, instruction).line
-    if not _DATA_SECTIONS.match(section.name) and (
-        _CODE_NAMES.match(section.name)
-        or difflib.get_close_matches(section.name, [".text"], 1, 0.75)
+    if not re.match(_DATA_SECTIONS, section.name) and (
+        re.match(_CODE_NAMES, section.name)
+        or _looks_like(section.name, ".text")
         or places.is_branched_into(section)
     ):
         return "there is code", places.section_line(section.name)
     return None
 
 
+def _looks_like(name: str, known: str) -> bool:
+    import difflib  # slow to import, and few sections have a name of their own
+
+    return bool(difflib.get_close_matches(name, [known], 1, 0.75))
+
+
 def _code_not_executable(
     places: ObjectPlaces, section: Section, what: str, line: SourceLine | None
 ) -> Finding:
     what = f"{what} in {section.name}, which is not executable: "
-    if _DATA_SECTIONS.match(section.name):
+    if re.match(_DATA_SECTIONS, section.name):
         way = "put this line in front of the function:   section .text"
     else:
         way = f"write:   section {section.name} exec"

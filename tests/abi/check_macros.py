@@ -69,9 +69,7 @@ def check_calling_conventions():
 
 def check_tail_call():
     assert macros.tail("12") == 12
-    raises(
-        ValueError, "invalid literal for int() with base 10: 'x'", macros.tail, "x"
-    )
+    raises(ValueError, "invalid literal for int() with base 10: 'x'", macros.tail, "x")
 
 
 def check_loads():

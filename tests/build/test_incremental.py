@@ -163,14 +163,14 @@ def another_nasm() -> str:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda p: replace(p, options=replace(p.options, define=(("A", "1"),))),
-        lambda p: replace(p, options=replace(p.options, undefine=("A",))),
-        lambda p: replace(p, options=replace(p.options, args=("-O0",))),
-        lambda p: replace(p, options=replace(p.options, debug=True)),
-        lambda p: replace(p, settings=replace(p.settings, nasm_args=("-O0",))),
-        lambda p: replace(p, settings=replace(p.settings, nasm=another_nasm())),
+        lambda p: replace(p, options=p.options._replace(define=(("A", "1"),))),
+        lambda p: replace(p, options=p.options._replace(undefine=("A",))),
+        lambda p: replace(p, options=p.options._replace(args=("-O0",))),
+        lambda p: replace(p, options=p.options._replace(debug=True)),
+        lambda p: replace(p, settings=p.settings._replace(nasm_args=("-O0",))),
+        lambda p: replace(p, settings=p.settings._replace(nasm=another_nasm())),
         lambda p: replace(
-            p, options=replace(p.options, include_dirs=("late", *p.options.include_dirs))
+            p, options=p.options._replace(include_dirs=("late", *p.options.include_dirs))
         ),
     ],
 )
@@ -186,7 +186,7 @@ def test_the_version_of_python_counts_for_those_who_ask(project: Project) -> Non
     write("asks.asm", "%if PY_VERSION_HEX\n%endif\nsection .text\n ret\n")
     project.build(*SOURCES, "asks.asm")
     said: list[str] = []
-    other = replace(target.running(), version_hex=0x03FF00F0)
+    other = target.running()._replace(version_hex=0x03FF00F0)
     builder = Builder(project.settings, other, "build", Talk(said.append, said.append, ignore))
     objects = builder.plan(Recipe("m", (*SOURCES, "asks.asm"), project.options))
     builder.start(objects, vital=True)
@@ -230,7 +230,7 @@ def test_a_file_edited_while_nasm_runs_is_assembled_again(project: Project, tmp_
     launcher.write_text('#!/bin/sh\n"$@"\necho "; edited" >> plain.asm\n')
     launcher.chmod(0o755)
     append("plain.asm")
-    editing = replace(project, settings=replace(project.settings, launcher=(str(launcher),)))
+    editing = replace(project, settings=project.settings._replace(launcher=(str(launcher),)))
     assert editing.build("plain.asm") == ["plain.asm"]
     assert project.build("plain.asm") == ["plain.asm"]
     assert project.build("plain.asm") == []

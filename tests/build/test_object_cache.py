@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from asmsetup.config import Settings
 from asmsetup.nasm import AssemblerOptions
 
 PLAIN = '%include "a.inc"\nsection .text\n ret\n'
-NEXT_VERSION = replace(target.running(), version_hex=0x03FF00F0)
+NEXT_VERSION = target.running()._replace(version_hex=0x03FF00F0)
 
 
 def ignore(text: str) -> None:
@@ -196,13 +195,13 @@ def test_a_launcher_is_put_in_front_of_nasm(
     launcher.write_text('#!/bin/sh\necho "$@" >> "$1"\nshift\nexec "$@"\n')
     launcher.chmod(0o755)
     checkout("one")
-    settings = replace(Settings(), launcher=(str(launcher), "log"), cache=False)
+    settings = Settings()._replace(launcher=(str(launcher), "log"), cache=False)
     assert build(PLAIN, settings=settings) == "nasm"
     (line,) = Path("log").read_text().splitlines()
     assert "/nasm -f elf64 " in line
     # What is in front of it does not make another object.
     assert build(PLAIN) == "nasm"
-    assert build(PLAIN, settings=replace(settings, cache=True)) == "cached"
+    assert build(PLAIN, settings=settings._replace(cache=True)) == "cached"
 
 
 def test_a_launcher_that_does_not_run_nasm_is_named(
@@ -210,4 +209,4 @@ def test_a_launcher_that_does_not_run_nasm_is_named(
 ) -> None:
     checkout("one")
     with pytest.raises(Exception, match="left no object\n  the command in ASMSETUP_LAUNCHER"):
-        build(PLAIN, settings=replace(Settings(), launcher=("true",), cache=False))
+        build(PLAIN, settings=Settings()._replace(launcher=("true",), cache=False))

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -391,7 +390,7 @@ def test_the_cache_can_be_turned_off(tmp_path: Path, monkeypatch: pytest.MonkeyP
     Path("a.asm").write_text("")
     said: list[str] = []
     builder = Builder(
-        replace(Settings(), cache=False),
+        Settings()._replace(cache=False),
         target.running(),
         "build",
         Talk(said.append, no_warning, ignore),

@@ -35,9 +35,7 @@ REPOSITORY = str(Path(__file__).parents[2])
         ("PyLong_From", (3, 12), False, None),
     ],
 )
-def test_exported(
-    name: str, version: Version, free_threaded: bool, expected: bool | None
-) -> None:
+def test_exported(name: str, version: Version, free_threaded: bool, expected: bool | None) -> None:
     assert cpython_abi.exported(name, version, free_threaded) is expected
 
 
@@ -102,7 +100,13 @@ def test_importing_it_imports_nothing_slow() -> None:
     code = "import asmsetup, sys; before = set(sys.modules); import asmsetup.cpython_abi; "
     code += "print(*sorted(set(sys.modules) - before))"
     run = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {REPOSITORY!r}); {code}"],
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            f"import sys; sys.path.insert(0, {REPOSITORY!r}); {code}",
+        ],
         check=True,
         capture_output=True,
         text=True,

@@ -115,3 +115,27 @@ def test_the_c_library_of_this_interpreter() -> None:
 
     assert {"libc.so.6", "libm.so.6"} <= named or any("musl" in name for name in named)
     assert all(elf.read(path).kind == "module" for path in linker.c_library_files())
+
+
+@pytest.mark.parametrize(
+    ("args", "libraries", "folders"),
+    [
+        ([], (), ()),
+        (["-lz", "-Llib"], ("z",), ("lib",)),
+        (["-Wl,-Llib", "-Wl,-lz"], ("z",), ("lib",)),
+        (["-l", "z", "-L", "lib", "--library=m", "--library-path=/opt"], ("z", "m"), ("lib", "/opt")),
+        # A word that is no file belongs to the option before it.
+        (["-z", "now", "-rpath", "/nowhere"], (), ()),
+    ],
+)  # fmt: skip
+def test_libraries_named_among_the_arguments(
+    args: list[str], libraries: tuple[str, ...], folders: tuple[str, ...]
+) -> None:
+    assert linker.named_libraries(args) == (libraries, folders, ())
+
+
+def test_files_named_among_the_arguments(tmp_path: Path) -> None:
+    archive = tmp_path / "libx.a"
+    archive.write_bytes(b"")
+
+    assert linker.named_libraries([str(archive), "@more"]).files == (str(archive), "@more")

@@ -1,0 +1,1 @@
+"""asmsetup measured against what else builds such a module: python -m bench."""

@@ -1,0 +1,236 @@
+"""Build the same projects with every tool, interleaved, and write what came out under docs/."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from asmsetup.cache import Cache
+from asmsetup.includes import Reader
+
+from . import figures, machine, projects, report, tools
+from .measure import Sample, measure
+from .projects import REPOSITORY, Project
+from .tools import Tool
+
+RIVALS = ("asmsetup", "meson-python", "scikit-build-core")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run of one tool in one situation."""
+
+    project: str
+    situation: str
+    tool: str
+    build: Sample
+    tag: Sample | None
+    """auditwheel, where the tool does not bring the wheel to manylinux itself."""
+    rebuilt: int
+    """Objects that were made."""
+    expected: int | None
+    """How many had to be made; None when all."""
+    assembled: int | None
+    """How many of them the cache did not have; None for the tools that have no cache."""
+
+
+class Bench:
+    """The folders of one run of the benchmark."""
+
+    def __init__(self, work: Path, store: Path) -> None:
+        self.work = work
+        self.store = store
+        self.cache = work / "cache"
+        self.log = work / "log"
+        self.edits = 0
+        self.results: list[Result] = []
+
+    def run(
+        self, project: Project, situation: str, tool: Tool, name: str, expected: int | None = None
+    ) -> Result:
+        """Build once, as the project lies there."""
+        folder = self.work / name
+        output = self.work / "wheels"
+        shutil.rmtree(output, ignore_errors=True)
+        env = tools.environment(tool, self.cache)
+        before = time.time_ns()
+        misses = self._misses()
+        build = measure(tool.build(output), folder, env, self.log)
+        rebuilt = sum(path.stat().st_mtime_ns > before for path in tools.objects(folder))
+        tag = None
+        if not tool.tags_itself:
+            (wheel,) = output.glob("*.whl")
+            tag = measure(tool.tag(wheel, output / "tagged"), folder, env, self.log)
+        assembled = self._misses() - misses if tool.name == "asmsetup" else None
+        result = Result(
+            project.name, situation, tool.name, build, tag, rebuilt, expected, assembled
+        )
+        self._keep(result)
+        return result
+
+    def run_bare(self, project: Project, name: str) -> None:
+        """Do the same with nothing but NASM, the compiler, the linker and make."""
+        folder = self.work / name
+        shutil.rmtree(folder / "bare", ignore_errors=True)
+        command = tools.bare(project, folder)
+        build = measure(command, folder, dict(os.environ), self.log)
+        rebuilt = sum(1 for _ in tools.objects(folder))
+        self._keep(Result(project.name, "cold", "bare tools", build, None, rebuilt, None, None))
+
+    def _misses(self) -> int:
+        return Cache(str(self.cache), 0, print).statistics().misses
+
+    def _keep(self, result: Result) -> None:
+        self.results.append(result)
+        wall = result.build.wall + (result.tag.wall if result.tag else 0)
+        print(
+            f"{result.project:12} {result.situation:24} {result.tool:18} {wall:7.2f} s"
+            f"  {result.rebuilt} objects",
+            file=sys.stderr,
+        )
+
+    def incremental(self, project: Project, rivals: list[Tool], runs: int) -> None:
+        """Measure a project cold and after each kind of change, the tools taking turns."""
+        for number in range(runs):
+            for tool in _turns(rivals, number):
+                self._situations(project, tool)
+            name = f"{project.name}-bare"
+            project.write(self.work / name, "asmsetup")
+            self.run_bare(project, name)
+
+    def _situations(self, project: Project, tool: Tool) -> None:
+        name = f"{project.name}-{tool.name}"
+        folder = self.work / name
+        if tool.name == "asmsetup":
+            shutil.rmtree(self.cache, ignore_errors=True)
+        project.write(folder, tool.name)
+        self.run(project, "cold", tool, name)
+        self.run(project, "nothing changed", tool, name, 0)
+        for situation, edited in (
+            ("one source changed", project.edited),
+            ("one include changed", project.edited_include),
+        ):
+            self.edits += 1
+            projects.edit(folder, edited, self.edits)
+            self.run(project, situation, tool, name, _concerned(project, folder, edited))
+        self.edits += 1
+        changed = replace(project, define=(*project.define, f"BENCH={self.edits}"))
+        changed.write_build_files(folder, tool.name)
+        self.run(changed, "flags changed", tool, name)
+
+    def cached(self, project: Project, tool: Tool, second: Tool | None, runs: int) -> None:
+        """Measure clean builds with a warm cache, for the same Python and for another one."""
+        for number in range(runs):
+            name = f"{project.name}-cached-{number}"
+            shutil.rmtree(self.cache, ignore_errors=True)
+            project.write(self.work / name, tool.name)
+            self.run(project, "cold, cached run", tool, name)
+            # Another folder, as pip and a CI's next run have it.
+            for situation, python in (("warm cache", tool), ("second Python", second)):
+                if python is not None:
+                    again = f"{name}-{python.python.parent.parent.name}"
+                    project.write(self.work / again, tool.name)
+                    self.run(project, situation, python, again)
+                    shutil.rmtree(self.work / again)
+
+
+def _turns(rivals: list[Tool], number: int) -> Iterator[Tool]:
+    """Yield every tool once, each time another one first."""
+    start = number % len(rivals)
+    yield from (*rivals[start:], *rivals[:start])
+
+
+def _concerned(project: Project, folder: Path, edited: str) -> int:
+    """Return how many objects an edit concerns: the sources that name the file."""
+    here = Path.cwd()
+    os.chdir(folder)
+    try:
+        reader = Reader()
+        search = [*project.include_dirs]
+        closures = (
+            reader.closure(source, [str(Path(source).parent), *search])
+            for source in projects.sources(project)
+        )
+        return sum(any(Path(path) == Path(edited) for path in found.files) for found in closures)
+    finally:
+        os.chdir(here)
+
+
+def small(bench: Bench, rivals: list[Tool], in_c: Tool, runs: int) -> None:
+    """Measure sayit, whose build is nearly all overhead."""
+    assembly, c = projects.sayit(), projects.sayit_in_c()
+    for number in range(runs):
+        for tool in _turns([*rivals, in_c], number):
+            project = c if tool is in_c else assembly
+            name = f"sayit-{tool.name}"
+            if tool.name == "asmsetup":
+                shutil.rmtree(bench.cache, ignore_errors=True)
+            project.write(bench.work / name, tool.name)
+            bench.run(project, "cold", tool, name)
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--runs", type=int, default=5, help="runs of each situation")
+    parser.add_argument(
+        "--only", action="append", help="sayit, isal, 10, 100 or 1000; may be given again"
+    )
+    parser.add_argument("--second-python", help="another CPython, for the warm cache")
+    parser.add_argument("--output", type=Path, default=REPOSITORY / "docs")
+    options = parser.parse_args()
+    wanted = options.only or ["sayit", "10", "100", "isal", "1000"]
+    store = (
+        Path(os.environ.get("ASMSETUP_TEST_CACHE") or REPOSITORY / ".cache").absolute() / "bench"
+    )
+    store.mkdir(parents=True, exist_ok=True)
+    rivals = [tools.tool(name, store) for name in RIVALS]
+    second = tools.tool("asmsetup", store, options.second_python) if options.second_python else None
+    in_c = tools.tool("setuptools", store)
+    with tempfile.TemporaryDirectory(prefix="asmsetup-bench-") as work:
+        bench = Bench(Path(work), store)
+        measured: dict[str, dict[str, float]] = {}
+        if "sayit" in wanted:
+            small(bench, rivals, in_c, options.runs + 2)
+            measured = figures.measured(bench.work, rivals[0], in_c)
+            _write(options.output, bench, measured)
+        for name, runs, project in _projects(wanted, options.runs, store):
+            bench.incremental(project, rivals, runs)
+            if name in ("isal", "1000"):
+                bench.cached(project, rivals[0], second, min(runs, 2))
+            # After each project: a run that is cut short has not been for nothing.
+            _write(options.output, bench, measured)
+
+
+def _write(output: Path, bench: Bench, measured: dict[str, dict[str, float]]) -> None:
+    data = {
+        "version": 1,
+        "machine": machine.described(),
+        "results": [asdict(result) for result in bench.results],
+        "figures": measured,
+    }
+    report.write(output, json.loads(json.dumps(data)))
+
+
+def _projects(wanted: list[str], runs: int, store: Path) -> Iterator[tuple[str, int, Project]]:
+    makers: list[tuple[str, int, Callable[[], Project]]] = [
+        ("10", runs, lambda: projects.generated(10)),
+        ("100", runs, lambda: projects.generated(100)),
+        ("isal", runs, lambda: projects.isal(tools.isal_sdist(store))),
+        ("1000", max(1, runs // 3), lambda: projects.generated(1000)),
+    ]
+    for name, times, make in makers:
+        if name in wanted:
+            yield name, times, make()
+
+
+if __name__ == "__main__":
+    main()
