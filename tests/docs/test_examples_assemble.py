@@ -12,9 +12,13 @@ from tests.abi.assembling import INTERPRETERS, build, python
 from tests.interpreters import REPOSITORY
 
 SOURCES = {
-    f"{page.relative_to(REPOSITORY)}:{page.read_text()[: block.start()].count(chr(10)) + 2}": block[1]
+    f"{page.relative_to(REPOSITORY)}:{page.read_text()[: block.start()].count(chr(10)) + 2}": block[
+        1
+    ]
     for page in sorted((REPOSITORY / "docs").rglob("*.md"))
-    for block in re.finditer(r'```nasm\n(%include "python\.inc".*?)```', page.read_text(), re.DOTALL)
+    for block in re.finditer(
+        r'```nasm\n(%include "python\.inc".*?)```', page.read_text(), re.DOTALL
+    )
 }
 RUNNING = INTERPRETERS["{}.{}".format(*sys.version_info[:2])]
 
