@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from . import check, cpython_abi, elf, linker
 from .check import CheckedObject, Finding, ModuleContext
-from .check.explain import explain_ld, explain_nasm
 from .linker import ModuleFile
 from .nasm import ObjectFile
 from .target import Target
@@ -45,6 +44,8 @@ class Inspector:
 
     def explained(self, module: ModuleFile, said: str) -> str:
         """Return what ld said of a module, with source lines and hints."""
+        from .check.explain import explain_ld  # only needed when a tool complains
+
         return explain_ld(said, check.locator(self._checked(module), self._context(module)))
 
     def c_library(self, module: ModuleFile) -> list[str]:
@@ -87,6 +88,8 @@ class Inspector:
 
 def explained(said: str) -> str:
     """Return what NASM said, with source lines and hints."""
+    from .check.explain import explain_nasm  # only needed when a tool complains
+
     return explain_nasm(said, _source_lines)
 
 

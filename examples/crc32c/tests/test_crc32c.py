@@ -69,7 +69,11 @@ def test_any_buffer():
         ((b"", -1), OverflowError, "can't convert negative value to unsigned int"),
         ((b"", 1 << 32), OverflowError, "value does not fit into 32 bits"),
         ((b"", 1 << 64), OverflowError, "Python int too large to convert to C unsigned long"),
-        ((memoryview(b"abcd")[::2],), BufferError, "memoryview: underlying buffer is not C-contiguous"),
+        (
+            (memoryview(b"abcd")[::2],),
+            BufferError,
+            "memoryview: underlying buffer is not C-contiguous",
+        ),
     ],
 )
 def test_errors(arguments, error, message):

@@ -19,7 +19,7 @@ def test_small_integers_are_exact(size):
     numbers = random.Random(size)
     a = doubles(numbers.randrange(-1000, 1000) for _ in range(size))
     b = doubles(numbers.randrange(-1000, 1000) for _ in range(size))
-    assert dot(a, b) == sum(x * y for x, y in zip(a, b))
+    assert dot(a, b) == sum(x * y for x, y in zip(a, b, strict=True))
 
 
 def test_any_buffer_of_doubles():
@@ -37,9 +37,17 @@ def test_not_a_number():
         ((), TypeError, "dot() takes 2 arguments (0 given)"),
         ((doubles([1]), doubles([1, 2])), ValueError, "1 numbers and 2"),
         ((b"12345678", doubles([1])), TypeError, "need a buffer of doubles ('d'), not of 'B'"),
-        ((doubles([1]), array.array("f", [1])), TypeError, "need a buffer of doubles ('d'), not of 'f'"),
+        (
+            (doubles([1]), array.array("f", [1])),
+            TypeError,
+            "need a buffer of doubles ('d'), not of 'f'",
+        ),
         ((doubles([1]), 1), TypeError, "a bytes-like object is required, not 'int'"),
-        ((memoryview(doubles([1, 2, 3]))[::2], doubles([1, 2])), BufferError, "memoryview: underlying buffer is not C-contiguous"),
+        (
+            (memoryview(doubles([1, 2, 3]))[::2], doubles([1, 2])),
+            BufferError,
+            "memoryview: underlying buffer is not C-contiguous",
+        ),
     ],
 )
 def test_errors(arguments, error, message):
