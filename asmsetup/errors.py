@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 
 class AsmsetupError(Exception):
     """A build cannot go on, and the reason is the user's to mend.
@@ -29,6 +31,15 @@ class ConfigError(AsmsetupError):
 
 class ToolError(AsmsetupError):
     """nasm or ld is missing, too old, or cannot be run."""
+
+    @classmethod
+    def not_found(cls, tool: str, wanted: str, *ways_out: str) -> ToolError:
+        """Return the error for a ``tool`` that was looked for under the name ``wanted``."""
+        if os.path.dirname(wanted):
+            where = f"{wanted} is not a program that can be run"
+        else:
+            where = f"no {wanted} on PATH ({os.environ.get('PATH', '')})"
+        return cls(f"cannot find {tool}: {where}", *ways_out)
 
 
 class SourceError(AsmsetupError):

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from . import check, cpython_abi, elf, linker
 from .check import CheckedObject, Finding, ModuleContext
-from .check.explain import explain_ld, explain_nasm
 from .linker import ModuleFile
 from .nasm import ObjectFile
 from .target import Target
@@ -45,13 +44,16 @@ class Inspector:
 
     def explained(self, module: ModuleFile, said: str) -> str:
         """Return what ld said of a module, with source lines and hints."""
+        from .check.explain import explain_ld  # only needed when a tool complains
+
         return explain_ld(said, check.locator(self._checked(module), self._context(module)))
 
     def c_library(self, module: ModuleFile) -> list[str]:
         """Return the C library's files if a name the objects leave open is not CPython's."""
         facts = [self._read(made.path) for made in module.assembled]
         undefined = {symbol.name for each in facts for symbol in each.undefined}
-        if not module.extra_objects and all(name.startswith(("Py", "_Py")) for name in undefined):
+        others = module.extra_objects or linker.named_libraries(module.options.args).files
+        if not others and all(name.startswith(("Py", "_Py")) for name in undefined):
             return []
         return list(linker.c_library_files())
 
@@ -86,6 +88,8 @@ class Inspector:
 
 def explained(said: str) -> str:
     """Return what NASM said, with source lines and hints."""
+    from .check.explain import explain_nasm  # only needed when a tool complains
+
     return explain_nasm(said, _source_lines)
 
 

@@ -81,9 +81,7 @@ def find(name: str | None) -> str:
     wanted = name or "ld"
     path = shutil.which(wanted)
     if path is None:
-        raise ToolError(
-            f"cannot find the linker: no {wanted} on PATH ({os.environ.get('PATH', '')})", *_INSTALL
-        )
+        raise ToolError.not_found("the linker", wanted, *_INSTALL)
     return path
 
 
@@ -131,7 +129,9 @@ def _as_needed(files: Sequence[str]) -> tuple[str, ...]:
         return ()
     # The C library needs the dynamic loader beside it; ld looks for it when told where.
     folder = os.path.dirname(files[0])
-    return ("-rpath-link", folder, "--as-needed", *files)
+    # Named and not spelt out: musl's file has no SONAME, and its path would become the name needed.
+    named = (f"-l:{os.path.basename(file)}" for file in files)
+    return ("-rpath-link", folder, f"-L{folder}", "--as-needed", *named)
 
 
 def driver_flags(script: str, *, debug: bool) -> list[str]:
@@ -162,6 +162,7 @@ class NamedLibraries(NamedTuple):
     libraries: tuple[str, ...]
     folders: tuple[str, ...]
     files: tuple[str, ...]
+    """And definitions on the command line: each may define any name."""
 
 
 def named_libraries(args: Sequence[str]) -> NamedLibraries:
@@ -177,7 +178,7 @@ def named_libraries(args: Sequence[str]) -> NamedLibraries:
             libraries.append(word.removeprefix("--library=").removeprefix("-l"))
         elif word.startswith(("-L", "--library-path=")):
             folders.append(word.removeprefix("--library-path=").removeprefix("-L"))
-        elif word.startswith("@") or (not word.startswith("-") and os.path.isfile(word)):
+        elif os.path.isfile(word) or word.lstrip("-").startswith(("@", "defsym", "just-symbols")):
             files.append(word)
     return NamedLibraries(tuple(libraries), tuple(folders), tuple(files))
 
@@ -197,7 +198,8 @@ def c_library_files() -> tuple[str, ...]:
 
 
 def _is_c_library(name: str) -> bool:
-    return name.startswith(("libc.so.", "libc-2.", "ld-musl-", "libc.musl-"))
+    # musl is libc.so where a distribution keeps it beside glibc, and its own loader elsewhere.
+    return name == "libc.so" or name.startswith(("libc.so.", "libc-2.", "ld-musl-", "libc.musl-"))
 
 
 def _with_siblings(path: str) -> Iterator[str]:

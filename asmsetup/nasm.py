@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from .errors import AssembleError, ToolError
@@ -22,6 +22,8 @@ _INSTALL = (
     "Arch:             pacman -S nasm",
     "elsewhere, or another one: set NASM=/path/to/nasm, or nasm in [tool.asmsetup]",
 )
+
+_FILE_NOT_FOUND = r"unable to (open include file|open file|get length of file) `"
 
 Macro = tuple[str, str | None]
 """A macro to define before the source: its name and its value, None for none."""
@@ -62,7 +64,7 @@ def find(name: str | None) -> Nasm:
     wanted = name or "nasm"
     path = shutil.which(wanted)
     if path is None:
-        raise ToolError(f"cannot find {_described(wanted)}", *_INSTALL)
+        raise ToolError.not_found("nasm", wanted, *_INSTALL)
     banner = _banner(path)
     match = re.match(r"NASM version (\d+)\.(\d+)(?:\.(\d+))?", banner)
     if match is None:
@@ -73,12 +75,6 @@ def find(name: str | None) -> Nasm:
             f"{path} is NASM {match[1]}.{match[2]}, and asmsetup needs 2.15 or newer", *_INSTALL
         )
     return Nasm(path, version, banner)
-
-
-def _described(wanted: str) -> str:
-    if os.path.dirname(wanted):
-        return f"nasm: {wanted} is not a program that can be run"
-    return f"nasm: no {wanted} on PATH ({os.environ.get('PATH', '')})"
 
 
 def _banner(path: str) -> str:
@@ -158,5 +154,13 @@ def assemble(command: Sequence[str], source: str) -> str:
     if done.returncode < 0:
         raise AssembleError(f"{source}: nasm was killed by signal {-done.returncode}", said)
     if done.returncode:
-        raise AssembleError(said or f"{source}: nasm failed with exit code {done.returncode}")
+        what = said or f"{source}: nasm failed with exit code {done.returncode}"
+        raise AssembleError(what, *_looked_for(said, command))
     return said
+
+
+def _looked_for(said: str, command: Sequence[str]) -> Iterator[str]:
+    """Yield where NASM has looked for files, if it says that it found one nowhere."""
+    if re.search(_FILE_NOT_FOUND, said):
+        folders = (word[2:] for word in command if word.startswith("-I"))
+        yield f"looked for in: {', '.join(dict.fromkeys((os.curdir, *folders)))}"

@@ -36,9 +36,9 @@ def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(
         REPOSITORY / "asmsetup", tree / "asmsetup", ignore=shutil.ignore_patterns("__pycache__")
     )
-    python = virtual_environment(_MAIN, _INSTALLED[_MAIN])
+    # asmsetup itself asks for a newer setuptools than it works with: the one beside pytest.
     run(
-        *(python.path, "-m", "pip", "-q", "wheel", "--no-deps", "--no-build-isolation"),
+        *(sys.executable, "-m", "pip", "-q", "wheel", "--no-deps", "--no-build-isolation"),
         *("--wheel-dir", folder, tree),
         cwd=folder,
         env=environment(),

@@ -32,6 +32,8 @@ CONSTANT_NAME = re.compile(
     r"(?:Py|PY|METH_|T_[A-Z]|CO_|SSTATE_|_Py_T_|_Py_\w*IMMORTAL|_Py_REF_|_PyLong_"
     r"|READONLY$|READ_RESTRICTED$|RESTRICTED$|WRITE_RESTRICTED$|NULL$|WAIT_LOCK$|NOWAIT_LOCK$)"
 )
+# These say which ABI is meant; python.inc has them from its user.
+TARGET_MACROS = {"Py_LIMITED_API", "Py_TARGET_ABI3T", "Py_GIL_DISABLED", "Py_DEBUG", "Py_REF_DEBUG"}
 # For programs that embed Python; and a debug build has one member more.
 FOR_EMBEDDING = ("PyConfig", "PyPreConfig")
 # Differ from one machine or patch release to the next, so no part of an ABI.
@@ -252,7 +254,7 @@ def object_macros(compiler: Compiler, headers: str) -> dict[str, str]:
     }
     text = compiler.preprocess("-dM", source=headers)
     macros = dict(re.findall(r"^#define (\w+) (.+)$", text, re.MULTILINE))
-    return {name: body for name, body in macros.items() if name not in machine}
+    return {name: body for name, body in macros.items() if name not in machine | TARGET_MACROS}
 
 
 def evaluate(compiler: Compiler, headers: str, names: list[str]) -> dict[str, int]:
@@ -307,7 +309,7 @@ def read_symbols(
     if free_threaded and not interpreter.free_threaded:
         exported = guess_free_threaded_exports(interpreter, exported, declared, headers)
     for name, kind in exported.items():
-        if re.match(r"_?Py(?!Init_)", name):
+        if re.match(r"_?Py(?!Init_)|PY_", name):
             (abi.data if kind == "STT_OBJECT" else abi.functions).add(name)
             if name in declared and name.startswith("Py"):
                 abi.public.add(name)

@@ -309,23 +309,35 @@ def widths_of(abi: Abi) -> Defines:
 # What a target lacks, and the sentence that says so.
 
 
-def reason_absent(
-    name: str, target: Target, having: Iterable[str], since: Mapping[str, Version]
-) -> str:
-    """Why `target` lacks `name`, which the full targets called `having` have."""
+def absence(name: str, target: Target, having: Iterable[str], since: Mapping[str, Version]) -> str:
+    """The definition of `name` for a `target` that lacks it, while those called `having` have it.
+
+    It is a macro of DIRECTIVES, which makes an undefined symbol of the name and the
+    reason; nasm prints that at the user's line. In `%??` NASM has the name itself.
+    """
     if target.is_limited:
+        limited = [version_of(one) for one in having if one in LIMITED_FACTS]
         if name in since:
-            return "is_in_the_limited_API_since_{}.{}".format(*since[name])
+            return because("since", since[name])
         if struct_of(name).removesuffix("_size") in OPEN_STRUCTS and target.file == UNIVERSAL:
-            return "is_not_the_same_in_every_Python"
-        return "is_not_in_the_limited_API"
+            return because("varies")
+        if limited and min(limited) > version_of(target.name):
+            return because("since", min(limited))
+        return because("outside")
     version, threaded = version_of(target.name), target.name.endswith("t")
-    alike = sorted(version_of(one) for one in having if one.endswith("t") == threaded)
+    full = [one for one in having if one in FULL_TARGETS]
+    alike = sorted(version_of(one) for one in full if one.endswith("t") == threaded)
     if not alike:
-        return "is_not_in_free_threaded_Python" if threaded else "is_in_free_threaded_Python_only"
+        return because("not_threaded" if threaded else "threaded_only")
     if alike[0] > version:
-        return "is_new_in_Python_{}.{}".format(*alike[0])
-    return "was_last_in_Python_{}.{}".format(*alike[-1])
+        return because("new", alike[0])
+    return because("last", alike[-1])
+
+
+def because(reason: str, version: Version | None = None) -> str:
+    return (
+        f"_py_{reason}(%??)" if version is None else f"_py_{reason}(%??,{version[0]}.{version[1]})"
+    )
 
 
 def absences(
@@ -333,21 +345,14 @@ def absences(
     targets: Mapping[str, Target],
     since: Mapping[str, Version],
 ) -> dict[str, Defines]:
-    """By target: each name that another target has, defined as an error.
-
-    `%??` is the name; nasm prints the symbol it becomes, which is not defined, at the
-    user's line. `_py_absent` puts it into parentheses, which EXTERN does not accept
-    either, and lets PyHas in call.inc have the bare name.
-    """
+    """By target: each name that another target has, defined as an error."""
     having: dict[str, list[str]] = {}
     for target in targets.values():
         for name in tables[target.file]:
-            having.setdefault(name, [])
-            if not target.is_limited:
-                having[name].append(target.name)
+            having.setdefault(name, []).append(target.name)
     return {
         file: {
-            name: f"_py_absent(%??%+__{reason_absent(name, target, having[name], since)}, %??)"
+            name: absence(name, target, having[name], since)
             for name in sorted(having.keys() - set(tables[file]))
         }
         for file, target in targets.items()
@@ -356,11 +361,25 @@ def absences(
 
 # NASM's own ISTRUC and EXTERN, made to understand what is declared here.
 DIRECTIVES = """\
+; What a name that is absent is defined as: a symbol that is not defined and says why.
+; PyHas in call.inc makes it the bare name for a while.
+%define _py_absent(words, name) (words)
+%define _py_new(name, version) _py_absent(name%+__is_new_in_Python_%+version, name)
+%define _py_last(name, version) _py_absent(name%+__was_last_in_Python_%+version, name)
+%define _py_since(name, version) _py_absent(name%+__is_in_the_limited_API_since_%+version, name)
+%define _py_outside(name) _py_absent(name%+__is_not_in_the_limited_API, name)
+%define _py_varies(name) _py_absent(name%+__is_not_the_same_in_every_Python, name)
+%define _py_threaded_only(name) _py_absent(name%+__is_in_free_threaded_Python_only, name)
+%define _py_not_threaded(name) _py_absent(name%+__is_not_in_free_threaded_Python, name)
+
 ; AT and IEND ask for labels of the struct's name, which only a STRUC makes. A struct
 ; declared here gets one when it is first used; others are none of our business.
 %unimacro istruc 1
 %imacro istruc 1.nolist
     %ifdef %1_size
+        %ifnnum %1_size
+            %fatal %1_size
+        %endif
         %ifndef PY__label_%1
             %define PY__label_%1
             %1 equ 0
@@ -435,6 +454,10 @@ def split(tables: Mapping[str, Defines], groups: Mapping[str, set[str]]) -> dict
     return result
 
 
+def choose(table: Defines, wanted: Callable[[str], bool]) -> Defines:
+    return {name: value for name, value in table.items() if wanted(name)}
+
+
 def render_defines(table: Defines) -> str:
     return "".join(f"%define {name} {value}\n" for name, value in table.items())
 
@@ -463,12 +486,17 @@ def render_all(facts: Mapping[str, Abi], since: Mapping[str, Version]) -> dict[s
     more = column(lambda target: target.more)
     names = column(lambda target: dict.fromkeys(target.names, ""))
     lacking = absences(defines, targets, since)
+    # A field matters when code is made, in the last pass; of a constant or a struct's
+    # size, directives of the earlier ones may ask (%if, ISTRUC).
+    early = {file: choose(table, lambda name: "." not in name) for file, table in lacking.items()}
+    late = {file: choose(table, lambda name: "." in name) for file, table in lacking.items()}
+    no_symbol = absences(names, targets, since)
     folders = {
-        "layout": split({file: defines[file] | lacking[file] for file in targets}, groups),
+        "layout": split({file: defines[file] | early[file] for file in targets}, groups),
         "more": split(more, groups),
         "widths": split(column(lambda target: target.widths), groups),
         "symbols": split(names, groups),
-        "absent": split(absences(names, targets, since), groups),
+        "absent": split({file: late[file] | no_symbol[file] for file in targets}, groups),
     }
     files = {}
     for folder, tables in folders.items():
@@ -532,11 +560,11 @@ def select(targets: Mapping[str, Target], suffix: str) -> str:
     def chain(macro: str, kind: str, refusal: str) -> str:
         chosen = [target for file, target in targets.items() if re.fullmatch(kind, file)]
         lowest = version_hex(version_of(chosen[0].name))
-        text = f"%if {macro} < {lowest}\n%fatal \"{refusal}\"\n"
+        text = f'%if {macro} < {lowest}\n%fatal "{refusal}"\n'
         for target in chosen:
             version = version_of(target.name)
             text += f"%elif {macro} < {version_hex((version[0], version[1] + 1))}\n{one(target)}"
-        return f"{text}%else\n%fatal \"{refusal}\"\n%endif\n"
+        return f'{text}%else\n%fatal "{refusal}"\n%endif\n'
 
     known = "python.inc knows CPython 3.10 to 3.15, free-threaded since 3.13: see PY_VERSION_HEX"
     known_limited = (

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -67,11 +68,35 @@ def facts_of(interpreter: Interpreter) -> Files:
             facts[f"{own}t"] = abi_probe.probe(interpreter, True, None)
         if version >= (3, 15):
             facts[f"{own}t-limited"] = abi_probe.probe(interpreter, True, version)
-    files = {facts_path(name): abi_tables.dump(abi) for name, abi in facts.items()}
+    files = {facts_path(name): settle(name, abi) for name, abi in facts.items()}
     stable_list = stable_list_of(interpreter)
     if stable_list.is_file() and not interpreter.free_threaded:
         files |= stable_names(own, stable_list)
     return files
+
+
+def settle(name: str, fresh: Abi) -> str:
+    """The facts to keep: those of another patch release, where this one only adds names.
+
+    So the tables do not depend on which patch release somebody has, and promise no
+    name that the first of them lacks.
+    """
+    text = read(facts_path(name))
+    known = abi_tables.load(text)
+    exported = fresh.functions | fresh.data if "limited" not in name else fresh.public
+    is_addition = (
+        known.public <= exported
+        and replace(
+            fresh,
+            release=known.release,
+            functions=known.functions,
+            data=known.data,
+            public=known.public,
+            debug_only=known.debug_only,
+        )
+        == known
+    )
+    return text if known.release != fresh.release and is_addition else abi_tables.dump(fresh)
 
 
 def stable_list_of(interpreter: Interpreter) -> Path:

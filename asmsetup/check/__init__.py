@@ -11,6 +11,7 @@ a stable rule name, which docs/errors.md explains.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ..elf import ElfFacts
 from . import module as _module
@@ -18,10 +19,12 @@ from . import names as _names
 from . import relocations as _relocations
 from . import symbols as _symbols
 from .context import CheckedObject, ModuleContext
-from .explain import Locate
 from .findings import Finding, report, strictly, tidy
-from .listing import SourceLine
 from .providers import Providers
+
+if TYPE_CHECKING:
+    from .explain import Locate
+    from .listing import SourceLine
 
 __all__ = [
     "CheckedObject",

@@ -60,4 +60,7 @@ class ModuleContext(NamedTuple):
     @property
     def promised(self) -> Version | None:
         """The lowest Python that the module must import in beside its own, if one is promised."""
-        return self.limited_api or (OLDEST_PYTHON if self.universal else None)
+        if self.limited_api is not None:
+            # Which names older ones have is not known, and asmsetup builds for none of them.
+            return max(self.limited_api, OLDEST_PYTHON)
+        return OLDEST_PYTHON if self.universal else None

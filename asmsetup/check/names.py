@@ -136,7 +136,7 @@ def _not_exported(name: str, module: ModuleContext, abi: PythonAbi) -> Verdict:
 
 def _outside_stable_abi(name: str, promised: Version, abi: PythonAbi) -> Verdict | None:
     since = abi.stable_since(name)
-    if since is not None and since <= promised:
+    if since is not None and (since <= promised or _exported_until(since, name, promised, abi)):
         return None
     promise = f"this module promises to run on {_version(promised)} and everything later"
     if since is None:
@@ -155,6 +155,17 @@ def _outside_stable_abi(name: str, promised: Version, abi: PythonAbi) -> Verdict
             f'promise less:   limited-api = "{_version(since)}"   in [tool.asmsetup]',
             f"or make it optional:   extern {name}:weak   and test that its table entry is not 0",
         ),
+    )
+
+
+def _exported_until(since: Version, name: str, promised: Version, abi: PythonAbi) -> bool:
+    """Whether the versions before the promise of the stable ABI had the name all the same.
+
+    So it is with PyObject_GetBuffer and PyBuffer_Release, in 3.10: public, and stable since 3.11.
+    """
+    before = [version for version in abi.VERSIONS if promised <= version < since]
+    return promised >= abi.VERSIONS[0] and all(
+        abi.exported(name, version, False) for version in before
     )
 
 

@@ -132,7 +132,9 @@ class Place:
 
     @property
     def instruction(self) -> corrections.Instruction | None:
-        return None if self.line is None else corrections.parse(self.line.text)
+        if self.line is None or not self.line.direct:
+            return None
+        return corrections.parse(self.line.text)
 
     @property
     def written(self) -> str:

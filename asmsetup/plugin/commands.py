@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import sys
 import sysconfig
@@ -68,11 +69,13 @@ class BuildExt(Command):
     def get_ext_filename(self, fullname: str) -> str:
         """Return the module's path below the build folder; see setuptools.
 
-        A universal module goes by the one name that all Pythons look for.
+        A universal module goes by the one name that all Pythons look for, one for the
+        stable ABI by the one that all since its lowest version look for.
         """
         path: str = super().get_ext_filename(fullname)
         if not is_universal():
-            return path
+            # Python 3.15 would have the platform in it, and older ones not look for that.
+            return re.sub(r"[.](abi3t?)-[^./]+[.]so$", r".\1.so", path)
         return os.path.join(os.path.dirname(path), os.path.basename(path).split(".", 1)[0] + ".so")
 
     def get_source_files(self) -> list[str]:

@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """Times the calls of every way in one process, interleaved; prints nanoseconds as JSON.
 
 Run by bench/typed_calls.py in each interpreter, in the folder with the built modules. Only the

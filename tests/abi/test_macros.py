@@ -26,7 +26,7 @@ CHECKS = Path(__file__).with_name("check_macros.py")
 NAMES = re.findall(r"^def (check_\w+)", CHECKS.read_text(), re.MULTILINE)
 
 
-@pytest.fixture(scope="session", params=INTERPRETERS.values(), ids=INTERPRETERS)
+@pytest.fixture(scope="session", params=list(INTERPRETERS.values()), ids=list(INTERPRETERS))
 def interpreter(request: pytest.FixtureRequest) -> Interpreter:
     chosen: Interpreter = request.param
     return chosen
@@ -82,7 +82,7 @@ def test_every_nasm_assembles_the_same(nasm: str, tmp_path: Path) -> None:
     ],
 )
 def test_dispatch_needs_all_features(without: str, level: int, tmp_path: Path) -> None:
-    build(MODULES / "macros.asm", tmp_path / "macros.so", UNIVERSAL | {"PY_CPU_WITHOUT": without})
+    build(MODULES / "macros.asm", tmp_path / "macros.so", {**UNIVERSAL, "PY_CPU_WITHOUT": without})
     said = python(
         next(iter(INTERPRETERS.values())), tmp_path, "-c", "import macros; print(macros.level())"
     )
@@ -161,7 +161,7 @@ def test_newer_names_are_weak(universal: Path) -> None:
 
 
 def test_cet_note_where_asked_for(tmp_path: Path) -> None:
-    build(MODULES / "macros.asm", tmp_path / "macros.so", UNIVERSAL | {"PY_CET": "1"})
+    build(MODULES / "macros.asm", tmp_path / "macros.so", {**UNIVERSAL, "PY_CET": "1"})
     said = subprocess.run(
         ["readelf", "-n", tmp_path / "macros.so"], capture_output=True, text=True, check=True
     )

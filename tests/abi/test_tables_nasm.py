@@ -163,6 +163,24 @@ def test_istruc(tmp_path: Path, nasm: str) -> None:
 
 
 @each_nasm
+@pytest.mark.parametrize(
+    ("macro", "struct", "message"),
+    [
+        (LIMITED_3_10, "PyTypeObject", "PyTypeObject_size__is_not_in_the_limited_API"),
+        (UNIVERSAL, "PyModuleDef", "PyModuleDef_size__is_not_the_same_in_every_Python"),
+        (PYTHON_3_12, "PyABIInfo", "PyABIInfo_size__is_new_in_Python_3.15"),
+    ],
+)
+def test_istruc_of_what_is_absent(
+    tmp_path: Path, nasm: str, macro: str, struct: str, message: str
+) -> None:
+    source = f"section .data\nistruc {struct}\niend\n"
+    code, messages = assemble(tmp_path, nasm, [macro], source)
+    assert code == b""
+    assert messages == f"user.asm:4: fatal: ({message})\n"
+
+
+@each_nasm
 def test_presence_can_be_asked(tmp_path: Path, nasm: str) -> None:
     source = "section .data\n%ifnum Py_mod_gil\n db 'new'\n%else\n db 'old'\n%endif\n"
     assert b"old" in assemble(tmp_path, nasm, [PYTHON_3_12], source)[0]

@@ -1,6 +1,7 @@
-; A function as old as the stable ABI that is promised.
+; Functions that are as old as the stable ABI that is promised.
 default rel
 
+extern PyBuffer_Release
 extern PyLong_FromLong
 extern PyLong_Type
 extern PyType_GetFlags
@@ -22,6 +23,7 @@ definition:
 section .text
 answer:
     sub         rsp, 8
+    mov         rsi, [rel PyBuffer_Release wrt ..got] ; 3.10 has it, stable or not
     mov         rdi, [rel PyLong_Type wrt ..got]
     call        PyType_GetFlags wrt ..plt
     mov         edi, 42

@@ -1,0 +1,135 @@
+"""A macro used wrongly: one error, in words, at the line of the source that used it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.abi.assembling import ASSEMBLERS, UNIVERSAL, Defines, assemble
+
+ONE_FUNCTION = """
+PyModule m
+PyFunction f, METH_NOARGS
+    {}
+    Py_RETURN_NONE
+PyEndFunction
+PyEndModule
+"""
+
+IN_A_FUNCTION = [
+    ("PyCall", "wrong number of arguments; write `PyCall function [, vectors]'"),
+    ("PyCall PyLong_FromLong, 1, 2", "wrong number of arguments; write `PyCall function"),
+    ("PyCall PyLong_FromLong, 1", "PyLong_FromLong takes no `...', so there is no number"),
+    ("PyCall helper", "`helper' is not a name of CPython's API; reach a routine"),
+    ("PyCall PyLong_FromInt64", "not in every version compiled for: PyLong_FromInt64__is_in"),
+    ("PyLoad eax, PyLong_Type", "PyLoad needs a 64-bit register, not eax"),
+    ("PyLoad [rsp], PyLong_Type", "PyLoad needs a 64-bit register, not [rsp]"),
+    ("PyLoad rax", "wrong number of arguments; write `PyLoad register, object'"),
+    ("PyRaise PyExc_ValueError", "wrong number of arguments; write `PyRaise exception"),
+    ("PyRaise PyExc_ValueError, rsi", "PyRaise needs its format as a string"),
+    (
+        'PyRaise PyExc_ValueError, "%zd %zd", rcx, rdx',
+        "the value in rdx is overwritten by the value before it; exchange the registers",
+    ),
+    ("Py_INCREF rax", "Py_INCREF cannot count in rax; move the object to rdi first"),
+    ("Py_INCREF [rdi]", "Py_INCREF needs a 64-bit register, not [rdi]"),
+    ("Py_DECREF edi", "Py_DECREF needs a 64-bit register, not edi"),
+    ("Py_RETURN_NONE rax", "wrong number of arguments; write `Py_RETURN_NONE'"),
+    ("PyGetBuffer rdi, rsi, PyBUF_SIMPLE", "PyGetBuffer needs a name that PyBuffer reserved"),
+    ("PyKeep a, b, c, d, e, f, g", "wrong number of arguments; write `PyKeep name"),
+    ("PyLocal a, 8, 8", "wrong number of arguments; write `PyLocal name [, bytes]'"),
+    ("Py_END_ALLOW_THREADS", "Py_END_ALLOW_THREADS stands inside PyFunction of line 3"),
+    (
+        "PyEndModule",
+        "PyEndModule stands inside PyFunction of line 3; close that with PyEndFunction",
+    ),
+    ("PyEndRoutine", "PyEndRoutine stands inside PyFunction of line 3"),
+    ("PyFunction g, METH_O", "PyFunction stands inside PyFunction of line 3"),
+    ("PyRoutine g", "PyRoutine stands inside PyFunction of line 3"),
+    ("PyType T, 32", "PyType stands inside PyFunction of line 3"),
+    ('PyConstant "A", 1', "PyConstant stands inside PyFunction of line 3"),
+    ("PyModule n", "PyModule stands inside PyFunction of line 3"),
+    ("PyDispatch v, f", "PyDispatch stands inside PyFunction of line 3"),
+]
+
+WHOLE = [
+    ("PyEndModule", 1, "PyEndModule stands outside of PyModule"),
+    ("PyFunction f, METH_O", 1, "PyFunction stands outside of PyModule"),
+    ("PyEndFunction", 1, "PyEndFunction stands outside of PyFunction"),
+    ("PyReturn", 1, "PyReturn stands outside of PyFunction"),
+    ("PyKeep a", 1, "PyKeep stands outside of PyFunction"),
+    ('PyDoc "a"', 1, "PyDoc stands outside of PyModule"),
+    ("PyModule", 1, "wrong number of arguments; write `PyModule name"),
+    ("PyModule m\nPyEndModule\nPyModule n", 3, "a source declares one module"),
+    ("PyModule m\nPyFunction f", 2, "wrong number of arguments; write `PyFunction name"),
+    ("PyModule m\nPyFunction f, 3000", 2, "these flags are no calling convention"),
+    ("PyModule m\nPyFunction f, METH_O, a, b, c", 2, "too many arguments are named; with these"),
+    ("PyModule m\nPyFunction f, METH_NOARGS, a, b", 2, "with these flags a function gets 1"),
+    (
+        "PyModule m\nPyFunction f, METH_O, rdi",
+        2,
+        "the name of an argument or local is a register, or",
+    ),
+    ("PyModule m\nPyFunction f, METH_O, a, a", 2, "means something already; choose another"),
+    ('PyModule m\nPyDoc "a"\nPyDoc "b"', 3, "a second PyDoc for the same PyModule"),
+    ("PyModule m\nPyModuleSlot nothing, 1", 2, "PyModuleSlot does not take nothing"),
+    ("PyModule m\nPyEndType", 2, "PyEndType stands inside PyModule of line 2"),
+    ("PyModule m\nPyMember 1, 2, 3", 2, "PyMember stands inside PyModule of line 2"),
+    ("PyModule m\nPyType T, 32\nPyEndModule", 3, "PyEndModule stands inside PyType of line 3"),
+    ("PyModule m\nPyFunction f, METH_O\nPyFunction g, METH_O", 3, "of line 3; close that with Py"),
+    ("PyModule m\n%push\nPyEndModule", 3, "PyEndModule stands inside a context opened with %push"),
+    ("PyRoutine a\nPyReturn\nPyKeep b", 3, "a register must be kept before the first return"),
+    ("PyRoutine a\nPyReturn\nPyBuffer b", 3, "PyBuffer must come before the first return"),
+    ("PyRoutine a, b, c, d, e\nPyKeep f, g, h", 2, "only six registers are kept by calls"),
+    ("PyRoutine a\nPyBuffer b\nPyTailCall PyErr_Occurred", 3, "PyTailCall would release the"),
+    (
+        "PyRoutine a\nPy_BEGIN_ALLOW_THREADS\nPyCall PyErr_Occurred",
+        3,
+        "PyErr_Occurred must not be called between Py_BEGIN_ALLOW_THREADS and",
+    ),
+    ("PyRoutine a\nPy_BEGIN_ALLOW_THREADS\nPyReturn", 3, "PyReturn stands inside Py_BEGIN_ALLOW"),
+    ("PyRoutine a\nPy_BEGIN_ALLOW_THREADS\nPyEndRoutine", 3, "inside Py_BEGIN_ALLOW_THREADS of l"),
+    ("PyRoutine a\nPy_BEGIN_ALLOW_THREADS\nPy_RETURN_NONE", 3, "inside Py_BEGIN_ALLOW_THREADS of"),
+    ("PyDispatch a, b, c", 1, "PyDispatch needs a routine after each set of features"),
+    # What is never closed is found at the end, where no macro looks any more.
+    ("PyModule m", 1, "symbol `PyModule.PyEndModule_is_missing' not defined"),
+    ("PyRoutine a", 1, "symbol `a.PyEndRoutine_is_missing' not defined"),
+]
+
+
+def errors_of(text: str, folder: Path, defines: Defines, nasm: str = "nasm") -> list[str]:
+    source = folder / "source.asm"
+    source.write_text('%include "python.inc"\n' + text + "\n")
+    said = assemble(source, folder / "source.o", defines, nasm)
+    assert said.returncode != 0
+    return [line.replace(f"{source}:", "") for line in said.stderr.splitlines()]
+
+
+def at(line: int) -> tuple[str, str]:
+    """How an error begins; the %include stands before the first line."""
+    return f"{line + 1}: fatal: ", f"{line + 1}: error: "
+
+
+@pytest.mark.parametrize(("line", "message"), IN_A_FUNCTION, ids=[row[0] for row in IN_A_FUNCTION])
+def test_in_a_function(line: str, message: str, tmp_path: Path) -> None:
+    (error,) = errors_of(ONE_FUNCTION.format(line).lstrip(), tmp_path, UNIVERSAL)
+    assert error.startswith(at(3))
+    assert message in error
+
+
+@pytest.mark.parametrize(("text", "line", "message"), WHOLE, ids=[row[0] for row in WHOLE])
+def test_whole_source(text: str, line: int, message: str, tmp_path: Path) -> None:
+    (error,) = errors_of(text, tmp_path, UNIVERSAL)
+    assert error.startswith(at(line))
+    assert message in error
+
+
+@pytest.mark.parametrize("nasm", ASSEMBLERS)
+@pytest.mark.parametrize(
+    "defines", [{"PY_VERSION_HEX": "0x030b00f0"}, {"Py_LIMITED_API": "0x030b0000"}]
+)
+def test_every_nasm_and_target(nasm: str, defines: Defines, tmp_path: Path) -> None:
+    text = "PyRoutine a\nPyCall PyLong_FromInt64\nPyEndRoutine"
+    (error,) = errors_of(text, tmp_path, defines, ASSEMBLERS[nasm])
+    assert "3: fatal: not in every version compiled for: PyLong_FromInt64__is_" in error

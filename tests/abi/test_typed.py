@@ -1,0 +1,97 @@
+"""Typed functions on every interpreter: builds tests/abi/typed/, then runs its checks in each.
+
+A module for every version is built once; a module for the one version is built for each
+interpreter, as the macros take other ways there.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.abi.assembling import ASSEMBLERS, INTERPRETERS, UNIVERSAL, Defines, assemble, target_of
+from tests.interpreters import Interpreter, pytest_path
+
+SOURCES = Path(__file__).parent / "typed"
+
+
+def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        env={**os.environ, **environment},
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def succeed(*command: str | Path) -> None:
+    done = run(*command)
+    assert (done.returncode, done.stdout) == (0, ""), f"{command}\n{done.stdout}"
+
+
+def build_typed(folder: Path, defines: Defines = UNIVERSAL, nasm: str = "nasm") -> None:
+    """typed.so in the folder, with the C routine it calls."""
+    typed, kernels = folder / "typed.o", folder / "kernels.o"
+    said = assemble(SOURCES / "typed.asm", typed, defines, nasm)
+    assert (said.returncode, said.stderr) == (0, "")
+    succeed("gcc", "-O2", "-fPIC", "-c", SOURCES / "kernels.c", "-o", kernels)
+    hardening = ["-z", "noexecstack", "-z", "now", "-z", "relro", "-z", "text"]
+    succeed("ld", "-shared", *hardening, "-o", folder / "typed.so", typed, kernels)
+
+
+def build_clinic(folder: Path, interpreter: Interpreter) -> None:
+    """clinic.so in the folder: what Argument Clinic would have made of the same signatures."""
+    include = f"-I{interpreter.include_dir}"
+    output = folder / "clinic.so"
+    succeed("gcc", "-O2", "-shared", "-fPIC", include, SOURCES / "clinic.c", "-o", output)
+
+
+def check(interpreter: Interpreter, *folders: Path) -> None:
+    """Runs check_typed.py in the interpreter, which finds its modules in the folders."""
+    path = os.pathsep.join(map(str, (*folders, pytest_path())))
+    options = ["-q", "--tb=short", "-p", "no:cacheprovider", "-c", os.devnull]
+    root = f"--rootdir={folders[0]}"
+    checks = SOURCES / "check_typed.py"
+    environment = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = run(*interpreter.command, "-m", "pytest", *options, root, checks, **environment)
+    assert done.returncode == 0, done.stdout[-20_000:]
+
+
+@pytest.fixture(scope="module")
+def universal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("universal")
+    build_typed(folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", INTERPRETERS)
+def test_one_module_on_every_interpreter(name: str, universal: Path, tmp_path: Path) -> None:
+    interpreter = INTERPRETERS[name]
+    if interpreter.has_headers:
+        build_clinic(tmp_path, interpreter)
+    check(interpreter, universal, tmp_path)
+
+
+@pytest.mark.parametrize("name", INTERPRETERS)
+def test_a_module_for_one_version(name: str, tmp_path: Path) -> None:
+    interpreter = INTERPRETERS[name]
+    build_typed(tmp_path, target_of(interpreter))
+    check(interpreter, tmp_path)
+
+
+@pytest.mark.parametrize("nasm", ASSEMBLERS)
+def test_every_nasm(nasm: str, tmp_path: Path) -> None:
+    build_typed(tmp_path, nasm=ASSEMBLERS[nasm])
+    check(next(iter(INTERPRETERS.values())), tmp_path)
+
+
+def test_limited_api(tmp_path: Path) -> None:
+    """The limited API of 3.10 has no buffers; that of 3.11 has all that is needed."""
+    build_typed(tmp_path, {"Py_LIMITED_API": "0x030b0000"})
+    fitting = [each for each in INTERPRETERS.values() if each.version >= (3, 11)]
+    check(next(each for each in fitting if not each.free_threaded), tmp_path)

@@ -1,0 +1,162 @@
+"""A typed function declared wrongly: one error, in words, at the line of the declaration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.abi.assembling import assemble
+
+SOURCE = """
+%include "python/typed.inc"
+PyModule m
+{}
+PyEndModule
+section .text
+routine: ret
+"""
+LINE = 5
+USAGE = 'wrong number of arguments; write `PyTypedFunction "name(parameter: type = default, ...)'
+OPTIONS = "is no option; the options are `calls routine', `extern routine', `nogil' and"
+
+MISUSES = [
+    ("", USAGE),
+    ("f", "PyTypedFunction needs the signature as a string"),
+    ('"f"', "PyTypedFunction: the signature has no `('"),
+    ('"(a: i64)"', "PyTypedFunction: `' is no name for a function"),
+    ('"a b(a: i64)"', "PyTypedFunction: `a b' is no name for a function"),
+    ('"2f(a: i64)"', "PyTypedFunction: `2f' is no name for a function"),
+    ('"f(a: i64"', "PyTypedFunction f: the parameters are not closed by `)'"),
+    ('"f(a: str = \'b)"', "PyTypedFunction f: the parameters are not closed by `)'"),
+    ('"f(a: i46)"', "PyTypedFunction f: unknown type `i46'; the types are i32, u32,"),
+    ('"f(a: bytes[])"', "PyTypedFunction f: unknown type `bytes[]'"),
+    ('"f(a: )"', "PyTypedFunction f: unknown type `'"),
+    ('"f(a)"', "PyTypedFunction f: parameter `a' has no type; write `a: i64'"),
+    ('"f(self: i64, a)"', "PyTypedFunction f: parameter `a' has no type"),
+    ('"f(a: i64, self)"', "PyTypedFunction f: parameter `self' has no type"),
+    ('"f(a b: i64)"', "PyTypedFunction: `a b' is no name for a parameter"),
+    ('"f(a: i64,, b: i64)"', "PyTypedFunction: `' is no name for a parameter"),
+    ('"f(a: i64, b: i64, a: i64)"', "PyTypedFunction f: two parameters are named `a'"),
+    ('"f(a: u8)"', "PyTypedFunction f: `u8' is a type of buffer items only, as in `u8[]'"),
+    ('"f(a: writable i64)"', "PyTypedFunction f: only buffers can be writable"),
+    (
+        '"f({})"'.format(", ".join(f"a{i}: i64" for i in range(33))),
+        "PyTypedFunction f: more than 32 parameters",
+    ),
+    # markers
+    ('"f(/, a: i64)"', "PyTypedFunction f: `/' belongs once, after the parameters"),
+    ('"f(a: i64, /, /)"', "PyTypedFunction f: `/' belongs once"),
+    ('"f(*, a: i64, /)"', "PyTypedFunction f: `/' belongs once"),
+    ('"f(a: i64, *)"', "PyTypedFunction f: no parameter after `*'"),
+    ('"f(*, a: i64, *, b: i64)"', "PyTypedFunction f: `*' belongs once"),
+    # results
+    ('"f() i64"', "PyTypedFunction f: after the parameters comes `-> type', not `i64'"),
+    ('"f() -> i46"', "PyTypedFunction f: unknown type `i46'"),
+    ('"f() -> double[]"', "PyTypedFunction f: a result cannot be `double[]'"),
+    # defaults
+    (
+        '"f(a: i64 = 1, b: i64)"',
+        "PyTypedFunction f: parameter `b' has no default but follows `a', which has one",
+    ),
+    ('"f(a: i64 =)"', "PyTypedFunction f: no default after `='"),
+    ('"f(a: i64 = x)"', "PyTypedFunction f: `x' is no default for `a: i64'; write an integer"),
+    ('"f(a: i32 = 2147483648)"', "PyTypedFunction f: the default 2147483648 of `a' does not fit"),
+    ('"f(a: i32 = -2147483649)"', "PyTypedFunction f: the default -2147483649 of `a' does not fit"),
+    ('"f(a: u32 = -1)"', "PyTypedFunction f: the default -1 of `a' does not fit u32"),
+    ('"f(a: u32 = 0x100000000)"', "PyTypedFunction f: the default 0x100000000 of `a' does not fit"),
+    ('"f(a: i64 = 9223372036854775808)"', "9223372036854775808 of `a' does not fit i64"),
+    ('"f(a: i64 = -9223372036854775809)"', "-9223372036854775809 of `a' does not fit i64"),
+    ('"f(a: u64 = -1)"', "PyTypedFunction f: the default -1 of `a' does not fit u64"),
+    ('"f(a: u64 = 18446744073709551616)"', "18446744073709551616 of `a' does not fit u64"),
+    ('"f(a: u64 = 99999999999999999999)"', "99999999999999999999 of `a' does not fit u64"),
+    ('"f(a: u64 = 123456789012345678901)"', "123456789012345678901 of `a' does not fit u64"),
+    ('"f(a: double = x)"', "`x' is no default for `a: double'; write a number such as 1, 0.5"),
+    ('"f(a: double = --1)"', "`--1' is no default for `a: double'"),
+    ('"f(a: double = 1e)"', "`1e' is no default for `a: double'"),
+    ('"f(a: double = .5)"', "`.5' is no default for `a: double'"),
+    ('"f(a: double = 1.2.3)"', "`1.2.3' is no default for `a: double'"),
+    ('"f(a: bool = 1)"', "`1' is no default for `a: bool'; write True or False"),
+    ('"f(a: object = 1)"', "`1' is no default for `a: object'; write None"),
+    ('"f(a: str = abc)"', "`abc' is no default for `a: str'; write None or 'text'"),
+    (r"""'f(a: str = "a\n")'""", "is no default for `a: str'; write None or 'text'"),
+    ("\"f(a: bytes = 'a')\"", "`'a'' is no default for `a: bytes'; write None or b'text'"),
+    ("\"f(a: writable bytes = b'a')\"", "`b'a'' is no default for `a: writable bytes'"),
+    ('"f(a: double[] = 1)"', "`1' is no default for `a: double[]'; write None"),
+    # options
+    ('"f()", call routine', f"PyTypedFunction f: `call routine' {OPTIONS}"),
+    ('"f()", calls', f"PyTypedFunction f: `calls' {OPTIONS}"),
+    ('"f()", calls routine twice', f"PyTypedFunction f: `calls routine twice' {OPTIONS}"),
+    ('"f()", calls routine, nogil please', f"PyTypedFunction f: `nogil please' {OPTIONS}"),
+    ('"f()", calls routine, doc', f"PyTypedFunction f: `doc' {OPTIONS}"),
+    ('"f()", calls routine, doc text', f"PyTypedFunction f: `doc text' {OPTIONS}"),
+    ('"f()", calls routine, extern other', "PyTypedFunction f: one routine is called"),
+    ('"f(a: object)", calls routine, nogil', "PyTypedFunction f: `nogil' and `object' exclude"),
+    ('"f() -> object", calls routine, nogil', "PyTypedFunction f: `nogil' and `object' exclude"),
+]
+
+
+def errors_of(declaration: str, folder: Path) -> list[str]:
+    source = folder / "m.asm"
+    source.write_text('%include "python.inc"' + SOURCE.format(declaration))
+    said = assemble(source, folder / "m.o")
+    assert said.returncode != 0
+    return said.stderr.splitlines()
+
+
+@pytest.mark.parametrize(("declaration", "error"), MISUSES)
+def test_one_error(declaration: str, error: str, tmp_path: Path) -> None:
+    (line,) = errors_of(f"\nPyTypedFunction {declaration}", tmp_path)
+    assert f"m.asm:{LINE}: fatal: " in line
+    assert error in line
+
+
+def test_the_routine_is_missing(tmp_path: Path) -> None:
+    (line,) = errors_of('\nPyTypedFunction "f()"', tmp_path)
+    assert f"m.asm:{LINE}: error: symbol `f' not defined" in line
+
+
+def test_declared_twice(tmp_path: Path) -> None:
+    declaration = 'PyTypedFunction "f()", calls routine'
+    (line,) = errors_of(f"{declaration}\n{declaration}", tmp_path)
+    assert f"m.asm:{LINE}: fatal: PyTypedFunction f: declared twice" in line
+
+
+def test_outside_of_a_module(tmp_path: Path) -> None:
+    (line,) = errors_of('PyEndModule\nPyTypedFunction "f()", calls routine', tmp_path)
+    assert f"m.asm:{LINE}: fatal: PyTypedFunction stands outside of PyModule" in line
+
+
+@pytest.mark.parametrize(
+    ("flags", "signature", "error"),
+    [
+        ("METH_FASTCALL", '"f(a)"', "with METH_FASTCALL alone all parameters are positional-only"),
+        ("METH_O", '"f(a, /)"', "the function's flags do not contain METH_FASTCALL"),
+        ("METH_FASTCALL", '"f()"', "no parameters; METH_NOARGS checks that itself"),
+        ("METH_FASTCALL", "a", "PyArguments needs the signature as a string"),
+        ("METH_FASTCALL", "", "wrong number of arguments; write `PyArguments"),
+    ],
+)
+def test_arguments(flags: str, signature: str, error: str, tmp_path: Path) -> None:
+    (line,) = errors_of(f"PyFunction f, {flags}\nPyArguments {signature}", tmp_path)
+    assert f"m.asm:{LINE}: fatal: " in line
+    assert error in line
+
+
+def test_arguments_outside_of_a_function(tmp_path: Path) -> None:
+    (line,) = errors_of('\nPyArguments "f(a)"', tmp_path)
+    assert f"m.asm:{LINE}: fatal: PyArguments stands inside PyModule" in line
+
+
+def test_names_of_the_user_change_nothing(tmp_path: Path) -> None:
+    """A %define of the user's is not read into a signature, whatever it is called."""
+    source = tmp_path / "m.asm"
+    names = "a i64 double bytes buffer object signed real str name result integer stack none count"
+    defines = "\n".join(f"%define {name} [rbx + 8]" for name in names.split())
+    declaration = (
+        'PyTypedFunction "f(a: i64, name: bytes, count: double[], result: object = None)'
+        ' -> double", calls routine'
+    )
+    source.write_text('%include "python.inc"\n' + defines + SOURCE.format(declaration))
+    said = assemble(source, tmp_path / "m.o")
+    assert (said.returncode, said.stderr) == (0, "")

@@ -1,0 +1,322 @@
+"""Bad input: one block that says what happened and what to do, no traceback, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MakeProject
+from tests.projects import Project, Run, run
+
+BUILD = ("setup.py", "build_ext", "--inplace")
+
+INSTALL = """\
+  Debian, Ubuntu:   apt-get install {0}
+  Fedora, RHEL:     dnf install {0}
+  Alpine:           apk add {0}
+  Arch:             pacman -S {0}
+  elsewhere, or another one: set {1}=/path/to/{2}, or {2} in [tool.asmsetup]"""
+
+
+def script(folder: Path, name: str, text: str) -> Path:
+    """A program that stands for a tool."""
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_no_nasm(hello: Project) -> None:
+    assert hello.refused(PATH="/nowhere") == (
+        "cannot find nasm: no nasm on PATH (/nowhere)\n" + INSTALL.format("nasm", "NASM", "nasm")
+    )
+
+
+def test_a_nasm_that_is_not_there(hello: Project) -> None:
+    error = hello.refused(NASM="/no/nasm")
+
+    assert error.startswith("cannot find nasm: /no/nasm is not a program that can be run\n")
+
+
+def test_nasm_too_old(hello: Project) -> None:
+    old = script(hello.folder.parent, "old-nasm", "echo 'NASM version 2.14.02'")
+
+    assert hello.refused(NASM=str(old)) == (
+        f"{old} is NASM 2.14, and asmsetup needs 2.15 or newer\n"
+        + INSTALL.format("nasm", "NASM", "nasm")
+    )
+
+
+def test_no_ld(hello: Project) -> None:
+    tools = hello.folder.parent / "bin"
+    tools.mkdir()
+    nasm = shutil.which("nasm")
+    assert nasm
+    (tools / "nasm").symlink_to(nasm)
+
+    assert hello.refused(PATH=str(tools)) == (
+        f"cannot find the linker: no ld on PATH ({tools})\n"
+        + INSTALL.format("binutils", "LD", "ld")
+    )
+
+
+def test_an_ld_that_is_not_there(hello: Project) -> None:
+    error = hello.refused(LD="/no/ld")
+
+    assert error.startswith("cannot find the linker: /no/ld is not a program that can be run\n")
+
+
+def test_syntax_errors_in_nasms_own_words(hello: Project) -> None:
+    hello.write({"asm/hello.asm": "bogus eax\n\nbogus ebx\n"})
+    hello.extension("hello", ["asm/hello.asm"])
+
+    first, second = hello.refused().splitlines()
+
+    assert first == "asm/hello.asm:1: error: parser: instruction expected"
+    assert second == "asm/hello.asm:3: error: parser: instruction expected"
+
+
+def test_errors_of_sources_that_are_assembled_at_once(hello: Project) -> None:
+    # Each waits for the other, so that neither is stopped by the other's failure.
+    meeting = script(
+        hello.folder.parent,
+        "meeting-nasm",
+        'case "$1" in -v) exec nasm -v;; esac\n'
+        f'cd "{hello.folder}"; touch "here-$$"\n'
+        'while [ "$(ls here-* | wc -l)" -lt 2 ]; do sleep 0.01; done\nexec nasm "$@"',
+    )
+    hello.write({"one.asm": "bogus eax\n", "two.asm": "bogus ebx\n"})
+    hello.extensions(("one", ["one.asm"], {}), ("two", ["two.asm"], {}))
+
+    lines = hello.refused(NASM=str(meeting), ASMSETUP_JOBS="2").splitlines()
+
+    assert [line.partition(" error:")[0] for line in lines] == ["one.asm:1:", "two.asm:1:"]
+
+
+def test_the_failing_command_is_shown_when_asked_for(hello: Project) -> None:
+    hello.write({"hello.asm": "bogus eax\n"})
+
+    quiet = hello.build_ext(ok=False)
+    verbose = hello.setup("-v", "build_ext", ok=False)
+
+    assert "nasm -f elf64" not in quiet.output
+    assert "nasm -f elf64" in verbose.output
+    assert verbose.error.startswith("hello.asm:1: error: ")
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [('%include "gone.inc"', "gone.inc"), ('section .data\nincbin "gone.bin"', "gone.bin")],
+)
+def test_a_missing_include(hello: Project, line: str, named: str) -> None:
+    hello.write({"asm/hello.asm": f"DEFAULT REL\n{line}\n"})
+    hello.extension("hello", ["asm/hello.asm"], include_dirs=["inc", "more inc"])
+
+    error = hello.refused()
+
+    assert error.startswith(f"asm/hello.asm:{1 + len(line.splitlines())}: error: ")
+    assert named in error.splitlines()[0]
+    own = hello.run("-c", "import asmsetup; print(asmsetup.include_dir())").output.strip()
+    assert error.splitlines()[-1] == f"  looked for in: ., asm, inc, more inc, {own}"
+
+
+@pytest.mark.parametrize("sources", [["gone.asm"], ["hello.asm", "gone.asm"], ["gone.asm", "x.c"]])
+def test_a_source_that_does_not_exist(hello: Project, sources: list[str]) -> None:
+    hello.extension("hello", sources)
+
+    assert hello.refused() == (
+        "gone.asm: there is no such source file\n"
+        f"  Extension 'hello' names it; paths start from {hello.folder}"
+    )
+
+
+def test_an_empty_list_of_sources(hello: Project) -> None:
+    hello.extensions(("empty", [], {}), ("hello", ["hello.asm"], {}))
+
+    assert hello.refused() == (
+        "Extension 'empty' has an empty list of sources\n"
+        '  name at least one:   Extension("x", sources=["x.asm"])'
+    )
+
+
+@pytest.mark.skipif(shutil.which("setarch") is None, reason="no setarch on this machine")
+def test_a_machine_that_is_not_x86_64(hello: Project) -> None:
+    python = hello.python.path
+
+    assert run(
+        "setarch", "i686", python, *BUILD, cwd=hello.folder, env=hello.env, ok=False
+    ).error == (
+        "asmsetup builds modules for x86-64 only, and this machine is i686\n"
+        "  leave the assembly extensions out here, or mark them optional=True"
+    )
+
+
+@pytest.mark.parametrize(
+    ("package", "said"),
+    [
+        ("entry-point-missing", "PyInit_sample"),
+        ("entry-point-misspelt", "PyInit_sample"),
+        ("entry-point-not-code", "PyInit_sample"),
+        ("unknown-name", "Py"),
+    ],
+)
+def test_a_module_that_would_not_import(project: MakeProject, package: str, said: str) -> None:
+    error = project(package).refused()
+
+    assert said in error
+    assert "\n  " in error, "says what to do"
+
+
+def test_an_undefined_name_suggests_near_ones(hello: Project) -> None:
+    source = (hello.folder / "hello.asm").read_text()
+    hello.write({"hello.asm": f"{source}extern PyLong_FromLnog\ncall PyLong_FromLnog wrt ..plt\n"})
+
+    error = hello.refused()
+
+    assert error.startswith("this would not work:\nhello.asm:5: error: ")
+    assert "PyLong_FromLong" in error
+
+
+# ---- in every front end ----
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "."),
+        (
+            "-m",
+            "pip",
+            "install",
+            "--no-deps",
+            "--no-build-isolation",
+            "--target",
+            "there",
+            "-e",
+            ".",
+        ),
+        ("-m", "build", "--no-isolation", "--wheel", "."),
+        ("setup.py", "bdist_wheel"),
+    ],
+    ids=["pip wheel", "pip install -e", "build", "bdist_wheel"],
+)
+def test_no_traceback_anywhere(hello: Project, command: tuple[str, ...]) -> None:
+    hello.write({"hello.asm": "bogus eax\n"})
+
+    said = hello.run(*command, ok=False).output
+
+    assert "error: hello.asm:1: error: " in said
+    assert "Traceback" not in said
+
+
+# ---- what was there stays ----
+
+
+@pytest.mark.parametrize(
+    "breakage",
+    [
+        {"hello.asm": "bogus eax\n"},
+        {"hello.asm": "extern PyNothing\ncall PyNothing wrt ..plt\n"},
+        {"hello.asm": '%include "gone.inc"\n'},
+    ],
+    ids=["nasm refuses", "a check refuses", "include missing"],
+)
+def test_a_failed_build_keeps_the_old_module(hello: Project, breakage: dict[str, str]) -> None:
+    hello.build_ext()
+    before = hello.module().stat()
+
+    hello.write(breakage).build_ext(ok=False)
+
+    after = hello.module().stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert hello.answer() == "42"
+    assert not [name for name in hello.files() if name.endswith((".tmp", ".partial"))]
+
+
+def test_a_process_that_runs_with_the_old_module_keeps_it(hello: Project) -> None:
+    hello.build_ext()
+    code = (
+        "import hello, subprocess, sys\n"
+        "open('hello.asm', 'w').write('%include \"module.inc\"\\nMODULE hello, 43\\n')\n"
+        "subprocess.run([sys.executable, 'setup.py', 'build_ext', '--inplace'], check=True,"
+        " stdout=subprocess.DEVNULL)\n"
+        "print(hello.answer())\n"
+    )
+
+    assert hello.run("-c", code).output == "42\n"
+    assert hello.answer() == "43"
+
+
+def build(project: Project, before: str, *command: str, ok: bool) -> Run:
+    """Run Python after shell commands that take something away from it."""
+    shell = ("sh", "-ec", f'{before}; exec "$@"', "sh")
+    return run(
+        *shell,
+        project.python.path,
+        *command,
+        cwd=project.folder,
+        env={**project.env, "PYTHONDONTWRITEBYTECODE": "1"},
+        ok=ok,
+    )
+
+
+def build_with_mount(project: Project, mount: str, *command: str, ok: bool) -> Run:
+    """Run Python with a mount that only it sees; skips the test where that is not allowed."""
+    here, env = project.folder, project.env
+    if os.geteuid() != 0 or run("unshare", "-m", "true", cwd=here, env=env, ok=None).status:
+        pytest.skip("mounting needs root and mount namespaces")
+    inner = f'{mount}; cd "$PWD"; exec "$@"'
+    return build(project, f'set -- unshare -m sh -ec {shlex.quote(inner)} sh "$@"', *command, ok=ok)
+
+
+READ_ONLY = "mount --bind . . && mount -o remount,ro,bind ."
+
+
+def test_a_read_only_tree(hello: Project) -> None:
+    error = build_with_mount(hello, READ_ONLY, *BUILD, ok=False).error
+
+    assert "Read-only file system" in error
+    assert "build" in error
+
+
+def test_a_read_only_tree_with_the_build_elsewhere(hello: Project) -> None:
+    elsewhere = hello.folder.parent / "elsewhere"
+
+    build_with_mount(hello, READ_ONLY, "setup.py", "build", f"--build-base={elsewhere}", ok=True)
+
+    (built,) = elsewhere.glob("lib.*")
+    assert hello.answer(path=built) == "42"
+
+
+BIG = '%include "module.inc"\nMODULE hello, 43\nsection .data\ntimes 100000 db 1\n'
+
+
+# Nothing fits; the object does not; the object does, and the module beside it does not.
+@pytest.mark.parametrize("size", ["4k", "64k", "160k"])
+def test_a_full_disk(hello: Project, size: str) -> None:
+    hello.build_ext()
+    hello.write({"hello.asm": BIG})
+
+    failed = build_with_mount(hello, f"mount -t tmpfs -o size={size} none build", *BUILD, ok=False)
+
+    assert "No space left on device" in failed.error
+    assert hello.answer() == "42"
+    hello.build_ext()
+    assert hello.answer() == "43"
+
+
+def test_a_limit_on_the_size_of_files(hello: Project) -> None:
+    hello.build_ext()
+    hello.write({"hello.asm": BIG})
+
+    failed = build(hello, "ulimit -f 8", *BUILD, ok=False)
+
+    assert "hello.asm" in failed.error
+    assert hello.answer() == "42"
+    hello.build_ext()
+    assert hello.answer() == "43"

@@ -1,0 +1,57 @@
+"""What a build says: a line for each file assembled and each module linked, and NASM's warnings once."""
+
+from __future__ import annotations
+
+import re
+
+from tests.projects import Project
+
+FUNCTIONS = "global {0}:function hidden\nsection .text\n{0}: ret\n"
+
+
+def test_one_line_for_each_file_and_each_module(hello: Project) -> None:
+    source = (hello.folder / "hello.asm").read_text()
+    hello.write({"other.asm": source.replace("MODULE hello", "MODULE other")})
+    hello.write({f"part{i}.asm": FUNCTIONS.format(f"part{i}") for i in range(3)})
+    hello.extensions(
+        ("hello", ["hello.asm", *(f"part{i}.asm" for i in range(3))], {}),
+        ("other", ["other.asm"], {}),
+    )
+
+    said = hello.build_ext().output
+
+    assembled = re.findall(r"^\[(\d)/5\] nasm (\S+)$", said, re.MULTILINE)
+    assert [number for number, _ in assembled] == ["1", "2", "3", "4", "5"]
+    assert {name for _, name in assembled} == {
+        *("hello.asm", "other.asm", "part0.asm", "part1.asm", "part2.asm")
+    }
+    linked = re.findall(r"^ld (\S+)$", said, re.MULTILINE)
+    assert [path.rpartition("/")[2].partition(".")[0] for path in linked] == ["hello", "other"]
+
+
+def test_nothing_to_do_says_so_by_silence(hello: Project) -> None:
+    hello.build_ext()
+
+    assert "nasm" not in hello.build_ext().output
+
+
+def test_quiet(hello: Project) -> None:
+    assert hello.setup("-q", "build_ext").output == ""
+
+
+def test_warnings_are_shown_once_and_even_when_quiet(hello: Project) -> None:
+    source = (hello.folder / "hello.asm").read_text()
+    hello.write({"hello.asm": source + "section .data\ndb 1000\n"})
+
+    said = hello.setup("-q", "build_ext").output
+
+    assert said.count("warning") == 1
+    assert re.search(r"^hello\.asm:5: warning: .*byte", said, re.MULTILINE)
+
+
+def test_a_failed_build_shows_warnings_and_errors(hello: Project) -> None:
+    hello.write({"hello.asm": "db 1000\nbogus eax\n"})
+
+    error = hello.refused()
+
+    assert "hello.asm:2: error: " in error

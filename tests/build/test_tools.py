@@ -1,0 +1,60 @@
+"""Old and new nasm and ld make the same module of the same source."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from asmsetup import elf
+from tests.projects import Project, tool
+
+
+@pytest.mark.parametrize("name", ["nasm-2.15.05", "nasm-3.01"])
+def test_nasm(hello: Project, name: str) -> None:
+    hello.write({"inc/data.bin": "bytes", "inc/more.inc": "%macro more 0\n%endmacro\n"})
+    source = (hello.folder / "hello.asm").read_text()
+    hello.write(
+        {"hello.asm": f'%include "more.inc"\n{source}\nsection .rodata\nincbin "data.bin"\n'}
+    )
+    hello.extension("hello", ["hello.asm"], include_dirs=["inc"], define_macros=[("A", '"b c"')])
+
+    hello.build_ext("--force", NASM=tool(name))
+
+    assert hello.answer() == "42"
+
+
+@pytest.mark.parametrize("name", ["nasm-2.15.05", "nasm-3.01"])
+def test_nasm_with_debug_information(hello: Project, name: str) -> None:
+    hello.build_ext("--debug", NASM=tool(name))
+
+    assert hello.answer() == "42"
+    assert elf.read(hello.module()).section(".debug_line")
+
+
+@pytest.mark.parametrize("name", ["nasm-2.15.05", "nasm-3.01"])
+def test_errors_of_nasm(hello: Project, name: str) -> None:
+    hello.write({"hello.asm": "DEFAULT REL\nbogus eax\n"})
+
+    assert hello.refused(NASM=tool(name)).startswith("hello.asm:2: error: ")
+
+
+@pytest.mark.parametrize("mixed", [False, True], ids=["assembly", "mixed"])
+def test_ld(hello: Project, mixed: bool) -> None:
+    ld = tool("ld-2.47")
+    hello.write({"more.c": "int more;\n"})
+    hello.extension("hello", ["hello.asm", "more.c"] if mixed else ["hello.asm"])
+    path = os.environ["PATH"]
+    if mixed:
+        # The compiler's driver takes the ld it finds in the folder it is told.
+        folder = hello.folder.parent / "own-ld"
+        folder.mkdir()
+        shutil.copy(ld, folder / "ld")
+        hello.build_ext(LDFLAGS=f"-B{folder}", PATH=path)
+    else:
+        hello.build_ext(LD=ld)
+
+    facts = elf.read(hello.module())
+    assert hello.answer() == "42"
+    assert (facts.stack_flags, facts.relro, facts.bind_now) == ("RW", True, True)

@@ -1,0 +1,122 @@
+"""Which platforms modules are fit for, as auditwheel finds them; files as they are in a wheel from anywhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from asmsetup import linker, wheel
+
+FUNCTION = "global f:function\nsection .text\nf: ret\n"
+CALL = "extern {0}\nglobal f:function\nsection .text\nf: call {0} wrt ..plt\nret\n"
+
+OLDEST = ("manylinux_2_5_x86_64", "manylinux1_x86_64")
+
+
+def module(folder: Path, name: str, source: str, *libraries: str) -> dict[str, str]:
+    """Link a shared object: its path in a wheel and its file."""
+    (folder / "x.asm").write_text(source)
+    path = folder / name
+    for command in (
+        ["nasm", "-f", "elf64", "x.asm", "-o", "x.o"],
+        ["ld", "-shared", "-z", "noexecstack", "-o", str(path), "x.o", *libraries],
+    ):
+        subprocess.run(command, cwd=folder, check=True)
+    return {name: str(path)}
+
+
+def library(folder: Path, soname: str, function: str) -> str:
+    """A shared library that defines one function."""
+    (folder / "y.asm").write_text(FUNCTION.replace("f:", f"{function}:"))
+    path = folder / soname
+    for command in (
+        ["nasm", "-f", "elf64", "y.asm", "-o", "y.o"],
+        ["ld", "-shared", "-soname", soname, "-o", str(path), "y.o"],
+    ):
+        subprocess.run(command, cwd=folder, check=True)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "platforms"),
+    [
+        ("m.cpython-312-x86_64-linux-gnu.so", OLDEST),
+        # Pythons for musl import these as well.
+        ("m.abi3.so", (*OLDEST, "musllinux_1_1_x86_64")),
+        ("m.so", (*OLDEST, "musllinux_1_1_x86_64")),
+    ],
+)
+def test_a_module_that_needs_nothing(tmp_path: Path, name: str, platforms: tuple[str, ...]) -> None:
+    assert wheel.examine(module(tmp_path, name, FUNCTION), "glibc").platforms == platforms
+
+
+def test_one_for_each_libc_is_for_one(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    modules = module(tmp_path, "m.abi3.so", FUNCTION) | module(
+        tmp_path / "one", "m.cpython-312-x86_64-linux-gnu.so", FUNCTION
+    )
+
+    assert wheel.examine(modules, "glibc").platforms == OLDEST
+
+
+@pytest.mark.parametrize(
+    ("name", "also"),
+    [
+        ("m.cpython-312-x86_64-linux-musl.so", set()),
+        ("m.abi3.so", {*OLDEST, "musllinux_1_1_x86_64"}),
+    ],
+)
+def test_on_musl(tmp_path: Path, name: str, also: set[str]) -> None:
+    first, *others = wheel.examine(module(tmp_path, name, FUNCTION), "musl").platforms
+
+    # Which version is the machine's matter.
+    assert first.startswith("musllinux_1_")
+    assert set(others) | ({first} & also) == also
+
+
+def test_symbol_versions_decide(tmp_path: Path) -> None:
+    libc = next(path for path in linker.c_library_files() if "libc.so" in path)
+    made = module(tmp_path, "m.abi3.so", CALL.format("getentropy"), libc)
+
+    # Since glibc 2.25.
+    assert wheel.examine(made, "glibc").platforms == ("manylinux_2_26_x86_64",)
+
+
+def test_an_external_library_can_be_grafted(tmp_path: Path) -> None:
+    needed = library(tmp_path, "libother.so.1", "other")
+
+    verdict = wheel.examine(module(tmp_path, "m.abi3.so", CALL.format("other"), needed), "glibc")
+
+    assert verdict.platforms == ()
+    assert verdict.graftable == OLDEST
+    assert verdict.obstacles == ("libother.so.1 is not part of every Linux, and not in the wheel",)
+
+
+def test_modules_are_found_by_what_they_are(tmp_path: Path) -> None:
+    (tmp_path / "package").mkdir()
+    made = module(tmp_path / "package", "m.abi3.so", FUNCTION)
+    (tmp_path / "package" / "text.so").write_text("no module")
+    (tmp_path / "package" / "empty.so").touch()
+    os.rename(made["m.abi3.so"], tmp_path / "package" / "renamed")
+
+    found = wheel.modules_in(str(tmp_path))
+
+    assert sorted(found) == ["package/renamed", "package/x.o"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(0o600, 0o644), (0o664, 0o644), (0o700, 0o755), (0o775, 0o755), (0o444, 0o644)],
+)
+def test_modes(tmp_path: Path, before: int, after: int) -> None:
+    path = tmp_path / "deep" / "file"
+    path.parent.mkdir()
+    path.touch()
+    path.chmod(before)
+
+    wheel.normalize_modes(str(tmp_path))
+
+    assert path.stat().st_mode & 0o777 == after
