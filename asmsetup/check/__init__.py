@@ -90,9 +90,11 @@ def _object_findings(
         if symbol.section is not None
     }
     exported = frozenset((*module.entry_points, *module.exports))
-    known = ModuleNames(defined, exported)
-    places = [ObjectPlaces(object_, module, known) for object_ in objects]
+    if any(object_.facts.is_intermediate for object_ in objects):
+        module = module._replace(extra_objects=True)
     providers = Providers(module)
+    known = ModuleNames(defined, exported, lambda name: providers.has(name) is None)
+    places = [ObjectPlaces(object_, module, known) for object_ in objects]
     yield from _symbols.check_entry_point(places, module)
     yield from _symbols.check_duplicates(places)
     for place in places:

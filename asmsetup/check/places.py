@@ -24,14 +24,19 @@ class ModuleNames:
 
     defined: Mapping[str, Symbol]
     exported: frozenset[str]
+    may_be_linked_in: Callable[[str], bool] = lambda name: False
+    """Whether an archive or an object that was not read may define a name."""
 
     def is_external(self, symbol: Symbol) -> bool:
         """Whether its address is known only when the module is loaded."""
         if symbol.section is not None or symbol.visibility in ("hidden", "internal"):
             return False
-        if symbol.name in LINKER_DEFINED or symbol.name.startswith(("__start_", "__stop_")):
+        name = symbol.name
+        if name in LINKER_DEFINED or name.startswith(("__start_", "__stop_")):
             return False
-        return symbol.name not in self.defined or symbol.name in self.exported
+        if name in self.defined:
+            return name in self.exported
+        return name.startswith(("Py", "_Py")) or not self.may_be_linked_in(name)
 
     def is_number(self, symbol: Symbol) -> bool:
         """Whether it is an ``equ`` of this or another object of the module."""
