@@ -12,15 +12,20 @@ from tests.abi.assembling import INTERPRETERS, build, python
 from tests.interpreters import REPOSITORY
 
 SOURCES = {
-    f"{page.relative_to(REPOSITORY)}:{page.read_text()[: block.start()].count(chr(10)) + 2}": block[1]
+    f"{page.relative_to(REPOSITORY)}:{page.read_text()[: block.start()].count(chr(10)) + 2}": block[
+        1
+    ]
     for page in sorted((REPOSITORY / "docs").rglob("*.md"))
-    for block in re.finditer(r'```nasm\n(%include "python\.inc".*?)```', page.read_text(), re.DOTALL)
+    for block in re.finditer(
+        r'```nasm\n(%include "python\.inc".*?)```', page.read_text(), re.DOTALL
+    )
 }
 RUNNING = INTERPRETERS["{}.{}".format(*sys.version_info[:2])]
 
-# What the module of each page must do; every module has a row.
+# What the modules must do besides being imported.
 USES = {
     "arithmetic": "assert m.add(40, 2) == 42",
+    "clamping": "assert [m.clamp(300), m.clamp(-9, low=-5), m.clamp(7)] == [255, -5, 7]",
     "bits": "assert m.ones(0xF0F) == 8 and m.ones(0) == 0",
     "colours": "assert m.RED == 0xFF0000 and m.SPACE == 'sRGB' and m.green(0x123456) == 0x34",
     "hello": "assert m.answer() == 42",
@@ -28,7 +33,11 @@ USES = {
     "kernels": "assert m.clamp(300) == 255",
     "newer": "assert m.answer() == 42",
     "objects": "assert m.pair(1) == (1, 1) and m.pair(None) is None and m.positive(0) == 0",
+    "one": "assert m.add_one(-1) == 0 and m.add_one(41) == 42",
+    "owning": "assert m.twice(12) == '1212'",
     "points": "p = m.Point(); p.x = 1.5; p.negate(); assert p.x == -1.5 and p.sign is True",
+    "reaching": "assert m.none() is None",
+    "seven": "assert m.text() == '1 2 3 4 5 6'",
 }
 
 
@@ -41,4 +50,4 @@ def test_source(place: str, tmp_path: Path) -> None:
     build(source, tmp_path / f"{name}.so")
     # A how-to goes on outside of its source, with libraries and settings.
     if declared and "how-to" not in place:
-        python(RUNNING, tmp_path, "-c", f"import {name} as m; {USES[name]}")
+        python(RUNNING, tmp_path, "-c", f"import {name} as m; {USES.get(name, '')}")

@@ -187,7 +187,7 @@ def test_every_exported_name_of_the_c_library_is_found() -> None:
 
 def test_a_library_without_a_hash_table_of_gnus_kind(tmp_path: Path) -> None:
     (tmp_path / "x.asm").write_text("global one, two\nextern three\none:\ntwo: dq three\n")
-    subprocess.run(["nasm", "-f", "elf64", "x.asm"], cwd=tmp_path, check=True)  # noqa: S607
+    subprocess.run(["nasm", "-f", "elf64", "x.asm"], cwd=tmp_path, check=True)
     command = ["ld", "-shared", "--hash-style=sysv", "x.o", "-o", "x.so"]
     subprocess.run(command, cwd=tmp_path, check=True)
     exports = elf.Exports.of(tmp_path / "x.so")
@@ -212,7 +212,7 @@ def test_more_sections_than_fit_into_sixteen_bits(tmp_path: Path) -> None:
 
 def test_a_thousand_mutations(tmp_path: Path) -> None:
     """A short run of the fuzzer; tests/fuzz_elf.py makes long ones."""
-    chance = random.Random(20261123)  # noqa: S311 (reproducible, not secret)
+    chance = random.Random(20261123)
     corpus = seeds(tmp_path)
     for _ in range(1000):
         assert complaint(mutated(chance.choice(corpus), chance), measure_memory=False) is None

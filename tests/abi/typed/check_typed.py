@@ -476,6 +476,7 @@ def test_text_signature(name, signature):
 
 def test_doc():
     assert typed.nothing.__doc__ == "Does nothing."
+    assert typed.told.__doc__ == "One line,\nit's the next."
     assert str(inspect.signature(typed.Box.put)) == "(self, /, value)"
     assert str(inspect.signature(typed.Box.add)) == "(self, value, /)"
 
@@ -637,6 +638,47 @@ def test_gil(name):
         sys.setswitchinterval(interval)
         thread.join()
     assert seen or name == "wait"
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs"),
+    [
+        ("f", (1,), {"x": 2}),
+        ("f", (1, 2, 3), {"b": 1}),
+        ("l", (1,), {}),
+        ("p", (1,), {}),
+        ("convert_str", (1,), {}),
+        ("convert_str", (...,), {}),
+        ("convert_writable", (b"",), {}),
+        ("items_double", (b"12345678",), {}),
+        ("as_i32", (2**40,), {}),
+        ("as_u32", (2**40,), {}),
+        ("as_u64", (Index(2**63),), {}),
+        ("as_cstr", ("a\0",), {}),
+        ("as_bytes", (b"x" * 100,), {}),
+        ("as_str", ("x" * 100,), {}),
+        ("as_double", (1.25,), {}),
+    ],
+)
+def test_every_allocation_fails_once(name, args, kwargs):
+    testcapi = pytest.importorskip("_testcapi")
+    function = getattr(typed, name)
+
+    def outcome(first):
+        try:
+            testcapi.set_nomemory(first, first + 1)
+            try:
+                result = function(*args, **kwargs)
+            finally:
+                testcapi.remove_mem_hooks()
+        except Exception as error:
+            return type(error)
+        return result
+
+    last = outcome(1000)
+    outcomes = [outcome(first) for first in range(40)]
+    assert MemoryError in outcomes
+    assert all(each is MemoryError or each == last for each in outcomes)
 
 
 def test_threads():
