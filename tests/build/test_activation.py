@@ -34,6 +34,8 @@ def test_no_command_class_is_needed(project: MakeProject, package: str) -> None:
         "subclassed",
         "base-called-by-name",
         "loop-of-its-own",
+        "changed-late",
+        "cmdclass-of-distutils",
     ],
 )
 def test_the_users_command_class_runs_too(project: MakeProject, package: str) -> None:
@@ -42,6 +44,16 @@ def test_the_users_command_class_runs_too(project: MakeProject, package: str) ->
     said = built.build_ext().output
 
     assert said.count(TALK) == 1
+    assert built.answer() == "42"
+
+
+def test_the_command_class_named_in_pyproject(project: MakeProject) -> None:
+    built = project("cmdclass-in-pyproject")
+    text = (built.folder / "pyproject.toml").read_text()
+    built.write({"pyproject.toml": text.replace("commands.Talking", "asmsetup.build_ext")})
+
+    built.build_ext()
+
     assert built.answer() == "42"
 
 
