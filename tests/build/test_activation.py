@@ -57,9 +57,19 @@ def test_the_command_class_named_in_pyproject(project: MakeProject) -> None:
     assert built.answer() == "42"
 
 
-@pytest.mark.parametrize("package", ["extensions-in-pyproject", "cmdclass-in-setup-cfg"])
-def test_the_oldest_setuptools(project: MakeProject, python: Python, package: str) -> None:
-    built = project(package).beside(installed_aside(python, "setuptools==74.1.0", "wheel==0.48.0"))
+# Extensions in pyproject.toml came with 74.1.
+@pytest.mark.parametrize(
+    ("version", "package"),
+    [
+        ("70.1.0", "hello"),
+        ("70.1.0", "cmdclass-in-setup-cfg"),
+        ("74.1.0", "extensions-in-pyproject"),
+    ],
+)
+def test_the_oldest_setuptools(
+    project: MakeProject, python: Python, version: str, package: str
+) -> None:
+    built = project(package).beside(installed_aside(python, f"setuptools=={version}"))
 
     wheel = built.wheel()
 
