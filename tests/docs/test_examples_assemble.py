@@ -12,9 +12,13 @@ from tests.abi.assembling import INTERPRETERS, build, python
 from tests.interpreters import REPOSITORY
 
 SOURCES = {
-    f"{page.relative_to(REPOSITORY)}:{page.read_text()[: block.start()].count(chr(10)) + 2}": block[1]
+    f"{page.relative_to(REPOSITORY)}:{page.read_text()[: block.start()].count(chr(10)) + 2}": block[
+        1
+    ]
     for page in sorted((REPOSITORY / "docs").rglob("*.md"))
-    for block in re.finditer(r'```nasm\n(%include "python\.inc".*?)```', page.read_text(), re.DOTALL)
+    for block in re.finditer(
+        r'```nasm\n(%include "python\.inc".*?)```', page.read_text(), re.DOTALL
+    )
 }
 RUNNING = INTERPRETERS["{}.{}".format(*sys.version_info[:2])]
 
@@ -46,4 +50,4 @@ def test_source(place: str, tmp_path: Path) -> None:
     build(source, tmp_path / f"{name}.so")
     # A how-to goes on outside of its source, with libraries and settings.
     if declared and "how-to" not in place:
-        python(RUNNING, tmp_path, "-c", f"import {name} as m; {USES.get(name, str())}")
+        python(RUNNING, tmp_path, "-c", f"import {name} as m\n{USES.get(name, '')}")
