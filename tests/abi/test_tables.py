@@ -200,6 +200,10 @@ def test_universal(tmp_path: Path) -> None:
             oldest = (
                 in_c(target, [name for name in values if name not in layout], tmp_path) | oldest
             )
-    assert oldest == {name: value for name, value in values.items() if name not in layout}
+    constants = {name: value for name, value in values.items() if name not in layout}
+    if any(target.name == "limited 3.15" for target in TARGETS):
+        assert oldest == constants
+    else:  # what is only in headers that are not here cannot be compared
+        assert oldest == {name: constants[name] for name in oldest}
     assert "PyObject_size" not in values
     assert values["Py_mod_gil"] == 4
