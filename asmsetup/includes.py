@@ -117,7 +117,9 @@ class Reader:
 
     def _found(self, source: str, include_dirs: tuple[str, ...], args: tuple[str, ...]) -> Closure:
         spoken = _Spoken.of(args)
-        search = ("", *include_dirs, *spoken.include_dirs)
+        # The current directory comes first, by whatever name it is in the list again.
+        folders = (*include_dirs, *spoken.include_dirs)
+        search = ("", *(folder for folder in folders if folder not in (".", "./")))
         before = _scan("\n".join(spoken.before).encode("utf-8", "surrogateescape"))
         texts: dict[str, _Text] = {"": before}
         found: dict[str, None] = {}

@@ -35,6 +35,7 @@ LAYERS = {
     "plugin": 7,
     "cli": 7,
     "__init__": 8,
+    "__main__": 8,
 }
 """The layer of each module or package of asmsetup."""
 
