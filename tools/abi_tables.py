@@ -261,7 +261,15 @@ def universal_target(
         name: field for name, field in merged.fields.items() if struct_of(name) in merged.sizes
     }
     target = limited_target(LIMITED_FACTS[0], merged, since, aliases)
-    return replace(target, name=UNIVERSAL, file=UNIVERSAL, title="every CPython from 3.10 on")
+    # Names that every one of them exports and that have become stable count from the start.
+    everywhere = set.intersection(*(facts[one].functions | facts[one].data for one in FULL_TARGETS))
+    return replace(
+        target,
+        name=UNIVERSAL,
+        file=UNIVERSAL,
+        title="every CPython from 3.10 on",
+        names=since.keys() & everywhere,
+    )
 
 
 def version_hex(version: Version) -> str:
