@@ -246,8 +246,8 @@ class Builder:
             except LinkError as error:
                 what = self._inspector.explained(module, error.what)
                 raise LinkError(what, *error.ways_out) from error
-        if said:
-            self.talk.warning(said)
+        if warnings := self._inspector.untold(module, said):
+            self.talk.warning(warnings)
 
     def check(self, module: ModuleFile, others: Callable[[], Iterable[ModuleFile]]) -> None:
         """Judge the objects of a module before they are linked.

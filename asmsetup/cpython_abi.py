@@ -72,6 +72,7 @@ def near_misses(name: str) -> list[str]:
     return list(dict.fromkeys([*same_letters, *(other for other in close if other != name)]))[:3]
 
 
+@functools.cache
 def _row(name: str) -> list[str] | None:
     text = _text()
     start = text.find(f"\n{name} ")

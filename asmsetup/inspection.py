@@ -49,6 +49,14 @@ class Inspector:
 
         return explain_ld(said, check.locator(self._checked(module), self._context(module)))
 
+    def untold(self, module: ModuleFile, said: str) -> str:
+        """Return ld's warnings without those that were told before, with their lines."""
+        if not said or not check.tells_text_relocations(self._found.get(module.name, ())):
+            return said
+        from .check.explain import without_text_relocations
+
+        return without_text_relocations(said)
+
     def c_library(self, module: ModuleFile) -> list[str]:
         """Return the C library's files if a name the objects leave open is not CPython's."""
         facts = [self._read(made.path) for made in module.assembled]

@@ -35,6 +35,7 @@ __all__ = [
     "check_objects",
     "locator",
     "report",
+    "tells_text_relocations",
 ]
 
 
@@ -54,11 +55,16 @@ def check_module(
 ) -> list[Finding]:
     """Judge the linked module; ``known`` is what was found before, and not said again."""
     findings = _module.check(path, facts, module)
-    if any(finding.rule in _CAUSES_OF_TEXT_RELOCATIONS for finding in known):
+    if tells_text_relocations(known):
         findings = (f for f in findings if f.rule != "text-relocations")
     if any(finding.rule == "writable-code" for finding in known):
         findings = (f for f in findings if f.rule != "writable-and-executable")
     return _finished(findings, module)
+
+
+def tells_text_relocations(findings: Sequence[Finding]) -> bool:
+    """Whether these are why the loader has to rewrite read-only parts of the module."""
+    return any(finding.rule in _CAUSES_OF_TEXT_RELOCATIONS for finding in findings)
 
 
 def locator(objects: Sequence[CheckedObject], module: ModuleContext) -> Locate:

@@ -148,6 +148,15 @@ def explain_ld(said: str, locate: Locate) -> str:
     return "\n".join(_explained_ld(said.splitlines(), locate))
 
 
+def without_text_relocations(said: str) -> str:
+    """What ld said without its warnings of text relocations, which it cannot place."""
+    kept = [line for line in said.splitlines() if not _TEXT_RELOCATION.search(line)]
+    return "\n".join(kept)
+
+
+_TEXT_RELOCATION = re.compile(
+    r"warning: (?:relocation .*in read-only section|creating (?:a )?DT_TEXTREL)"
+)
 _LD_PLACE = re.compile(r"(?P<file>[^\s:]+):\((?P<section>[^()+]+)\+0x(?P<offset>[0-9a-f]+)\)")
 
 

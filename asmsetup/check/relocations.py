@@ -65,7 +65,9 @@ def _branches_into_the_got(places: ObjectPlaces, table: RelocationTable) -> Iter
         return
     # One byte earlier: the byte in front of an offset is at the offset.
     shifted = b"\0" + places.content(table.section)
-    offsets = [o for o in table.offsets(GOT_RELATIVE) if o < len(shifted)]
+    offsets = list(table.offsets(GOT_RELATIVE))
+    if max(offsets, default=0) >= len(shifted):
+        offsets = [offset for offset in offsets if offset < len(shifted)]
     if BRANCHES.isdisjoint(map(shifted.__getitem__, offsets)):
         return
     called = {offset for offset in offsets if shifted[offset] in BRANCHES}
