@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from . import check, cpython_abi, elf, linker
 from .check import CheckedObject, Finding, ModuleContext
-from .check.explain import explain_ld, explain_nasm
 from .linker import ModuleFile
 from .nasm import ObjectFile
 from .target import Target
@@ -36,7 +35,8 @@ class Inspector:
             CheckedObject(made.path, self._read(made.path), made.source, self._lines(made))
             for made in module.assembled
         ]
-        return checked + [CheckedObject(path, self._read(path)) for path in module.compiled]
+        compiled = (path for path in module.compiled if not elf.is_bitcode(path))
+        return checked + [CheckedObject(path, self._read(path)) for path in compiled]
 
     def after_link(self, module: ModuleFile, path: str) -> list[Finding]:
         """Return what is wrong with a module that was linked to ``path`` for the time being."""
@@ -45,6 +45,8 @@ class Inspector:
 
     def explained(self, module: ModuleFile, said: str) -> str:
         """Return what ld said of a module, with source lines and hints."""
+        from .check.explain import explain_ld  # only needed when a tool complains
+
         return explain_ld(said, check.locator(self._checked(module), self._context(module)))
 
     def c_library(self, module: ModuleFile) -> list[str]:
@@ -75,7 +77,9 @@ class Inspector:
             limited_api=module.limited_api,
             universal=module.universal,
             libraries=(*options.libraries, *named.libraries),
-            extra_objects=bool(module.extra_objects or named.files),
+            extra_objects=bool(
+                module.extra_objects or named.files or any(map(elf.is_bitcode, module.compiled))
+            ),
             c_library=linker.c_library_files(),
             library_dirs=(*options.library_dirs, *named.folders),
             runtime_library_dirs=options.runtime_library_dirs,
@@ -87,6 +91,8 @@ class Inspector:
 
 def explained(said: str) -> str:
     """Return what NASM said, with source lines and hints."""
+    from .check.explain import explain_nasm  # only needed when a tool complains
+
     return explain_nasm(said, _source_lines)
 
 

@@ -129,7 +129,9 @@ def _as_needed(files: Sequence[str]) -> tuple[str, ...]:
         return ()
     # The C library needs the dynamic loader beside it; ld looks for it when told where.
     folder = os.path.dirname(files[0])
-    return ("-rpath-link", folder, "--as-needed", *files)
+    # Named and not spelt out: musl's file has no SONAME, and its path would become the name needed.
+    named = (f"-l:{os.path.basename(file)}" for file in files)
+    return ("-rpath-link", folder, f"-L{folder}", "--as-needed", *named)
 
 
 def driver_flags(script: str, *, debug: bool) -> list[str]:
@@ -196,7 +198,8 @@ def c_library_files() -> tuple[str, ...]:
 
 
 def _is_c_library(name: str) -> bool:
-    return name.startswith(("libc.so.", "libc-2.", "ld-musl-", "libc.musl-"))
+    # musl is libc.so where a distribution keeps it beside glibc, and its own loader elsewhere.
+    return name == "libc.so" or name.startswith(("libc.so.", "libc-2.", "ld-musl-", "libc.musl-"))
 
 
 def _with_siblings(path: str) -> Iterator[str]:

@@ -23,7 +23,7 @@ _INSTALL = (
     "elsewhere, or another one: set NASM=/path/to/nasm, or nasm in [tool.asmsetup]",
 )
 
-_FILE_NOT_FOUND = re.compile(r"unable to (open include file|open file|get length of file) `")
+_FILE_NOT_FOUND = r"unable to (open include file|open file|get length of file) `"
 
 Macro = tuple[str, str | None]
 """A macro to define before the source: its name and its value, None for none."""
@@ -161,6 +161,6 @@ def assemble(command: Sequence[str], source: str) -> str:
 
 def _looked_for(said: str, command: Sequence[str]) -> Iterator[str]:
     """Yield where NASM has looked for files, if it says that it found one nowhere."""
-    if _FILE_NOT_FOUND.search(said):
+    if re.search(_FILE_NOT_FOUND, said):
         folders = (word[2:] for word in command if word.startswith("-I"))
         yield f"looked for in: {', '.join(dict.fromkeys((os.curdir, *folders)))}"

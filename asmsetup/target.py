@@ -68,9 +68,9 @@ def require_supported(system: str, machine: str, maxsize: int) -> None:
 
 
 def _libc() -> Libc:
-    # confstr knows the name on glibc alone; musl raises ValueError.
+    # confstr knows the name on glibc alone: musl's Pythons raise one or the other.
     try:
         version = os.confstr("CS_GNU_LIBC_VERSION")
-    except ValueError:
+    except (ValueError, OSError):
         return "musl"
     return "glibc" if version else "musl"

@@ -17,6 +17,7 @@ from asmsetup.errors import LinkError
 
 PACKAGES = Path(__file__).parent / "packages"
 NASM = os.environ.get("NASM", "nasm")
+LD = os.environ.get("LD", "ld")
 CACHE = Path(os.environ.get("ASMSETUP_TEST_CACHE") or PACKAGES.parent.parent / ".cache")
 TOOLS = CACHE / "tools"
 

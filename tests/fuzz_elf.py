@@ -173,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, default=Path("fuzz-findings"))
     options = parser.parse_args(arguments)
-    chance = random.Random(options.seed)  # noqa: S311 (reproducible, not secret)
+    chance = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as folder:
         corpus = seeds(Path(folder))
     end = time.monotonic() + options.seconds

@@ -261,7 +261,15 @@ def universal_target(
         name: field for name, field in merged.fields.items() if struct_of(name) in merged.sizes
     }
     target = limited_target(LIMITED_FACTS[0], merged, since, aliases)
-    return replace(target, name=UNIVERSAL, file=UNIVERSAL, title="every CPython from 3.10 on")
+    # Names that every one of them exports and that have become stable count from the start.
+    everywhere = set.intersection(*(facts[one].functions | facts[one].data for one in FULL_TARGETS))
+    return replace(
+        target,
+        name=UNIVERSAL,
+        file=UNIVERSAL,
+        title="every CPython from 3.10 on",
+        names=since.keys() & everywhere,
+    )
 
 
 def version_hex(version: Version) -> str:
@@ -309,27 +317,35 @@ def widths_of(abi: Abi) -> Defines:
 # What a target lacks, and the sentence that says so.
 
 
-def reason_absent(
-    name: str, target: Target, having: Iterable[str], since: Mapping[str, Version]
-) -> str:
-    """Why `target` lacks `name`, which the targets called `having` have."""
+def absence(name: str, target: Target, having: Iterable[str], since: Mapping[str, Version]) -> str:
+    """The definition of `name` for a `target` that lacks it, while those called `having` have it.
+
+    It is a macro of DIRECTIVES, which makes an undefined symbol of the name and the
+    reason; nasm prints that at the user's line. In `%??` NASM has the name itself.
+    """
     if target.is_limited:
-        if name in since:
-            return "is_in_the_limited_API_since_{}.{}".format(*since[name])
-        if struct_of(name).removesuffix("_size") in OPEN_STRUCTS and target.file == UNIVERSAL:
-            return "is_not_the_same_in_every_Python"
         limited = [version_of(one) for one in having if one in LIMITED_FACTS]
+        if name in since:
+            return because("since", since[name])
+        if struct_of(name).removesuffix("_size") in OPEN_STRUCTS and target.file == UNIVERSAL:
+            return because("varies")
         if limited and min(limited) > version_of(target.name):
-            return "is_in_the_limited_API_since_{}.{}".format(*min(limited))
-        return "is_not_in_the_limited_API"
+            return because("since", min(limited))
+        return because("outside")
     version, threaded = version_of(target.name), target.name.endswith("t")
     full = [one for one in having if one in FULL_TARGETS]
     alike = sorted(version_of(one) for one in full if one.endswith("t") == threaded)
     if not alike:
-        return "is_not_in_free_threaded_Python" if threaded else "is_in_free_threaded_Python_only"
+        return because("not_threaded" if threaded else "threaded_only")
     if alike[0] > version:
-        return "is_new_in_Python_{}.{}".format(*alike[0])
-    return "was_last_in_Python_{}.{}".format(*alike[-1])
+        return because("new", alike[0])
+    return because("last", alike[-1])
+
+
+def because(reason: str, version: Version | None = None) -> str:
+    return (
+        f"_py_{reason}(%??)" if version is None else f"_py_{reason}(%??,{version[0]}.{version[1]})"
+    )
 
 
 def absences(
@@ -337,19 +353,14 @@ def absences(
     targets: Mapping[str, Target],
     since: Mapping[str, Version],
 ) -> dict[str, Defines]:
-    """By target: each name that another target has, defined as an error.
-
-    `%??` is the name; nasm prints the symbol it becomes, which is not defined, at the
-    user's line. `_py_absent` puts it into parentheses, which EXTERN does not accept
-    either, and lets PyHas in call.inc have the bare name.
-    """
+    """By target: each name that another target has, defined as an error."""
     having: dict[str, list[str]] = {}
     for target in targets.values():
         for name in tables[target.file]:
             having.setdefault(name, []).append(target.name)
     return {
         file: {
-            name: f"_py_absent(%??%+__{reason_absent(name, target, having[name], since)}, %??)"
+            name: absence(name, target, having[name], since)
             for name in sorted(having.keys() - set(tables[file]))
         }
         for file, target in targets.items()
@@ -358,8 +369,16 @@ def absences(
 
 # NASM's own ISTRUC and EXTERN, made to understand what is declared here.
 DIRECTIVES = """\
-; Of a name that is absent: the reason in an undefined symbol, or the name itself.
+; What a name that is absent is defined as: a symbol that is not defined and says why.
+; PyHas in call.inc makes it the bare name for a while.
 %define _py_absent(words, name) (words)
+%define _py_new(name, version) _py_absent(name%+__is_new_in_Python_%+version, name)
+%define _py_last(name, version) _py_absent(name%+__was_last_in_Python_%+version, name)
+%define _py_since(name, version) _py_absent(name%+__is_in_the_limited_API_since_%+version, name)
+%define _py_outside(name) _py_absent(name%+__is_not_in_the_limited_API, name)
+%define _py_varies(name) _py_absent(name%+__is_not_the_same_in_every_Python, name)
+%define _py_threaded_only(name) _py_absent(name%+__is_in_free_threaded_Python_only, name)
+%define _py_not_threaded(name) _py_absent(name%+__is_not_in_free_threaded_Python, name)
 
 ; AT and IEND ask for labels of the struct's name, which only a STRUC makes. A struct
 ; declared here gets one when it is first used; others are none of our business.

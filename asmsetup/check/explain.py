@@ -27,7 +27,7 @@ def explain_nasm(said: str, source: SourceText) -> str:
 
 def _explained_nasm(said: Sequence[str], source: SourceText) -> Iterator[str]:
     shown: tuple[str, int] | None = None
-    for message, following in zip(said, [*said[1:], ""], strict=True):
+    for message, following in zip(said, [*said, ""][1:], strict=True):
         yield message
         match = _NASM_LINE.match(message)
         if match is None:
@@ -167,7 +167,7 @@ def _explained_ld(said: Sequence[str], locate: Locate) -> Iterator[str]:
 
 _LD_HINTS = (
     (
-        r"cannot find -l(\S+?):? ?",
+        r"cannot find -l([^\s:]+)",
         "no lib{0}.so or lib{0}.a in Extension(library_dirs=[...]) or the system's folders; a"
         " distribution's -dev package often holds it",
     ),

@@ -24,6 +24,8 @@ _DATA = re.compile(
 )
 _INCLUDE = re.compile(r"\s*%include\s+[\"'<]?([^\"'>\s]+)", re.IGNORECASE)
 _SECTION = re.compile(r"\s*\[?\s*(?:section|segment)\s+([^\s\]]+)", re.IGNORECASE)
+_MACRO = re.compile(r"\s*%i?macro\s+([^\s,]+)", re.IGNORECASE)
+_WORD = re.compile(r"\s*(?:[\w.$@?~#]+:\s*)?([\w.$@?~#]+)")
 _DIRECTIVE = r"\s*\[?\s*(?:{})\s+.*(?<![\w.$@?~#]){}(?![\w.$@?~#])"
 _LABEL = r"\s*{}(?::|\s|$)"
 
@@ -88,6 +90,7 @@ class Listing:
     def __init__(self, text: str, source: str, include_dirs: Sequence[str] = ()) -> None:
         self._search = (str(Path(source).parent), *include_dirs)
         self._lines: list[SourceLine] = []
+        self._macros: set[str] = set()
         self._by_offset: dict[int, list[_Row]] = {}
         self._repeated: list[_Row] = []
         for row in self._rows(text, source):
@@ -150,6 +153,8 @@ class Listing:
             if row is not None:
                 yield row
                 row = None
+            if defined := _MACRO.match(line_text):
+                self._macros.add(defined[1].lower())
             line = self._enter(frames, int(level or 0), int(number), line_text)
             self._lines.append(line)
             if named := _SECTION.match(line_text):
@@ -171,7 +176,12 @@ class Listing:
             frame.ahead = frame.opened_at if number == frame.opened_at + 1 else 0
             frame.opened_at = 0
         frame.last = (number, text)
-        return frame.use or SourceLine(frame.file, number - frame.ahead, text.strip(), direct=True)
+        if frame.use is not None:
+            return frame.use
+        # The instructions of a .nolist macro stand in the row of its use.
+        word = _WORD.match(text)
+        direct = word is None or word[1].lower() not in self._macros
+        return SourceLine(frame.file, number - frame.ahead, text.strip(), direct)
 
     def _inner(self, outer: _Frame) -> _Frame:
         """The frame of what the last row of ``outer`` opened: a repetition, an include, a macro."""

@@ -161,5 +161,7 @@ def test_macros_are_nolist() -> None:
 def test_a_classic_source(interpreter: Interpreter, tmp_path: Path) -> None:
     """What hand-written includes declare is there, laid out for the version compiled for."""
     build(MODULES / "classic.asm", tmp_path / "classic.so", target_of(interpreter))
-    check = "import classic; assert classic.give() is None; assert classic.give.__doc__ == 'Give None.'"
+    check = (
+        "import classic; assert classic.give() is None; assert classic.give.__doc__ == 'Give None.'"
+    )
     python(interpreter, tmp_path, "-W", "ignore", "-c", check)

@@ -186,7 +186,10 @@ def test_universal(tmp_path: Path) -> None:
     plain, _ = split_names()
     values = nasm.values(plain)
     layout = [name for name in plain if "." in name or name.endswith("_size")]
+    declared = nasm.symbols(declared_names())
+    assert "PyObject_GetBuffer" in declared  # in the stable ABI since 3.11, exported before
     for target in TARGETS:
+        assert sorted(declared.keys() - expected_exports(target)) == []
         if target.interpreter.debug:
             continue
         c = in_c(target, [name for name in values if name in layout], tmp_path)

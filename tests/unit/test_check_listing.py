@@ -89,9 +89,8 @@ EXPECTED = [
     (".text", "x.asm", 13, "mov rax, foo", True),
     (".text", "x.asm", 14, "LOAD rbx, foo", False),
     (".text", "x.asm", 15, "OUTER foo", False),
-    # A .nolist macro is one row, as if its use were an instruction.
-    (".text", "x.asm", 16, "QUIET foo", True),
-    (".text", "x.asm", 16, "QUIET foo", True),
+    (".text", "x.asm", 16, "QUIET foo", False),
+    (".text", "x.asm", 16, "QUIET foo", False),
     (".text", "x.asm", 17, "MANY foo", False),
     (".text", "x.asm", 17, "MANY foo", False),
     (".text", "x.asm", 19, "mov rdi, foo", True),

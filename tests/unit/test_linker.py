@@ -49,7 +49,7 @@ def test_options_follow_the_objects(options: dict[str, Any], expected: list[str]
 
 
 def test_the_c_library_is_needed_only_if_used() -> None:
-    assert command(("/lib/libc.so.6",))[-2:] == ["--as-needed", "/lib/libc.so.6"]
+    assert command(("/lib/libc.so.6",))[-3:] == ["-L/lib", "--as-needed", "-l:libc.so.6"]
 
 
 def test_exports() -> None:
@@ -139,3 +139,17 @@ def test_files_named_among_the_arguments(tmp_path: Path) -> None:
     archive.write_bytes(b"")
 
     assert linker.named_libraries([str(archive), "@more"]).files == (str(archive), "@more")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_it"),
+    [
+        ("libc.so.6", True),
+        ("libc-2.31.so", True),
+        ("ld-musl-x86_64.so.1", True),
+        ("libc.so", True),  # Debian's musl
+        ("libcrypt.so.1", False),
+    ],
+)
+def test_the_c_library_by_its_name(name: str, is_it: bool) -> None:
+    assert linker._is_c_library(name) is is_it

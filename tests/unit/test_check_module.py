@@ -1,0 +1,111 @@
+"""The rules about the linked module, each kept and broken; and one real module of each kind."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from asmsetup import elf
+from asmsetup.check import Finding, ModuleContext, check_module, report
+from asmsetup.elf import ElfFacts, Segment, Symbol
+from tests.checking import LD, NASM
+
+ENTRY = Symbol("PyInit_x", "global", "func", "default", ".text", 1, 0, 0)
+OTHER = ENTRY._replace(name="helper")
+LOAD = Segment("LOAD", "RE", 0, 0, 0, 0)
+SOUND = {
+    "kind": "module",
+    "globals": (ENTRY,),
+    "segments": (LOAD,),
+    "stack_flags": "RW",
+    "relro": True,
+    "bind_now": True,
+}
+CONTEXT = ModuleContext("x", ("PyInit_x", "PyModExport_x"), (3, 11), libraries=("z",))
+
+
+def rules_broken_by(facts: dict[str, object], context: ModuleContext = CONTEXT) -> list[str]:
+    findings = check_module("x.so", ElfFacts(**{**SOUND, **facts}), context)  # type: ignore[arg-type]
+    return [finding.rule for finding in findings]
+
+
+@pytest.mark.parametrize(
+    ("facts", "broken"),
+    [
+        ({}, []),
+        ({"stack_flags": "RWE"}, ["executable-stack"]),
+        # ld leaves the header out when no object says anything: same effect.
+        ({"stack_flags": None}, ["executable-stack"]),
+        ({"globals": ()}, ["module-without-entry-point"]),
+        ({"globals": (ENTRY._replace(name="PyModExport_x"),)}, []),
+        ({"globals": (ENTRY, OTHER)}, ["unexpected-export"]),
+        ({"globals": (ENTRY, OTHER._replace(visibility="hidden"))}, []),
+        ({"globals": (ENTRY, OTHER._replace(section=None))}, []),
+        ({"segments": (LOAD, LOAD._replace(flags="RWE"))}, ["writable-and-executable"]),
+        ({"segments": (LOAD, LOAD._replace(flags="RW"))}, []),
+        ({"text_relocations": True}, ["text-relocations"]),
+        ({"relro": False}, ["not-hardened"]),
+        ({"bind_now": False}, ["not-hardened"]),
+        ({"needed": ("libc.so.6", "libm.so.6", "libgcc_s.so.1")}, []),
+        ({"needed": ("libc.musl-x86_64.so.1",)}, []),
+        ({"needed": ("libz.so.1", "libz-ng.so.2")}, []),
+        ({"needed": ("libzstd.so.1",)}, ["unexpected-library"]),
+        ({"needed": ("libpython3.11.so.1.0",)}, ["linked-with-libpython"]),
+        ({"runpath": "/opt/lib"}, ["unexpected-runpath"]),
+    ],
+)
+def test_rules(facts: dict[str, object], broken: list[str]) -> None:
+    assert rules_broken_by(facts) == broken
+
+
+def test_what_the_project_asks_for_is_no_surprise() -> None:
+    context = CONTEXT._replace(exports=frozenset(["helper"]), runtime_library_dirs=("/opt/lib",))
+    assert rules_broken_by({"globals": (ENTRY, OTHER), "runpath": "/opt/lib"}, context) == []
+
+
+def test_strict_makes_errors_of_warnings() -> None:
+    facts = ElfFacts(**{**SOUND, "relro": False})  # type: ignore[arg-type]
+    (finding,) = check_module("x.so", facts, CONTEXT._replace(strict=True))
+    assert finding.is_error
+
+
+@pytest.mark.parametrize(
+    ("known", "rule"),
+    [("absolute-address", "text-relocations"), ("writable-code", "writable-and-executable")],
+)
+def test_what_was_said_of_the_objects_is_not_said_again(known: str, rule: str) -> None:
+    segments = (LOAD._replace(flags="RWE"),)
+    facts = ElfFacts(**{**SOUND, "text_relocations": True, "segments": segments})  # type: ignore[arg-type]
+    before = [Finding(known, "warning", "x.asm", 1, "said")]
+    assert rule not in [f.rule for f in check_module("x.so", facts, CONTEXT, before)]
+    assert rule in [f.rule for f in check_module("x.so", facts, CONTEXT)]
+
+
+def test_a_module_linked_without_care(tmp_path: Path) -> None:
+    source = "global PyInit_x:function, helper\nsection .text\nPyInit_x: mov rax, PyInit_x\nhelper: ret\n"
+    (tmp_path / "x.asm").write_text(source)
+    subprocess.run([NASM, "-f", "elf64", "x.asm"], cwd=tmp_path, check=True)
+    libz = ["/lib/x86_64-linux-gnu/libdl.so.2", "-rpath", "/opt", "-z", "norelro"]
+    subprocess.run([LD, "-shared", "x.o", *libz, "-o", "x.so"], cwd=tmp_path, check=True)
+
+    findings = check_module("x.so", elf.read(tmp_path / "x.so"), CONTEXT)
+    assert report(findings) == (
+        "x.so: error: the module says nothing about its stack, which means an executable stack:"
+        " since glibc 2.41 the import fails, and before it made the whole process's stack"
+        " executable [executable-stack]\n"
+        "  take `-z execstack' out of the linker's arguments, or add `-z noexecstack'\n"
+        "x.so: warning: the module is linked without `-z relro': its table of function addresses"
+        " stays writable, an attacker's first target [not-hardened]\n"
+        "  take the option that undoes it out of the linker's arguments\n"
+        "x.so: warning: the loader has to rewrite the module's code at every import (DT_TEXTREL),"
+        " which hardened systems forbid [text-relocations]\n"
+        "  the absolute addresses in the objects cause it; C is compiled with -fPIC\n"
+        "x.so: warning: the module exports `helper': names of other modules may clash with them"
+        " [unexpected-export]\n"
+        "  list what others shall use:   Extension(..., export_symbols=[...])\n"
+        "x.so: warning: the module tells the loader to search /opt, a folder of this machine"
+        " [unexpected-runpath]\n"
+        "  take `-rpath' out of the linker's arguments (LDFLAGS)"
+    )
