@@ -361,6 +361,11 @@ class ElfFacts:
     def relocations(self) -> tuple[Relocation, ...]:
         return tuple(relocation for table in self.relocation_tables for relocation in table)
 
+    @property
+    def is_intermediate(self) -> bool:
+        """gcc made it with -flto: its code and its names come to light only when it is linked."""
+        return any(section.name.startswith(".gnu.lto_") for section in self.sections)
+
     @cached_property
     def undefined(self) -> tuple[Symbol, ...]:
         """What somebody else has to provide; those with binding "weak" may stay missing."""
@@ -415,6 +420,12 @@ def _from_file(path: str | os.PathLike[str], parser: Callable[[bytes], _Facts]) 
         return parser(data)
     except ObjectError as error:
         raise ObjectError(f"{os.fspath(path)}: {error.what}", *error.ways_out) from error
+
+
+def is_bitcode(path: str | os.PathLike[str]) -> bool:
+    """Whether the file is what clang writes with -flto: no ELF, and to be linked all the same."""
+    with open(path, "rb") as file:
+        return file.read(4) == b"BC\xc0\xde"
 
 
 def parse(data: bytes) -> ElfFacts:

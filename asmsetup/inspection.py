@@ -35,7 +35,8 @@ class Inspector:
             CheckedObject(made.path, self._read(made.path), made.source, self._lines(made))
             for made in module.assembled
         ]
-        return checked + [CheckedObject(path, self._read(path)) for path in module.compiled]
+        compiled = (path for path in module.compiled if not elf.is_bitcode(path))
+        return checked + [CheckedObject(path, self._read(path)) for path in compiled]
 
     def after_link(self, module: ModuleFile, path: str) -> list[Finding]:
         """Return what is wrong with a module that was linked to ``path`` for the time being."""
@@ -76,7 +77,9 @@ class Inspector:
             limited_api=module.limited_api,
             universal=module.universal,
             libraries=(*options.libraries, *named.libraries),
-            extra_objects=bool(module.extra_objects or named.files),
+            extra_objects=bool(
+                module.extra_objects or named.files or any(map(elf.is_bitcode, module.compiled))
+            ),
             c_library=linker.c_library_files(),
             library_dirs=(*options.library_dirs, *named.folders),
             runtime_library_dirs=options.runtime_library_dirs,

@@ -248,6 +248,15 @@ def generated(count: int) -> Project:
     )
 
 
+_ISAL_HEADER = """\
+#define ISAL_MAJOR_VERSION 2
+#define ISAL_MINOR_VERSION 32
+#define ISAL_PATCH_VERSION 0
+#define ISAL_MAKE_VERSION(maj, min, patch) ((maj) * 0x10000 + (min) * 0x100 + (patch))
+#define ISAL_VERSION ISAL_MAKE_VERSION(ISAL_MAJOR_VERSION, ISAL_MINOR_VERSION, ISAL_PATCH_VERSION)
+"""
+
+
 def isal(sdist: Path) -> Project:
     """python-isal with its make step replaced by source lists."""
     if hashlib.sha256(sdist.read_bytes()).hexdigest() != ISAL_SHA256:
@@ -265,6 +274,8 @@ def isal(sdist: Path) -> Project:
                     archive.extract(member, folder, filter="data")
         # Includes are spelt <isa-l/igzip_lib.h>.
         shutil.copytree(folder / root / "include", folder / "headers" / "isa-l")
+        # ISA-L's own makefile generates this one.
+        (folder / "headers" / "isa-l.h").write_text(_ISAL_HEADER)
 
     python_files = ("__init__.py", "igzip.py", "igzip_threaded.py", "_version.py")
     return Project(
@@ -276,7 +287,10 @@ def isal(sdist: Path) -> Project:
         ),
         write_sources,
         common=common,
-        include_dirs=("headers", *(f"{root}/{part}" for part in ("include", "igzip", "crc"))),
+        include_dirs=(
+            "headers",
+            *(f"{root}/{part}".rstrip("/") for part in ("", "include", "igzip", "crc")),
+        ),
         define=("NDEBUG=1",),
         edited=f"{root}/igzip/igzip_body.asm",
         edited_include=f"{root}/igzip/huffman.asm",

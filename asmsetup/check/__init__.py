@@ -20,6 +20,7 @@ from . import relocations as _relocations
 from . import symbols as _symbols
 from .context import CheckedObject, ModuleContext
 from .findings import Finding, report, strictly, tidy
+from .places import ModuleNames, ObjectPlaces
 from .providers import Providers
 
 if TYPE_CHECKING:
@@ -62,9 +63,9 @@ def check_module(
 
 def locator(objects: Sequence[CheckedObject], module: ModuleContext) -> Locate:
     """Find source lines for explain_ld; the listing of an object is made when it is asked for."""
-    names = _relocations.ModuleNames({}, frozenset())
+    names = ModuleNames({}, frozenset())
     places = {
-        name: _relocations.ObjectPlaces(object_, module, names)
+        name: ObjectPlaces(object_, module, names)
         for object_ in objects
         for name in (object_.source, object_.path)
         if name is not None
@@ -89,9 +90,11 @@ def _object_findings(
         if symbol.section is not None
     }
     exported = frozenset((*module.entry_points, *module.exports))
-    known = _relocations.ModuleNames(defined, exported)
-    places = [_relocations.ObjectPlaces(object_, module, known) for object_ in objects]
+    if any(object_.facts.is_intermediate for object_ in objects):
+        module = module._replace(extra_objects=True)
     providers = Providers(module)
+    known = ModuleNames(defined, exported, lambda name: providers.has(name) is None)
+    places = [ObjectPlaces(object_, module, known) for object_ in objects]
     yield from _symbols.check_entry_point(places, module)
     yield from _symbols.check_duplicates(places)
     for place in places:

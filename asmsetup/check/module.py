@@ -18,6 +18,12 @@ _SYSTEM_LIBRARIES = frozenset(
     ]
 )
 
+# What compilers link for -fopenmp, -fsanitize, Fortran and the like.
+_COMPILER_LIBRARIES = (
+    *("libgomp.so", "libomp.so", "libiomp", "libgfortran.so", "libquadmath.so", "libc++"),
+    *("libasan.so", "libtsan.so", "liblsan.so", "libubsan.so", "libitm.so", "libunwind.so"),
+)
+
 
 def check(path: str, facts: ElfFacts, module: ModuleContext) -> Iterator[Finding]:
     """The findings about the module at ``path``."""
@@ -95,7 +101,12 @@ def _needed(path: str, facts: ElfFacts, module: ModuleContext) -> Iterator[Findi
                 " and is no manylinux module",
                 ways_out=("take -lpython out: the interpreter provides its names itself",),
             )
-        elif library not in _SYSTEM_LIBRARIES and not _is_named(library, module):
+        elif not (
+            library in _SYSTEM_LIBRARIES
+            or library.startswith(_COMPILER_LIBRARIES)
+            or module.extra_objects
+            or _is_named(library, module)
+        ):
             yield Finding(
                 "unexpected-library",
                 WARNING,

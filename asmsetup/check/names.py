@@ -9,8 +9,9 @@ from typing import Protocol
 from ..elf import Symbol
 from .context import ModuleContext, Version
 from .findings import ERROR, WARNING, Finding
+from .kinds import LINKER_DEFINED
+from .places import ObjectPlaces
 from .providers import Providers
-from .relocations import LINKER_DEFINED, ObjectPlaces
 
 
 class PythonAbi(Protocol):

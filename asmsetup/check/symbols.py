@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from ..elf import COMMON, Section, Symbol
 from .context import ModuleContext
 from .findings import ERROR, WARNING, Finding
-from .relocations import GOT_OR_PLT, ObjectPlaces
+from .kinds import GOT_OR_PLT
+from .places import ObjectPlaces
 
 if TYPE_CHECKING:
     from .listing import SourceLine
@@ -135,10 +136,11 @@ def _missing_entry_point(objects: Sequence[ObjectPlaces], module: ModuleContext)
 
 def _misspelling(wanted: str, names: Sequence[str]) -> str | None:
     """The name that differs from the entry point in case or in a letter or two."""
+    import difflib  # slow to import, and only needed to explain an error
+
     for name in names:
         if name.lower() == wanted.lower() or name == wanted.replace("_", "", 1):
             return name
-    import difflib  # slow to import, and only needed to explain an error
 
     module = wanted.partition("_")[2]
     for name in difflib.get_close_matches(wanted, names, n=5, cutoff=0.8):

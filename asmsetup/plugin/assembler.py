@@ -60,26 +60,28 @@ class Assembler:
         )
 
     @contextmanager
-    def building(self, ext: Extension) -> Iterator[Extension]:
+    def building(self, ext: Extension, *, settled: bool) -> Iterator[Extension]:
         """Yield the extension as the classes below are to see it.
 
         Inside, this thread's calls of the compiler are about this extension.
-        The first call starts assembling for all extensions; ``compile`` waits
-        for the objects of its own. Raises setuptools' errors.
+        When all extensions are ``settled``, as they will be built, the first
+        call starts assembling for all; ``compile`` waits for the objects of its
+        own. Raises setuptools' errors.
         """
         with setuptools_errors():
             own = self._plan(ext)
             with self._lock:
                 self._take_place()
-                self._start_all()
-                self._builder.start(own, vital=not ext.optional)
+                if settled:
+                    self._start_all()
+                    self._builder.start(own, vital=not ext.optional)
         self._building.ext = ext
         try:
-            yield self._as_seen_below(ext, own)
+            yield self._as_seen_below(ext, own if settled else None)
         finally:
             self._building.ext = None
 
-    def _as_seen_below(self, ext: Extension, objects: list[ObjectFile]) -> Extension:
+    def _as_seen_below(self, ext: Extension, objects: list[ObjectFile] | None) -> Extension:
         wanted = copy.copy(ext)
         # setuptools adds PyInit_ to the list it finds.
         wanted.export_symbols = list(ext.export_symbols or ())
@@ -87,6 +89,7 @@ class Assembler:
         # assembly is cheaper than any question whether it must be, and changes no file in vain.
         if (
             is_mixed(ext)
+            and objects is not None
             and all(map(self._builder.is_up_to_date, objects))
             and same_text(self._record_path(ext), self._record(ext, objects))
         ):
@@ -309,7 +312,7 @@ class Assembler:
 
     def _other_modules(self, ext: Extension) -> Iterator[ModuleFile]:
         """Yield the other modules that must come out well and are of nothing but assembly."""
-        for other in self._extensions():
+        for other in self._extensions() if self._started else ():
             if other is ext or other.optional or is_mixed(other):
                 continue
             planned = self._plan(other)

@@ -132,7 +132,9 @@ class CSources:
         return sorted({file for path in objects for file in record.files(path)})
 
     def _fingerprint(self, command: list[Any], files: Sequence[str], reader: Reader) -> str:
-        compilers = [self._compiler.compiler_so, self._compiler.compiler_so_cxx]
+        compiler = self._compiler
+        # Before setuptools 72.2 C++ sources were compiled by compiler_so as well.
+        compilers = [compiler.compiler_so, getattr(compiler, "compiler_so_cxx", None)]
         text = json.dumps(
             [
                 "c object 1",

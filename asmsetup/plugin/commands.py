@@ -36,6 +36,12 @@ _UNIVERSAL = ("cp310.cp313.cp314", "abi3.abi3t.cp313t.cp314t")
 class BuildExt(Command):
     """A build_ext that builds the assembly in extensions."""
 
+    editable_mode = False
+    """As in setuptools; a class derived from distutils' own has none."""
+
+    _in_setuptools_loop = False
+    """Extensions are built by setuptools' own loop: nobody changes the next one any more."""
+
     def run(self) -> None:
         """Build everything; see setuptools."""
         try:
@@ -49,6 +55,14 @@ class BuildExt(Command):
             if "_assembler" in self.__dict__:
                 self._assembler.finish()
 
+    def _build_extensions_serial(self) -> None:
+        self._in_setuptools_loop = True
+        super()._build_extensions_serial()
+
+    def _build_extensions_parallel(self) -> None:
+        self._in_setuptools_loop = True
+        super()._build_extensions_parallel()
+
     def build_extension(self, ext: Extension) -> None:
         """Build one extension; the first one has the objects of all of them assembled."""
         with setuptools_errors():
@@ -58,7 +72,8 @@ class BuildExt(Command):
         if not any(map(is_assembly, ext.sources)):
             super().build_extension(ext)
             return
-        with self._assembler.building(ext) as wanted:
+        settled = self._in_setuptools_loop and not _may_change_extensions(type(self))
+        with self._assembler.building(ext, settled=settled) as wanted:
             super().build_extension(wanted)
 
     @cached_property
@@ -101,6 +116,13 @@ class BuildExt(Command):
         with placed(outfile) as partial:
             shutil.copy2(infile, partial)
         return outfile, True
+
+
+def _may_change_extensions(command: type[Command]) -> bool:
+    """Tell whether somebody's build_extension has a word in what an extension is built with."""
+    theirs = [cls for cls in command.__mro__ if "build_extension" in vars(cls)]
+    modules = {cls.__module__.partition(".")[0] for cls in theirs}
+    return not modules <= {"asmsetup", "setuptools", "distutils", "Cython"}
 
 
 class BuildPy(Command):

@@ -5,7 +5,6 @@ Run by bench/typed_calls.py in each interpreter, in the folder with the built mo
 standard library: it runs where nothing is installed.
 """
 
-import ctypes
 import json
 import sys
 import timeit
@@ -28,6 +27,8 @@ FOREIGN = {"first(data)": "f(data, len(data))"}
 
 
 def ctypes_kernels():
+    import ctypes
+
     kernels = ctypes.CDLL("./kernels.so")
     kernels.add.argtypes = [ctypes.c_int64, ctypes.c_int64]
     kernels.add.restype = ctypes.c_int64
@@ -35,7 +36,13 @@ def ctypes_kernels():
     kernels.mean.restype = ctypes.c_double
     kernels.first.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
     kernels.first.restype = ctypes.c_uint64
-    return {name: getattr(kernels, name) for name in ("add", "mean", "first")}
+    return kernels
+
+
+def cffi_kernels():
+    from through_cffi import lib
+
+    return lib
 
 
 def ways():
@@ -45,20 +52,21 @@ def ways():
     import universal
 
     functions = {"clinic": vars(clinic), "typed": vars(typed), "universal": vars(universal)}
-    functions["ctypes"] = ctypes_kernels()
-    try:
-        from through_cffi import lib
-    except ImportError as error:
-        print("no cffi:", error, file=sys.stderr)
-    else:
-        functions["cffi"] = {name: getattr(lib, name) for name in ("add", "mean", "first")}
+    for way, kernels in {"ctypes": ctypes_kernels, "cffi": cffi_kernels}.items():
+        try:
+            library = kernels()
+        except ImportError as error:
+            print(f"no {way}: {error}", file=sys.stderr)
+        else:
+            functions[way] = {name: getattr(library, name) for name in ("add", "mean", "first")}
     return functions
 
 
 def main():
     timers = {}
+    functions_of = ways()
     for call, (name, statement) in STATEMENTS.items():
-        for way, functions in ways().items():
+        for way, functions in functions_of.items():
             if name in functions:
                 foreign = way in ("ctypes", "cffi")
                 text = FOREIGN.get(call, statement) if foreign else statement

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 from tests.interpreters import REPOSITORY, Interpreter, all_interpreters, tools
@@ -13,7 +12,7 @@ MODULES = Path(__file__).parent / "modules"
 INTERPRETERS = {each.name: each for each in all_interpreters()}
 ASSEMBLERS = {"nasm": "nasm", **{name: str(path) for name, path in tools("nasm-").items()}}
 
-Defines = Mapping[str, str]
+Defines = dict[str, str]
 UNIVERSAL: Defines = {"PY_UNIVERSAL": "1"}
 
 
@@ -79,3 +78,10 @@ def python(interpreter: Interpreter, folder: Path, *arguments: str) -> str:
     )
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
+
+
+def said_by(tool: str, *arguments: str | Path) -> str:
+    """Run a tool of the binutils, which must succeed, and return what it printed."""
+    return subprocess.run(
+        [tool, *map(str, arguments)], capture_output=True, text=True, check=True
+    ).stdout

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from tests.abi.assembling import (
     assemble,
     build,
     python,
+    said_by,
     target_of,
 )
 from tests.interpreters import Interpreter
@@ -63,13 +63,10 @@ def test_every_nasm_assembles_the_same(nasm: str, tmp_path: Path) -> None:
     code = {}
     for name in ("nasm", nasm):
         built = build(MODULES / "macros.asm", tmp_path / f"{name}.so", nasm=ASSEMBLERS[name])
-        dump = subprocess.run(
-            ["objdump", "-d", "-s", "-j", ".text", "-j", ".rodata", "--no-show-raw-insn", built],
-            capture_output=True,
-            text=True,
-            check=True,
+        dump = said_by(
+            "objdump", "-d", "-s", "-j", ".text", "-j", ".rodata", "--no-show-raw-insn", built
         )
-        code[name] = dump.stdout.replace(str(built), "")
+        code[name] = dump.replace(str(built), "")
     assert code[nasm] == code["nasm"]
 
 
@@ -82,7 +79,7 @@ def test_every_nasm_assembles_the_same(nasm: str, tmp_path: Path) -> None:
     ],
 )
 def test_dispatch_needs_all_features(without: str, level: int, tmp_path: Path) -> None:
-    build(MODULES / "macros.asm", tmp_path / "macros.so", {**UNIVERSAL, "PY_CPU_WITHOUT": without})
+    build(MODULES / "macros.asm", tmp_path / "macros.so", UNIVERSAL | {"PY_CPU_WITHOUT": without})
     said = python(
         next(iter(INTERPRETERS.values())), tmp_path, "-c", "import macros; print(macros.level())"
     )
@@ -107,12 +104,7 @@ def test_include_alone_adds_nothing(defines: Defines, tmp_path: Path) -> None:
         source.write_text(text)
         assert assemble(source, tmp_path / "source.o", defines).stderr == ""
         facts[name] = [
-            subprocess.run(
-                [tool, "--format=sysv", tmp_path / "source.o"],
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout.splitlines()
+            said_by(tool, "--format=sysv", tmp_path / "source.o").splitlines()
             for tool in ("nm", "size")
         ]
     symbols, sizes = facts["python.inc"]
@@ -122,21 +114,14 @@ def test_include_alone_adds_nothing(defines: Defines, tmp_path: Path) -> None:
 
 
 def test_the_stack_is_not_executable(universal: Path) -> None:
-    said = subprocess.run(
-        ["readelf", "-lW", universal / "macros.so"], capture_output=True, text=True, check=True
-    )
-    (stack,) = [line for line in said.stdout.splitlines() if "GNU_STACK" in line]
+    said = said_by("readelf", "-lW", universal / "macros.so")
+    (stack,) = [line for line in said.splitlines() if "GNU_STACK" in line]
     assert "RW " in stack
 
 
 def test_only_entry_points_are_exported(universal: Path) -> None:
-    said = subprocess.run(
-        ["nm", "-D", "--defined-only", "--format=posix", universal / "macros.so"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert sorted(line.split()[0] for line in said.stdout.splitlines()) == [
+    said = said_by("nm", "-D", "--defined-only", "--format=posix", universal / "macros.so")
+    assert sorted(line.split()[0] for line in said.splitlines()) == [
         "PyInit_macros",
         "PyModExport_macros",
     ]
@@ -144,13 +129,8 @@ def test_only_entry_points_are_exported(universal: Path) -> None:
 
 def test_newer_names_are_weak(universal: Path) -> None:
     """What 3.10 has not is not needed to load the module."""
-    said = subprocess.run(
-        ["nm", "-D", "--undefined-only", "--format=posix", universal / "macros.so"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    weak = {line.split()[0] for line in said.stdout.splitlines() if line.split()[1] == "w"}
+    said = said_by("nm", "-D", "--undefined-only", "--format=posix", universal / "macros.so")
+    weak = {line.split()[0] for line in said.splitlines() if line.split()[1] == "w"}
     assert weak == {
         "PyLong_FromInt64",
         "PyModule_Add",
@@ -161,11 +141,9 @@ def test_newer_names_are_weak(universal: Path) -> None:
 
 
 def test_cet_note_where_asked_for(tmp_path: Path) -> None:
-    build(MODULES / "macros.asm", tmp_path / "macros.so", {**UNIVERSAL, "PY_CET": "1"})
-    said = subprocess.run(
-        ["readelf", "-n", tmp_path / "macros.so"], capture_output=True, text=True, check=True
-    )
-    assert "x86 feature: IBT, SHSTK" in said.stdout
+    build(MODULES / "macros.asm", tmp_path / "macros.so", UNIVERSAL | {"PY_CET": "1"})
+    said = said_by("readelf", "-n", tmp_path / "macros.so")
+    assert "x86 feature: IBT, SHSTK" in said
     python(next(iter(INTERPRETERS.values())), tmp_path, str(CHECKS), "check_calling_conventions")
 
 
@@ -178,3 +156,12 @@ def test_macros_are_nolist() -> None:
         if re.match(r"\s*%macro ", line) and ".nolist" not in line
     ]
     assert listed == []
+
+
+def test_a_classic_source(interpreter: Interpreter, tmp_path: Path) -> None:
+    """What hand-written includes declare is there, laid out for the version compiled for."""
+    build(MODULES / "classic.asm", tmp_path / "classic.so", target_of(interpreter))
+    check = (
+        "import classic; assert classic.give() is None; assert classic.give.__doc__ == 'Give None.'"
+    )
+    python(interpreter, tmp_path, "-W", "ignore", "-c", check)

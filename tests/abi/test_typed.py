@@ -95,3 +95,14 @@ def test_limited_api(tmp_path: Path) -> None:
     build_typed(tmp_path, {"Py_LIMITED_API": "0x030b0000"})
     fitting = [each for each in INTERPRETERS.values() if each.version >= (3, 11)]
     check(next(each for each in fitting if not each.free_threaded), tmp_path)
+
+
+def test_what_is_not_used_adds_nothing(tmp_path: Path) -> None:
+    objects = []
+    for include in ("", '%include "python/typed.inc"'):
+        source, output = tmp_path / "m.asm", tmp_path / "m.o"
+        source.write_text(f'%include "python.inc"\n{include}\nPyModule m\nPyEndModule\n')
+        said = assemble(source, output)
+        assert (said.returncode, said.stderr) == (0, "")
+        objects.append(output.read_bytes())
+    assert objects[0] == objects[1]

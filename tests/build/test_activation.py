@@ -34,6 +34,8 @@ def test_no_command_class_is_needed(project: MakeProject, package: str) -> None:
         "subclassed",
         "base-called-by-name",
         "loop-of-its-own",
+        "changed-late",
+        "cmdclass-of-distutils",
     ],
 )
 def test_the_users_command_class_runs_too(project: MakeProject, package: str) -> None:
@@ -45,9 +47,29 @@ def test_the_users_command_class_runs_too(project: MakeProject, package: str) ->
     assert built.answer() == "42"
 
 
-@pytest.mark.parametrize("package", ["extensions-in-pyproject", "cmdclass-in-setup-cfg"])
-def test_the_oldest_setuptools(project: MakeProject, python: Python, package: str) -> None:
-    built = project(package).beside(installed_aside(python, "setuptools==74.1.0", "wheel==0.48.0"))
+def test_the_command_class_named_in_pyproject(project: MakeProject) -> None:
+    built = project("cmdclass-in-pyproject")
+    text = (built.folder / "pyproject.toml").read_text()
+    built.write({"pyproject.toml": text.replace("commands.Talking", "asmsetup.build_ext")})
+
+    built.build_ext()
+
+    assert built.answer() == "42"
+
+
+# Extensions in pyproject.toml came with 74.1.
+@pytest.mark.parametrize(
+    ("version", "package"),
+    [
+        ("70.1.0", "hello"),
+        ("70.1.0", "cmdclass-in-setup-cfg"),
+        ("74.1.0", "extensions-in-pyproject"),
+    ],
+)
+def test_the_oldest_setuptools(
+    project: MakeProject, python: Python, version: str, package: str
+) -> None:
+    built = project(package).beside(installed_aside(python, f"setuptools=={version}"))
 
     wheel = built.wheel()
 

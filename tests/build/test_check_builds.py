@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 
 import pytest
 
 from tests.conftest import MakeProject
-from tests.projects import PACKAGES, Project
+from tests.projects import PACKAGES, REPOSITORY, Project
 
 
 def findings(package: str) -> str:
@@ -183,3 +184,15 @@ def test_c_and_assembly_with_one_name_twice(hello: Project) -> None:
 
     error = hello.refused()
     assert "`number' is defined here and in kernel.asm, both times GLOBAL" in error
+
+
+EXAMPLES = sorted(path.parent.name for path in (REPOSITORY / "examples").glob("*/setup.py"))
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_examples_are_in_order(example: str, hello: Project) -> None:
+    shutil.rmtree(hello.folder)
+    shutil.copytree(REPOSITORY / "examples" / example, hello.folder)
+    # Not strict: an interpreter's own -rpath is told of in a module that a C compiler links.
+    output = hello.build_ext().output
+    assert not [line for line in output.splitlines() if "asm:" in line and "warning:" in line]

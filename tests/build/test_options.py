@@ -266,6 +266,29 @@ def test_export_symbols(hello: Project, mixed: bool, symbols: list[str]) -> None
     assert sorted(symbol.name for symbol in facts.exported) == sorted(["PyInit_hello", *symbols])
 
 
+def test_depends(hello: Project) -> None:
+    hello.write({"hello.c": '#include "more.h"\n' + C_MODULE, "more.h": "#define MORE 1\n"})
+    hello.write({"number.asm": '%include "number.inc"\n' + FUNCTION, "number.inc": ""})
+    hello.extension("hello", ["hello.c", "number.asm"], depends=["more.h"])
+    hello.build_ext()
+
+    hello.write({"more.h": "#define MORE 2\n"}).build_ext()
+
+    assert hello.answer() == "44"
+
+
+def test_the_compiler_setuptools_chose_makes_a_mixed_module(hello: Project) -> None:
+    own = recording(hello, "own-cc", "gcc")
+    hello.write({"more.c": "int more;\n"}).extension("hello", ["hello.asm", "more.c"])
+
+    hello.build_ext(CC=str(own))
+
+    noted = Path(f"{own}.log").read_text().splitlines()
+    assert {"-c", "-shared", "more.c"} <= set(noted)
+    assert "hello.asm" not in noted
+    assert hello.answer() == "42"
+
+
 def test_language(hello: Project) -> None:
     hello.write(
         {"number.cpp": "#include <string>\nstd::string text(const char *c) { return c; }\n"}

@@ -50,4 +50,4 @@ def test_source(place: str, tmp_path: Path) -> None:
     build(source, tmp_path / f"{name}.so")
     # A how-to goes on outside of its source, with libraries and settings.
     if declared and "how-to" not in place:
-        python(RUNNING, tmp_path, "-c", f"import {name} as m; {USES.get(name, '')}")
+        python(RUNNING, tmp_path, "-c", f"import {name} as m\n{USES.get(name, '')}")

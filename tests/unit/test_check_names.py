@@ -109,3 +109,32 @@ def test_what_another_object_defines(tmp_path: Path) -> None:
     subprocess.run([NASM, "-f", "elf64", "k.asm"], cwd=tmp_path, check=True)
     other = CheckedObject("k.o", elf.read(tmp_path / "k.o"), "k.asm")
     assert check_objects([user, other], CONTEXT, cpython_abi) == []
+
+
+def test_a_direct_call_of_what_an_archive_may_have(tmp_path: Path) -> None:
+    source = "extern helper, PyErr_Clear\nsection .text\ncall helper\ncall PyErr_Clear\n"
+    (tmp_path / "x.asm").write_text(source)
+    subprocess.run([NASM, "-f", "elf64", "x.asm"], cwd=tmp_path, check=True)
+    (tmp_path / "libhelp.a").write_bytes(b"!<arch>\n")
+    object_ = CheckedObject("x.o", elf.read(tmp_path / "x.o"), "x.asm")
+
+    with_archive = CONTEXT._replace(libraries=("help",), library_dirs=(str(tmp_path),))
+    for context in (CONTEXT._replace(extra_objects=True), with_archive):
+        findings = check_objects([object_], context, cpython_abi)
+        (direct,) = [f.what for f in findings if f.rule == "call-without-plt"]
+        assert direct.startswith("`PyErr_Clear' is outside this module")
+        assert "unknown-name" not in [f.rule for f in findings]
+
+
+def test_an_object_that_is_compiled_only_when_it_is_linked(tmp_path: Path) -> None:
+    source = "void *PyInit_x(void) { return 0; } int helper(void) { return 1; }\n"
+    (tmp_path / "lto.c").write_text(source)
+    subprocess.run(["gcc", "-c", "-O2", "-flto", "-fPIC", "lto.c"], cwd=tmp_path, check=True)
+    (tmp_path / "x.asm").write_text("extern helper\nsection .text\ncall helper\n")
+    subprocess.run([NASM, "-f", "elf64", "x.asm"], cwd=tmp_path, check=True)
+    objects = [
+        CheckedObject("lto.o", elf.read(tmp_path / "lto.o")),
+        CheckedObject("x.o", elf.read(tmp_path / "x.o"), "x.asm"),
+    ]
+    context = CONTEXT._replace(exports=frozenset())
+    assert check_objects(objects, context, cpython_abi) == []

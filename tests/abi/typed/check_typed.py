@@ -364,6 +364,21 @@ def test_registers_and_stack(name):
     assert result == expected + 29 * ord("y")
 
 
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("stack_0", ()),
+        ("stack_1", (1,)),
+        ("stack_2", (1, 2)),
+        ("stack_3", (b"",)),
+        ("stack_4", (b"", "", 1, 2)),
+        ("stack_4", (b"", "", 1, 2, 3, 4)),
+    ],
+)
+def test_the_stack_is_aligned(name, args):
+    assert getattr(typed, name)(*args) == 8
+
+
 def test_arguments_in_order():
     assert typed.order(1, e=5) == 12345
     assert typed.order(1, 6, 7, e=5) == 16745

@@ -95,6 +95,13 @@ PyTypedFunction "convert_optional(value: str = None)", calls nothing
 PyTypedFunction "mixed(a: i64, x: double, data: bytes, b: i32, y: float, items: u16[], c: u64, text: str, d: u32, flag: bool, x2: double, x3: double, x4: double, x5: double, x6: double, x7: double, x8: double, x9: float, last: cstr) -> double", extern mixed
 PyTypedFunction "mixed_free(a: i64, x: double, data: bytes, b: i32, y: float, items: u16[], c: u64, text: str, d: u32, flag: bool, x2: double, x3: double, x4: double, x5: double, x6: double, x7: double, x8: double, x9: float, last: cstr) -> double", extern mixed, nogil
 
+; The stack as a routine finds it, with frames of several sizes.
+PyTypedFunction "stack_0() -> i64", calls stack
+PyTypedFunction "stack_1(a: i64, /) -> i64", calls stack
+PyTypedFunction "stack_2(a: i64, b: i64, /) -> i64", calls stack, nogil
+PyTypedFunction "stack_3(a: bytes, b: i64 = 1, c: double = 1) -> i64", calls stack
+PyTypedFunction "stack_4(a: bytes, b: str, c: i64, d: i64, e: i64 = 1, f: i64 = 2) -> i64", calls stack
+
 ; What a routine says about errors, and about itself.
 PyTypedFunction "raise_object() -> object", calls raise
 PyTypedFunction "raise_i32() -> i32", calls raise_minus_one
@@ -167,6 +174,11 @@ pair:
     ret
 
 nothing:
+    ret
+
+stack:
+    mov         rax, rsp
+    and         eax, 15
     ret
 
 ; PyObject *new_reference(PyObject *object)

@@ -1,0 +1,37 @@
+"""The kinds of relocation, by what they do to a shared module (x86-64 psABI, table 4.9)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ..elf import RELOCATION_NAMES
+
+NUMBERS = {name.removeprefix("R_X86_64_"): number for number, name in RELOCATION_NAMES.items()}
+
+ADDRESS_64 = NUMBERS["64"]
+NARROW = frozenset(NUMBERS[name] for name in ("32", "32S", "16", "8"))
+RELATIVE = frozenset(NUMBERS[name] for name in ("PC32", "PC16", "PC8", "PC64"))
+GOT_RELATIVE = frozenset(NUMBERS[name] for name in ("GOTPCREL", "GOTPCRELX", "REX_GOTPCRELX"))
+GOT_OR_PLT = GOT_RELATIVE | {NUMBERS["PLT32"]}
+"""What only instructions have."""
+GOT_OFFSET = frozenset(NUMBERS[name] for name in ("GOT32", "GOT64"))
+GOT_BASE = frozenset(NUMBERS[name] for name in ("GOTPC32", "GOTPC64", "GOTOFF64"))
+LOCAL_EXEC = frozenset(NUMBERS[name] for name in ("TPOFF32", "TPOFF64"))
+
+WIDTHS = {NUMBERS[name]: 8 for name in ("64", "PC64", "GOT64", "GOTOFF64", "TPOFF64")}
+WIDTHS |= {NUMBERS[name]: 2 for name in ("16", "PC16")}
+WIDTHS |= {NUMBERS[name]: 1 for name in ("8", "PC8")}
+
+CALL, JUMP = 0xE8, 0xE9
+BRANCHES = frozenset((CALL, JUMP))
+
+# ld gives these to whoever asks (its default linker script; the gABI for the first two).
+LINKER_DEFINED = frozenset(
+    [
+        *("_GLOBAL_OFFSET_TABLE_", "_DYNAMIC", "__dso_handle", "__ehdr_start", "__bss_start"),
+        *("__executable_start", "_edata", "edata", "_end", "end", "_etext", "etext", "__etext"),
+    ]
+)
+
+Mistake = Literal["absolute", "narrow", "external", "got-offset", "got-called", "local-exec"]
+"""What can be wrong with a relocation, as its type, symbol and section tell."""

@@ -1,0 +1,188 @@
+"""Tells what is wrong with a relocation: the finding for each place that breaks a rule.
+
+Imported when there is one: what a sound module needs is in relocations.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from . import corrections
+from .findings import ERROR, WARNING, Finding
+from .kinds import WIDTHS, Mistake
+from .places import Place
+
+
+def told(mistake: Mistake, place: Place) -> Iterator[Finding]:
+    """The finding for one place, unless another one tells it already."""
+    finding = _TELL[mistake](place)
+    if finding is not None:
+        yield finding
+
+
+def _ways(
+    place: Place,
+    correction: corrections.Correction,
+    *general: str,
+) -> tuple[str, ...]:
+    """The corrected line, or the general form where the line cannot be rewritten."""
+    if place.object.source is None:
+        return ("compile it with -fPIC",)
+    instruction = place.instruction
+    lines = correction(instruction, place.external) if instruction else ()
+    first, *more = lines or general
+    return (f"write:   {first}", *(f"         {line}" for line in more))
+
+
+def _absolute_address(place: Place) -> Finding | None:
+    if not place.is_operand:
+        return _pointer_in_read_only(place)
+    name = place.target
+    general = f"mov rax, [rel {name} wrt ..got]" if place.external else f"lea rax, [rel {name}]"
+    return place.finding(
+        "absolute-address",
+        WARNING,
+        f"the absolute address of `{name}' is part of the instruction: the loader has to rewrite"
+        " the code at every import, which hardened systems forbid",
+        *_ways(place, corrections.absolute_address, general),
+    )
+
+
+def _pointer_in_read_only(place: Place) -> Finding | None:
+    section = place.section.name
+    definition = _module_definition(place)
+    if definition == place.relocation.offset:
+        return place.finding(
+            "read-only-module-definition",
+            ERROR,
+            f"a PyModuleDef stands in {section}, which is read-only: Python writes into it at"
+            " import, and the process ends with a segmentation fault",
+            "put it into a section that may be written:   section .data",
+        )
+    if definition is not None:
+        return None  # told at its first pointer
+    ways = [
+        "put it into a section that may be written:   section .data",
+        "or, read-only again once it is loaded:       section .data.rel.ro write",
+    ]
+    if place.section.executable:
+        ways.append("or store distances from the table's start:   dd target - table")
+    return place.finding(
+        "pointer-in-read-only",
+        WARNING,
+        f"a pointer stands in {section}, which is read-only: the loader has to write there at"
+        " every import, which hardened systems forbid",
+        *ways,
+    )
+
+
+_AFTER_NAME = 64  # m_name to the end of a PyModuleDef (CPython's moduleobject.h)
+
+
+def _module_definition(place: Place) -> int | None:
+    """The offset of m_name in the PyModuleDef that holds this pointer, if one does."""
+    last = place.relocation.offset
+    candidates = range(last, last - _AFTER_NAME, -8)
+    return next((at for at in candidates if at in place.pointers and _is_name(place, at)), None)
+
+
+def _is_name(place: Place, at: int) -> bool:
+    """Whether a fresh PyModuleDef_HEAD_INIT stands in front of the pointer at ``at``."""
+    count, *rest = place.words_before(at, 5)
+    if count and not any(rest):
+        return True  # ob_refcnt, ob_type, m_init, m_index, m_copy
+    thread, references, *rest = place.words_before(at, 7)
+    # Free-threaded: ob_tid, (flags, lock and ob_ref_local), ob_ref_shared, ob_type, m_init ...
+    return not thread and bool(references >> 32) and not any(rest)
+
+
+def _narrow_address(place: Place) -> Finding:
+    name = place.target
+    general = f"mov r11, [rel {name} wrt ..got]" if place.external else f"lea r11, [rel {name}]"
+    bits = WIDTHS.get(place.relocation.type, 4) * 8
+    if not place.section.executable:
+        ways: tuple[str, ...] = (f"write:   dq {name}",)
+    elif bits < 32:
+        ways = (f"load the whole address:   {general}",)
+    else:
+        ways = _ways(place, corrections.narrow_address, general)
+    return place.finding(
+        "narrow-address",
+        ERROR,
+        f"the address of `{name}' does not fit into these {bits} bits: a shared module is loaded"
+        " anywhere in 64-bit memory, and the linker refuses",
+        *ways,
+    )
+
+
+def _external_relative(place: Place) -> Finding:
+    name = place.target
+    if branch := place.branch:
+        verb = "called" if branch == "call" else "jumped to"
+        return place.finding(
+            "call-without-plt",
+            ERROR,
+            f"`{name}' is outside this module and is {verb} at a fixed distance, which nobody"
+            " knows before the module is loaded: the linker refuses",
+            *_ways(place, corrections.external_call, f"{branch} {name} wrt ..plt"),
+        )
+    if not place.is_operand:
+        return place.finding(
+            "data-without-got",
+            ERROR,
+            f"the distance to `{name}' is stored, and `{name}' is outside this module: nobody"
+            " knows it before the module is loaded, and the linker refuses",
+            f"store the pointer, in a section that may be written:   dq {name}",
+        )
+    return place.finding(
+        "data-without-got",
+        ERROR,
+        f"`{name}' is outside this module and is reached at a fixed distance, which nobody knows"
+        " before the module is loaded: the linker refuses",
+        *_ways(place, corrections.external_data, f"mov rax, [rel {name} wrt ..got]"),
+    )
+
+
+def _got_without_rel(place: Place) -> Finding:
+    name = place.target
+    return place.finding(
+        "got-without-rel",
+        ERROR,
+        f"the table entry of `{name}' is addressed without `rel': the linker says nothing, and"
+        " the process ends with a segmentation fault when this runs",
+        *_ways(place, corrections.got_without_rel, f"mov rax, [rel {name} wrt ..got]"),
+    )
+
+
+def _got_called(place: Place) -> Finding:
+    name, branch = place.target, place.branch
+    return place.finding(
+        "got-called",
+        ERROR,
+        f"this jumps into the table entry of `{name}' and not to what the entry points at: the"
+        " process ends with a segmentation fault when this runs",
+        *_ways(place, corrections.got_called, f"{branch} [rel {name} wrt ..got]"),
+        f"or:      {branch} {name} wrt ..plt",
+    )
+
+
+def _local_exec(place: Place) -> Finding:
+    return place.finding(
+        "thread-local",
+        ERROR,
+        f"`{place.target}' is reached as a thread-local variable of the program itself, which a"
+        " module is not: the linker refuses",
+        "compile it with -fPIC"
+        if place.object.source is None
+        else "keep the value in the module's state, or in C with -fPIC",
+    )
+
+
+_TELL: dict[Mistake, Callable[[Place], Finding | None]] = {
+    "absolute": _absolute_address,
+    "narrow": _narrow_address,
+    "external": _external_relative,
+    "got-offset": _got_without_rel,
+    "got-called": _got_called,
+    "local-exec": _local_exec,
+}
