@@ -25,9 +25,12 @@ class Headers:
     include: Path
     macros: tuple[str, ...]
 
+    @property
+    def limited(self) -> bool:
+        return any(macro.startswith(("Py_LIMITED_API", "Py_TARGET_ABI3T")) for macro in self.macros)
+
     def source(self) -> str:
-        limited = any("API" in macro for macro in self.macros)
-        names = HEADERS if limited else HEADERS + FULL_API_HEADERS
+        names = HEADERS if self.limited else HEADERS + FULL_API_HEADERS
         lines = ["#include <stddef.h>", "#include <stdio.h>", "#include <string.h>"]
         lines += [f"#include <{name}>" for name in names if (self.include / name).is_file()]
         return "\n".join(lines) + "\n"
