@@ -307,7 +307,8 @@ def search_path(source: str, include_dirs: Sequence[str]) -> tuple[str, ...]:
 
 def entry_points(name: str) -> tuple[str, str]:
     """Return the names CPython looks up in the module ``name`` (PEP 489, PEP 793)."""
-    short = name.rpartition(".")[2]
+    # pkg.__init__ is the package itself, and is looked for as pkg.
+    short = name.removesuffix(".__init__").rpartition(".")[2]
     try:
         suffix = "_" + short.encode("ascii").decode()
     except UnicodeEncodeError:
