@@ -42,6 +42,18 @@ class Result:
     """How many of them the cache did not have; None for the tools that have no cache."""
 
 
+@dataclass(frozen=True)
+class Situation:
+    """What is done to a project, and then to build it with a tool."""
+
+    name: str
+    build: Callable[[Tool], None]
+
+    def __call__(self, tool: Tool) -> None:
+        """Do it."""
+        self.build(tool)
+
+
 class Bench:
     """The folders of one run of the benchmark."""
 
@@ -98,35 +110,57 @@ class Bench:
         )
 
     def incremental(self, project: Project, rivals: list[Tool], runs: int) -> None:
-        """Measure a project cold and after each kind of change, the tools taking turns."""
-        for number in range(runs):
-            for tool in _turns(rivals, number):
-                self._situations(project, tool)
-            name = f"{project.name}-bare"
-            project.write(self.work / name, "asmsetup")
-            self.run_bare(project, name)
+        """Measure a project cold and after each kind of change.
 
-    def _situations(self, project: Project, tool: Tool) -> None:
-        name = f"{project.name}-{tool.name}"
-        folder = self.work / name
-        if tool.name == "asmsetup":
+        The tools take turns in each situation, so that what else the machine
+        does falls on all of them.
+        """
+        for number in range(runs):
             shutil.rmtree(self.cache, ignore_errors=True)
-        project.write(folder, tool.name)
-        self.run(project, "cold", tool, name)
-        self.run(project, "nothing changed", tool, name, 0)
-        for situation, edited in (
+            for situation in self._situations(project):
+                for tool in _turns(rivals, number):
+                    situation(tool)
+                if situation.name == "cold":
+                    name = f"{project.name}-bare"
+                    project.write(self.work / name, "asmsetup")
+                    self.run_bare(project, name)
+
+    def _situations(self, project: Project) -> Iterator[Situation]:
+        def folder(tool: Tool) -> Path:
+            return self.work / f"{project.name}-{tool.name}"
+
+        def cold(tool: Tool) -> None:
+            project.write(folder(tool), tool.name)
+            self.run(project, "cold", tool, folder(tool).name)
+
+        def nothing(tool: Tool) -> None:
+            self.run(project, "nothing changed", tool, folder(tool).name, 0)
+
+        def edited(situation: str, path: str) -> Callable[[Tool], None]:
+            def build(tool: Tool) -> None:
+                self.edits += 1
+                projects.edit(folder(tool), path, self.edits)
+                expected = _concerned(project, folder(tool), path)
+                self.run(project, situation, tool, folder(tool).name, expected)
+
+            return build
+
+        def flags(tool: Tool) -> None:
+            self.edits += 1
+            changed = replace(project, define=(*project.define, f"BENCH={self.edits}"))
+            changed.write_build_files(folder(tool), tool.name)
+            self.run(changed, "flags changed", tool, folder(tool).name)
+
+        yield Situation("cold", cold)
+        yield Situation("nothing changed", nothing)
+        for situation, path in (
             ("one source changed", project.edited),
             ("one include changed", project.edited_include),
         ):
-            self.edits += 1
-            projects.edit(folder, edited, self.edits)
-            self.run(project, situation, tool, name, _concerned(project, folder, edited))
-        if project.name == "kernels-1000":
-            return  # As long as a cold build, and nothing the smaller ones do not show.
-        self.edits += 1
-        changed = replace(project, define=(*project.define, f"BENCH={self.edits}"))
-        changed.write_build_files(folder, tool.name)
-        self.run(changed, "flags changed", tool, name)
+            yield Situation(situation, edited(situation, path))
+        # With a thousand sources: as long as a cold build, and nothing the smaller ones do not show.
+        if project.name != "kernels-1000":
+            yield Situation("flags changed", flags)
 
     def cached(self, project: Project, tool: Tool, second: Tool | None, runs: int) -> None:
         """Measure clean builds with a warm cache, for the same Python and for another one."""
