@@ -91,6 +91,13 @@ WHOLE = [
     ("PyRoutine a\nPy_BEGIN_ALLOW_THREADS\nPyReturn", 3, "PyReturn stands inside Py_BEGIN_ALLOW"),
     ("PyRoutine a\nPy_BEGIN_ALLOW_THREADS\nPyEndRoutine", 3, "inside Py_BEGIN_ALLOW_THREADS of l"),
     ("PyRoutine a\nPy_BEGIN_ALLOW_THREADS\nPy_RETURN_NONE", 3, "inside Py_BEGIN_ALLOW_THREADS of"),
+    (
+        "PyRoutine a\npush rcx\nPyCall PyErr_Occurred",
+        3,
+        "the stack is not aligned at this call: 8 bytes have been pushed; use PyKeep or PyLocal",
+    ),
+    ("PyRoutine a\npush rcx\npush rdx\nPUSH rsi\nPyCall PyErr_Occurred", 5, "24 bytes have been"),
+    ("PyRoutine a\npush rcx\nPyReturn", 3, "the function returns with 8 bytes pushed and not"),
     ("PyDispatch a, b, c", 1, "PyDispatch needs a routine after each set of features"),
     # What is never closed is found at the end, where no macro looks any more.
     ("PyModule m", 1, "symbol `PyModule.PyEndModule_is_missing' not defined"),
@@ -123,6 +130,24 @@ def test_whole_source(text: str, line: int, message: str, tmp_path: Path) -> Non
     (error,) = errors_of(text, tmp_path, UNIVERSAL)
     assert error.startswith(at(line))
     assert message in error
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "push rcx\npush rdx\nPyCall PyErr_Occurred\npop rdx\npop rcx\nPyReturn",
+        "push qword 1\npop rcx\nPyCall PyErr_Occurred\nPyReturn",
+        # Behind a return, only the source knows what has been pushed.
+        "push rcx\njz .other\npop rcx\nPyReturn\n.other: pop rcx\nPyCall PyErr_Occurred\nPyReturn",
+    ],
+)
+def test_pushes_in_order(body: str, tmp_path: Path) -> None:
+    source = tmp_path / "source.asm"
+    around = "push rax\npop rax\nret\n"
+    source.write_text(f'%include "python.inc"\n{around}PyRoutine a\n{body}\nPyEndRoutine\n{around}')
+    for nasm in ASSEMBLERS.values():
+        said = assemble(source, tmp_path / "source.o", UNIVERSAL, nasm)
+        assert (said.returncode, said.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("nasm", ASSEMBLERS)
