@@ -49,10 +49,6 @@ class Situation:
     name: str
     build: Callable[[Tool], None]
 
-    def __call__(self, tool: Tool) -> None:
-        """Do it."""
-        self.build(tool)
-
 
 class Bench:
     """The folders of one run of the benchmark."""
@@ -119,7 +115,7 @@ class Bench:
             shutil.rmtree(self.cache, ignore_errors=True)
             for situation in self._situations(project):
                 for tool in _turns(rivals, number):
-                    situation(tool)
+                    situation.build(tool)
                 if situation.name == "cold":
                     name = f"{project.name}-bare"
                     project.write(self.work / name, "asmsetup")
