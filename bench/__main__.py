@@ -93,6 +93,20 @@ class Bench:
         rebuilt = sum(1 for _ in tools.objects(folder))
         self._keep(Result(project.name, "cold", "bare tools", build, None, rebuilt, None, None))
 
+    def run_build_ext(self, project: Project, tool: Tool) -> None:
+        """Do the same with asmsetup, without pip, metadata and the wheel."""
+        name = f"{project.name}-build-ext"
+        project.write(self.work / name, tool.name)
+        shutil.rmtree(self.cache, ignore_errors=True)
+        command = [str(tool.python), "setup.py", "build_ext"]
+        env = tools.environment(tool, self.cache)
+        build = measure(command, self.work / name, env, self.log)
+        rebuilt = sum(1 for _ in tools.objects(self.work / name))
+        self._keep(
+            Result(project.name, "cold", "build_ext alone", build, None, rebuilt, None, None)
+        )
+        shutil.rmtree(self.work / name)
+
     def _misses(self) -> int:
         return Cache(str(self.cache), 0, print).statistics().misses
 
@@ -120,6 +134,7 @@ class Bench:
                     name = f"{project.name}-bare"
                     project.write(self.work / name, "asmsetup")
                     self.run_bare(project, name)
+                    self.run_build_ext(project, rivals[0])
 
     def _situations(self, project: Project) -> Iterator[Situation]:
         def folder(tool: Tool) -> Path:

@@ -14,6 +14,7 @@ _COLORS = {
     "setuptools": "#8c8c8c",
     "meson-python": "#c2823a",
     "scikit-build-core": "#6a9a4b",
+    "build_ext alone": "#8fb4d1",
     "bare tools": "#b9b9b9",
 }
 
@@ -101,6 +102,8 @@ def _targets(results: Rows) -> str:
         wall = middle(_wall, project, cold, "asmsetup")
         limit = [middle(_wall, project, cold, "bare tools")]
         ratio(f"{project}, cold, wall, to the bare tools", to_limit, wall, limit)
+        alone = middle(_wall, project, cold, "build_ext alone")
+        ratio("the same without pip and the wheel (build_ext)", to_limit, alone, limit)
         cpu = middle(_cpu, project, cold, "asmsetup")
         ratio(
             f"{project}, cold, CPU, to the bare tools",
@@ -228,8 +231,8 @@ def _plot(results: Rows) -> str:
                 y += _BAR
             y += _GAP - _BAR
     legend = "".join(
-        f'<rect x="{20 + 170 * place}" y="14" width="12" height="12" fill="{color}"/>'
-        f'<text x="{38 + 170 * place}" y="24">{tool}</text>'
+        f'<rect x="{20 + 145 * place}" y="14" width="12" height="12" fill="{color}"/>'
+        f'<text x="{38 + 145 * place}" y="24">{tool}</text>'
         for place, (tool, color) in enumerate(_COLORS.items())
     )
     return (
