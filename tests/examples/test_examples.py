@@ -43,7 +43,7 @@ def universal(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """The folder of an example with its one module for every CPython beside its tests."""
-    folder = tmp_path_factory.mktemp("universal") / request.param
+    folder: Path = tmp_path_factory.mktemp("universal") / request.param
     shutil.copytree(REPOSITORY / "examples" / request.param, folder, ignore=BUILT)
     wheel = Project(folder, python, (asmsetup_installed,)).wheel()
     shutil.copytree(wheel.unpacked(), folder.with_name("installed"))
