@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import functools
 import os
-import shutil
-import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from .errors import LinkError, ToolError
+from . import program
+from .errors import LinkError
 from .nasm import ObjectFile
 from .target import EMULATION
 
@@ -25,13 +24,7 @@ executable one), and every relocation done and sealed before the module's code r
 SMALL = ("-z", "noseparate-code", "--hash-style=gnu", "--build-id=none")
 """Two load segments in place of four: 8 KB less on disk and a quarter less time in dlopen."""
 
-_INSTALL = (
-    "Debian, Ubuntu:   apt-get install binutils",
-    "Fedora, RHEL:     dnf install binutils",
-    "Alpine:           apk add binutils",
-    "Arch:             pacman -S binutils",
-    "elsewhere, or another one: set LD=/path/to/ld, or ld in [tool.asmsetup]",
-)
+_INSTALL = program.ways_to_get("binutils", "LD", "ld")
 
 # What only a compiler driver understands, and what says nothing to a linker.
 _DRIVER_ONLY = ("-f", "-march=", "-mtune=", "-specs=", "-std=", "-W", "-O", "-g", "-D", "-I")
@@ -78,11 +71,7 @@ def find(name: str | None) -> str:
 
     Raises ToolError when there is none.
     """
-    wanted = name or "ld"
-    path = shutil.which(wanted)
-    if path is None:
-        raise ToolError.not_found("the linker", wanted, *_INSTALL)
-    return path
+    return program.find("the linker", name or "ld", _INSTALL)
 
 
 def version_script(exported: Iterable[str]) -> str:
@@ -213,21 +202,9 @@ def _with_siblings(path: str) -> Iterator[str]:
 
 def link(command: Sequence[str]) -> str:
     """Run a link command; return ld's warnings. Raises LinkError with ld's own words."""
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-    except OSError as error:
-        raise ToolError(f"cannot run {command[0]}: {error.strerror}") from error
-    said = done.stdout.strip()
-    if done.returncode < 0:
-        raise LinkError(f"the linker was killed by signal {-done.returncode}", said)
-    if done.returncode:
-        raise LinkError(said or f"the linker failed with exit code {done.returncode}")
-    return said
+    done = program.run(command)
+    if done.status < 0:
+        raise LinkError(f"the linker was killed by signal {-done.status}", done.said)
+    if done.status:
+        raise LinkError(done.said or f"the linker failed with exit code {done.status}")
+    return done.said

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from . import program
 from .errors import AssembleError, ToolError
 from .target import OBJECT_FORMAT
 
 MINIMUM = (2, 15, 0)
 """The oldest NASM that drops unused EXTERNs and takes -I without a trailing slash."""
 
-_INSTALL = (
-    "Debian, Ubuntu:   apt-get install nasm",
-    "Fedora, RHEL:     dnf install nasm",
-    "Alpine:           apk add nasm",
-    "Arch:             pacman -S nasm",
-    "elsewhere, or another one: set NASM=/path/to/nasm, or nasm in [tool.asmsetup]",
-)
+_INSTALL = program.ways_to_get("nasm", "NASM", "nasm")
 
 _FILE_NOT_FOUND = r"unable to (open include file|open file|get length of file) `"
 
@@ -61,11 +54,8 @@ def find(name: str | None) -> Nasm:
 
     Raises ToolError when it is missing, cannot be run, or is older than MINIMUM.
     """
-    wanted = name or "nasm"
-    path = shutil.which(wanted)
-    if path is None:
-        raise ToolError.not_found("nasm", wanted, *_INSTALL)
-    banner = _banner(path)
+    path = program.find("nasm", name or "nasm", _INSTALL)
+    banner = program.run([path, "-v"], environment(), _INSTALL).said
     match = re.match(r"NASM version (\d+)\.(\d+)(?:\.(\d+))?", banner)
     if match is None:
         raise ToolError(f"{path} does not look like NASM: it says {banner!r}", *_INSTALL)
@@ -75,22 +65,6 @@ def find(name: str | None) -> Nasm:
             f"{path} is NASM {match[1]}.{match[2]}, and asmsetup needs 2.15 or newer", *_INSTALL
         )
     return Nasm(path, version, banner)
-
-
-def _banner(path: str) -> str:
-    try:
-        done = subprocess.run(
-            [path, "-v"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            env=environment(),
-            check=False,
-        )
-    except OSError as error:
-        raise ToolError(f"cannot run {path}: {error.strerror}", *_INSTALL) from error
-    return done.stdout.strip() or done.stderr.strip()
 
 
 def environment() -> dict[str, str]:
@@ -126,10 +100,14 @@ def forgets_includes(version: tuple[int, int, int]) -> bool:
     return (2, 16, 0) <= version < (2, 16, 3)
 
 
-def preprocessing(command: Sequence[str]) -> list[str]:
-    """Return the command as one that preprocesses only, for what it says about files."""
-    *most, _output, source = command
-    return [*most, os.devnull, "-E", source]
+def preprocessing(command: Sequence[str], output: str) -> list[str]:
+    """Return the command as one that preprocesses only, for what it says about files.
+
+    The text goes to ``output``. That must be a file to lose: NASM removes its
+    output when it fails, and as root /dev/null, too.
+    """
+    *most, _object, source = command
+    return [*most, output, "-E", source]
 
 
 def assemble(command: Sequence[str], source: str) -> str:
@@ -137,26 +115,13 @@ def assemble(command: Sequence[str], source: str) -> str:
 
     Raises AssembleError with every error NASM reports, in its own words.
     """
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env=environment(),
-            check=False,
-        )
-    except OSError as error:
-        raise ToolError(f"cannot run {command[0]}: {error.strerror}") from error
-    said = done.stdout.strip()
-    if done.returncode < 0:
-        raise AssembleError(f"{source}: nasm was killed by signal {-done.returncode}", said)
-    if done.returncode:
-        what = said or f"{source}: nasm failed with exit code {done.returncode}"
-        raise AssembleError(what, *_looked_for(said, command))
-    return said
+    done = program.run(command, environment())
+    if done.status < 0:
+        raise AssembleError(f"{source}: nasm was killed by signal {-done.status}", done.said)
+    if done.status:
+        what = done.said or f"{source}: nasm failed with exit code {done.status}"
+        raise AssembleError(what, *_looked_for(done.said, command))
+    return done.said
 
 
 def _looked_for(said: str, command: Sequence[str]) -> Iterator[str]:

@@ -130,15 +130,16 @@ class Objects:
         launched = [*self._launcher, *command]
         if not asking:
             return self._shown(launched, wanted), []
-        rules = f"{output}.d"
+        rules, text = f"{output}.d", f"{output}.i"
         try:
             said = self._shown(nasm.asking(launched, rules), wanted)
             texts = [_rules(rules)]
             if nasm.forgets_includes(self._nasm.version):
-                self._shown(nasm.asking(nasm.preprocessing(command), rules), wanted)
+                self._shown(nasm.asking(nasm.preprocessing(command, text), rules), wanted)
                 texts.append(_rules(rules))
         finally:
             _remove(rules)
+            _remove(text)
         return said, texts
 
     def _shown(self, command: Sequence[str], wanted: ObjectFile) -> str:

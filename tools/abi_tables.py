@@ -239,19 +239,28 @@ def limited_target(name: str, abi: Abi, since: Mapping[str, Version], aliases: D
     )
 
 
+_ACCEPTED_OLD = re.compile(r"Py_(mod|bf|mp)_")
+
+
 def universal_target(
     facts: Mapping[str, Abi], since: Mapping[str, Version], aliases: Defines
 ) -> Target:
     """One module for every CPython from 3.10: what is the same everywhere.
 
-    Constants come with the number of the oldest version that has them, which all
-    later versions accept (3.15 too, in a PyModuleDef or PyType_Spec).
+    Slots come with the number of the oldest version that has them, which all later versions
+    accept (3.15 too, in a PyModuleDef or PyType_Spec); other constants that differ do not.
     """
     merged = Abi("")
     for name in reversed(LIMITED_FACTS):
         merged.constants |= facts[name].constants
         merged.sizes |= facts[name].sizes
         merged.fields |= facts[name].fields
+    merged.constants = {
+        name: value
+        for name, value in merged.constants.items()
+        if _ACCEPTED_OLD.match(name)
+        or all(facts[one].constants.get(name, value) == value for one in LIMITED_FACTS)
+    }
     sizes_seen = {
         struct: {abi.sizes[struct] for abi in facts.values() if struct in abi.sizes}
         for struct in merged.sizes
@@ -329,8 +338,11 @@ def absence(name: str, target: Target, having: Iterable[str], since: Mapping[str
             return because("since", since[name])
         if struct_of(name).removesuffix("_size") in OPEN_STRUCTS and target.file == UNIVERSAL:
             return because("varies")
-        if limited and min(limited) > version_of(target.name):
+        promised = (3, 10) if target.file == UNIVERSAL else version_of(target.name)
+        if limited and min(limited) > promised:
             return because("since", min(limited))
+        if limited and target.file == UNIVERSAL:
+            return because("varies")
         return because("outside")
     version, threaded = version_of(target.name), target.name.endswith("t")
     full = [one for one in having if one in FULL_TARGETS]

@@ -115,10 +115,7 @@ _NASM_HINTS: tuple[tuple[str, _Hint], ...] = (
     ),
     (
         r"unable to open include file `([^']+)'",
-        _says(
-            "it is looked for in the project's folder, beside the source, and in"
-            " Extension(include_dirs=[...])"
-        ),
+        _says("if it is elsewhere, name its folder:   Extension(..., include_dirs=[...])"),
     ),
     (
         r"invalid (?:64-bit )?effective address",

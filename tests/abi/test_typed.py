@@ -14,6 +14,7 @@ import pytest
 
 from tests.abi.assembling import ASSEMBLERS, INTERPRETERS, UNIVERSAL, Defines, assemble, target_of
 from tests.interpreters import Interpreter, pytest_path
+from tests.projects import Python, installed_aside
 
 SOURCES = Path(__file__).parent / "typed"
 
@@ -51,9 +52,16 @@ def build_clinic(folder: Path, interpreter: Interpreter) -> None:
     succeed("gcc", "-O2", "-shared", "-fPIC", include, SOURCES / "clinic.c", "-o", output)
 
 
+def pytest_for(interpreter: Interpreter) -> Path:
+    """The folder with a pytest that runs in the interpreter: the matrix's, or one of its own."""
+    if pytest_path().is_dir():
+        return pytest_path()
+    return installed_aside(Python(interpreter.name, Path(interpreter.command[0])), "pytest")
+
+
 def check(interpreter: Interpreter, *folders: Path) -> None:
     """Runs check_typed.py in the interpreter, which finds its modules in the folders."""
-    path = os.pathsep.join(map(str, (*folders, pytest_path())))
+    path = os.pathsep.join(map(str, (*folders, pytest_for(interpreter))))
     options = ["-q", "--tb=short", "-p", "no:cacheprovider", "-c", os.devnull]
     root = f"--rootdir={folders[0]}"
     checks = SOURCES / "check_typed.py"

@@ -44,8 +44,7 @@ NASM_MISTAKES = [
     ("push eax", "in 64-bit code push and pop take 64-bit registers, and BCD and pusha are gone"),
     (
         '%include "pyhton.inc"',
-        "it is looked for in the project's folder, beside the source, and in"
-        " Extension(include_dirs=[...])",
+        "if it is elsewhere, name its folder:   Extension(..., include_dirs=[...])",
     ),
     ("lea rax, [rdi + rsi*3]", "an address is [base + index*1, 2, 4 or 8 + number], nothing more"),
     (

@@ -35,7 +35,7 @@ def files_nasm_reads(*args: str) -> list[str]:
     # -MD while assembling leaves includes out in 2.16.00 and 2.16.01, -M what %pathsearch found,
     # -E what is incbinned.
     read: dict[str, None] = {}
-    for way in (["-E", "-o", os.devnull], ["-f", "elf64", "-o", "m.o"]):
+    for way in (["-E", "-o", "m.i"], ["-f", "elf64", "-o", "m.o"]):
         subprocess.run([NASM, *way, "-MD", "m.d", *args, "m.asm"], check=True)
         said = Path("m.d").read_text().replace("\\\n", " ")
         read.update(dict.fromkeys(said.split(":", 1)[1].split()))

@@ -19,6 +19,7 @@ LAYERS = {
     "hook": 1,
     "config": 1,
     "jobs": 1,
+    "program": 1,
     "nasm": 2,
     "includes": 2,
     "elf": 2,
