@@ -146,7 +146,8 @@ class Assembler:
         macros = [*macros, *(command.define or ()), *((name,) for name in command.undef or ())]
         return Recipe(
             name=ext.name,
-            sources=tuple(filter(is_assembly, sources)),
+            # setuptools sorts them before it compiles: sorted here too, both are one recipe.
+            sources=tuple(sorted(filter(is_assembly, sources))),
             options=AssemblerOptions(
                 include_dirs=(*include_dirs, *_added_include_dirs(command)),
                 define=tuple((macro[0], macro[1]) for macro in macros if len(macro) == 2),
