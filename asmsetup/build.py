@@ -156,11 +156,12 @@ class Builder:
         So x.c and x.asm, a/x.asm and b/x.asm, and one source with two sets of
         macros never meet, and two extensions that ask for the same object do.
         """
+        # A file name has 255 bytes at most, and a letter up to four.
         # asmsetup's own folder is another one in each isolated build: it is named, not spelt.
         own = tuple("<asmsetup>" if d == INCLUDE_DIR else d for d in options.include_dirs)
         command = nasm.command("nasm", source, "", options._replace(include_dirs=own))
         digest = hashlib.blake2b(json.dumps(command).encode(), digest_size=8).hexdigest()
-        return os.path.join(self.folder, f"{os.path.basename(source)[-100:]}.{digest}.o")
+        return os.path.join(self.folder, f"{os.path.basename(source)[-40:]}.{digest}.o")
 
     def start(self, objects: Iterable[ObjectFile], *, vital: bool) -> None:
         """Queue those objects that are not up to date; ``require`` waits for them.

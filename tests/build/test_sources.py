@@ -203,3 +203,13 @@ def test_a_hundred_sources(hello: Project) -> None:
     assert hello.answer() == "100"
     counts = re.findall(r"^\[(\d+)/101\] nasm \S+\.asm", said, re.MULTILINE)
     assert [int(count) for count in counts] == list(range(1, 102))
+
+
+def test_a_name_as_long_as_a_name_can_be(hello: Project) -> None:
+    long = "界" * 83 + ".asm"  # 253 bytes
+    (hello.folder / "hello.asm").rename(hello.folder / long)
+    hello.extension("hello", [long])
+
+    hello.build_ext()
+
+    assert hello.answer() == "42"

@@ -502,10 +502,10 @@ def test_musl_specs_point_into_the_root() -> None:
         "-L/usr/lib/x86_64-linux-musl -L .%s\n"
         "-dynamic-linker /lib/ld-musl-x86_64.so.1 -nostdlib\n"
     )
-    assert relocated_specs(specs, Path("/root")) == (
-        "-isystem /root/usr/include/x86_64-linux-musl -isystem include%s\n"
-        "-L/root/usr/lib/x86_64-linux-musl -L .%s\n"
-        "-dynamic-linker /root/usr/lib/ld-musl-x86_64.so.1 -nostdlib\n"
+    assert relocated_specs(specs, Path("/sysroot")) == (
+        "-isystem /sysroot/usr/include/x86_64-linux-musl -isystem include%s\n"
+        "-L/sysroot/usr/lib/x86_64-linux-musl -L .%s\n"
+        "-dynamic-linker /sysroot/usr/lib/ld-musl-x86_64.so.1 -nostdlib\n"
     )
 
 
