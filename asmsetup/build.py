@@ -73,6 +73,7 @@ class Builder:
         self._lock = threading.Lock()
         self._jobs: dict[str, Job | None] = {}
         self._started: dict[str, ObjectFile] = {}
+        self._wanted = 0
         self._done = 0
 
     @cached_property
@@ -176,6 +177,7 @@ class Builder:
         }
         # All are known before the first one is done: the count that is shown is right.
         self._started.update(new)
+        self._wanted += len(stale)
         self._jobs.update({path: stale[path][0] if path in stale else None for path in new})
         for job, cost in stale.values():
             self.queue.add(job, cost)
@@ -194,7 +196,7 @@ class Builder:
             verb, warnings = "nasm", self._assembled(wanted)
         with self._lock:
             self._done += 1
-            self.talk.progress(f"[{self._done}/{self._count}] {verb} {wanted.source}")
+            self.talk.progress(f"[{self._done}/{self._wanted}] {verb} {wanted.source}")
             if warnings:
                 self.talk.warning(explained(warnings))
 
@@ -203,10 +205,6 @@ class Builder:
             return self._objects.assemble(wanted)
         except AssembleError as error:
             raise AssembleError(explained(error.what), *error.ways_out) from error
-
-    @property
-    def _count(self) -> int:
-        return sum(job is not None for job in self._jobs.values())
 
     def require(
         self, objects: Iterable[ObjectFile], others: Iterable[Job] = (), *, vital: bool

@@ -144,7 +144,7 @@ class Objects:
 
     def _shown(self, command: Sequence[str], wanted: ObjectFile) -> str:
         self._show(shlex.join(command))
-        return nasm.assemble(command, wanted.source)
+        return nasm.assemble(command, wanted.source, self._environment)
 
     def _answers(self, print_: Fingerprint) -> list[Dependencies]:
         """Return what NASM has said before of the files this text makes it read."""
