@@ -14,7 +14,7 @@ import json
 import os
 import shlex
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from .check import Finding, report
 from .config import Settings
 from .errors import AsmsetupError, AssembleError, CheckError, LinkError, SourceError
 from .files import placed, same_content, write_text
-from .includes import INCLUDE_DIR
+from .includes import INCLUDE_DIR, search_path
 from .inspection import Inspector, explained
 from .jobs import Job, Queue
 from .linker import ModuleFile
@@ -296,12 +296,6 @@ def _raise_all(errors: Iterable[BaseException]) -> None:
         if len(distinct) == 1 or not isinstance(error, AsmsetupError):
             raise error
     raise AssembleError("\n".join(map(str, distinct)))
-
-
-def search_path(source: str, include_dirs: Sequence[str]) -> tuple[str, ...]:
-    """Return where NASM looks after the project root: the source's folder, then include_dirs."""
-    folder = os.path.dirname(source) or os.curdir
-    return tuple(dict.fromkeys((folder, *include_dirs)))
 
 
 def entry_points(name: str) -> tuple[str, str]:
