@@ -58,8 +58,9 @@ def test_the_command_class_named_in_pyproject(project: MakeProject) -> None:
 
 
 METADATA = """
-import sys
+import os, sys
 from setuptools import build_meta
+os.makedirs("dist")
 build_meta.prepare_metadata_for_build_wheel("dist")
 own = {name for name in sys.modules if name.startswith("asmsetup.")}
 assert own, "asmsetup has no part in this"
