@@ -323,8 +323,7 @@ class RelocationTable:
             yield Relocation(section, offset, info & 0xFFFFFFFF, self._symbol(info >> 32), addend)
 
 
-@dataclass(frozen=True, slots=True)
-class VersionNeed:
+class VersionNeed(NamedTuple):
     """A version the module asks of a library, such as GLIBC_2.2.5 of libc.so.6."""
 
     library: str
@@ -760,8 +759,7 @@ class _Reader:
         return tuple(needs)
 
 
-@dataclass(frozen=True, slots=True)
-class _DynamicTags:
+class _DynamicTags(NamedTuple):
     """The entries of .dynamic as (tag, value)."""
 
     section: Section | None
