@@ -72,6 +72,7 @@ class Builder:
         self._planned: dict[Recipe, list[ObjectFile]] = {}
         self._lock = threading.Lock()
         self._jobs: dict[str, Job | None] = {}
+        self._other_jobs: list[Job] = []
         self._started: dict[str, ObjectFile] = {}
         self._wanted = 0
         self._done = 0
@@ -182,6 +183,11 @@ class Builder:
         for job, cost in stale.values():
             self.queue.add(job, cost)
 
+    def add(self, job: Job, cost: float) -> None:
+        """Queue other work of this build; ``require`` waits for it and tells its error."""
+        self._other_jobs.append(job)
+        self.queue.add(job, cost)
+
     def assembled(self, paths: Iterable[str]) -> list[ObjectFile]:
         """Return those of the files that are objects of this build, in the order of ``paths``."""
         return [self._started[path] for path in paths if path in self._started]
@@ -211,15 +217,15 @@ class Builder:
     ) -> None:
         """Wait until these objects and other jobs are done; raise all errors if one has failed.
 
-        For a vital module that is also when any other vital object failed.
+        For a vital module that is also when any other vital job of the build failed.
         Raises AssembleError with everything NASM said.
         """
         own = [*others, *(job for wanted in objects if (job := self._jobs[wanted.path]))]
         self.queue.wait(own)
         if all(job.error is None for job in own) and not (vital and self.queue.stopped):
             return
-        everything = [job for job in self._jobs.values() if job is not None and job.vital]
-        _raise_all(self.queue.wait([*own, *everything]))
+        everything = [*filter(None, self._jobs.values()), *self._other_jobs]
+        _raise_all(self.queue.wait([*own, *(job for job in everything if job.vital)]))
 
     def finish(self) -> None:
         """Let nothing start any more, and leave the cache in order."""
