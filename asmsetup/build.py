@@ -165,17 +165,21 @@ class Builder:
         digest = hashlib.blake2b(json.dumps(command).encode(), digest_size=8).hexdigest()
         return os.path.join(self.folder, f"{os.path.basename(source)[-40:]}.{digest}.o")
 
-    def start(self, objects: Iterable[ObjectFile], *, vital: bool) -> None:
+    def start(self, objects: Iterable[tuple[ObjectFile, bool]]) -> None:
         """Queue those objects that are not up to date; ``require`` waits for them.
 
-        When a vital one fails, nothing that has not started will.
+        With each comes whether it is vital: when a vital one fails, nothing
+        that has not started will. Of one that is named twice the first counts.
         """
-        new = {wanted.path: wanted for wanted in objects if wanted.path not in self._jobs}
-        stale = {
-            path: (Job(partial(self._make, wanted), vital), self._objects.cost(wanted))
-            for path, wanted in new.items()
-            if not self._objects.is_up_to_date(wanted)
-        }
+        new: dict[str, ObjectFile] = {}
+        stale: dict[str, tuple[Job, float]] = {}
+        for wanted, vital in objects:
+            if wanted.path in self._jobs or wanted.path in new:
+                continue
+            new[wanted.path] = wanted
+            if not self._objects.is_up_to_date(wanted):
+                job = Job(partial(self._make, wanted), vital)
+                stale[wanted.path] = job, self._objects.cost(wanted)
         # All are known before the first one is done: the count that is shown is right.
         self._started.update(new)
         self._wanted += len(stale)

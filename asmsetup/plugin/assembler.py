@@ -74,7 +74,7 @@ class Assembler:
                 self._take_place()
                 if settled:
                     self._start_all()
-                    self._builder.start(own, vital=not ext.optional)
+                    self._builder.start((item, not ext.optional) for item in own)
         self._building.ext = ext
         try:
             yield self._as_seen_below(ext, own if settled else None)
@@ -118,13 +118,16 @@ class Assembler:
         self._started = True
         # An object that two extensions share is as vital as the one that needs it most.
         extensions = sorted(self._extensions(), key=lambda ext: bool(ext.optional))
+        planned = []
         for ext in extensions:
             with suppress(AsmsetupError):  # Told when this extension's turn comes.
-                self._builder.start(self._plan(ext), vital=not ext.optional)
+                planned += [(item, not ext.optional) for item in self._plan(ext)]
+        self._builder.start(planned)
         if self._c_sources is not None and not self._generates_sources():
             # distutils has one object for a source, whatever it is compiled with: a source that
             # an earlier extension has too waits for its turn.
             taken: set[str] = set()
+            self._c_sources.nothing_writes_headers()
             for ext in filter(is_mixed, extensions):
                 with suppress(AsmsetupError):
                     if not self._is_as_recorded(ext, self._plan(ext)):
@@ -237,7 +240,7 @@ class Assembler:
                 )
                 planned = self._builder.plan(recipe)
                 with self._lock:
-                    self._builder.start(planned, vital=vital)
+                    self._builder.start((item, vital) for item in planned)
             groups = by_language(self._compiler, ext, sources, extra_postargs)
         objects: dict[str, str] = {}
         jobs: list[Job] = []

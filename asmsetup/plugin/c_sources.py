@@ -62,6 +62,8 @@ class CSources:
         self._lock = threading.Lock()
         self._started: dict[str, tuple[str, Job]] = {}
         """The fingerprint of each object that was queued, and its latest job."""
+        self._reader: Reader | None = None
+        self._programs: dict[str, list[object]] = {}
         self._job = threading.local()
         # setuptools runs commands with the first one since 84, before with the second.
         for name in ("call", "spawn"):
@@ -97,6 +99,10 @@ class CSources:
 
         return run
 
+    def nothing_writes_headers(self) -> None:
+        """Be told that no file changes while this build runs: each is read once, then."""
+        self._reader = Reader()
+
     def start(
         self,
         sources: Sequence[str],
@@ -119,7 +125,7 @@ class CSources:
         )
         cc_args = compiler._get_cc_args(pp_opts, debug, extra_preargs)
         # Of this call's own: an extension built before may have written headers.
-        reader = Reader()
+        reader = self._reader or Reader()
         jobs = []
         for path in objects:
             source, suffix = build[path]
@@ -136,14 +142,18 @@ class CSources:
         return objects, jobs
 
     def _under_way(self, path: str, print_: str) -> Job | None:
-        """Return the job that makes, or could not make, just this object; wait for another one's."""
+        """Return the job that makes, made or could not make just this object, if nothing is newer.
+
+        Another one's for the same file is waited for.
+        """
         started, job = self._started.get(path, (print_, None))
-        if job is None or (started == print_ and job.is_done and job.error is None):
+        if job is None:
             return None
-        if started == print_:
-            return job
-        job.wait()
-        return None
+        if started != print_:
+            job.wait()
+            return None
+        # Of one that is done the headers may have changed since.
+        return job if self._reader or job.error or not job.is_done else None
 
     def files_read(self, sources: Iterable[str], build_temp: str) -> list[str]:
         """Return the files that were read when these sources were compiled last."""
@@ -159,12 +169,17 @@ class CSources:
             [
                 "c object 1",
                 command,
-                [(words, _program(words[0])) for words in compilers if words],
+                [(words, self._program(words[0])) for words in compilers if words],
                 [reader.digest(path) for path in files],
                 [os.environ.get(name) for name in _ENVIRONMENT],
             ]
         )
         return content_digest(text.encode())
+
+    def _program(self, name: str) -> list[object]:
+        if name not in self._programs:
+            self._programs[name] = _program(name)
+        return self._programs[name]
 
     def _make(self, path: str, command: list[Any], print_: str, reader: Reader) -> None:
         source, suffix, cc_args, extra_postargs, pp_opts = command
