@@ -90,7 +90,10 @@ class Builder:
 
     @cached_property
     def _inspector(self) -> Inspector:
-        return Inspector(self.target, self._objects.listing, strict=self.settings.strict)
+        objects = self._objects
+        return Inspector(
+            self.target, objects.contents, objects.listing, strict=self.settings.strict
+        )
 
     @cached_property
     def _cache(self) -> Cache | None:

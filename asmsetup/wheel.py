@@ -13,7 +13,7 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -77,7 +77,7 @@ def examine(
     policies decide, which is so when no library from outside takes part.
     """
     if libc == "glibc" and not ask and all(map(_needs_nothing, modules.values())):
-        return Verdict(_OLDEST_OF_EACH if runs_on_any_libc(modules) else _OLDEST)
+        return Verdict(_OLDEST_OF_EACH if _are_named_for_any_libc(modules) else _OLDEST)
     if cache is None:
         return _asked(modules, libc)
     key = _verdict_key(modules, libc)
@@ -122,7 +122,7 @@ def _asked(modules: Mapping[str, str], libc: Libc) -> Verdict:
     linux = found.policies.linux
     if found.overall_policy != linux:
         own = _names(found.overall_policy)
-        return Verdict((*own, *(_other_libcs(own) if runs_on_any_libc(modules) else ())))
+        return Verdict((*own, *(_other_libcs(own) if _run_on_any_libc(modules) else ())))
     grafted = min(
         found.sym_policy,
         found.ucs_policy,
@@ -164,16 +164,19 @@ def _names(policy: Policy) -> tuple[str, ...]:
     return (policy.name, *policy.aliases)
 
 
-def runs_on_any_libc(modules: Mapping[str, str]) -> bool:
-    """Tell whether glibc and musl load these modules alike.
-
-    They do when no library is needed and every file has a name that Pythons
-    for both import: ``-linux-gnu`` or ``-linux-musl`` in it is for one of them.
-    """
-    return all(
-        "-linux-" not in os.path.basename(name) and not _facts(path).needed
-        for name, path in modules.items()
+def _run_on_any_libc(modules: Mapping[str, str]) -> bool:
+    """Tell whether glibc and musl load these modules alike: no library is needed."""
+    return _are_named_for_any_libc(modules) and not any(
+        _facts(path).needed for path in modules.values()
     )
+
+
+def _are_named_for_any_libc(names: Iterable[str]) -> bool:
+    """Tell whether Pythons for glibc and for musl import files of these names.
+
+    ``-linux-gnu`` or ``-linux-musl`` in a name is for one of them.
+    """
+    return all("-linux-" not in os.path.basename(name) for name in names)
 
 
 def _facts(path: str) -> ElfFacts:

@@ -133,7 +133,7 @@ class CSources:
             print_ = self._fingerprint(command, [source, *depends], reader)
             with self._lock:
                 job = self._under_way(path, print_)
-                if job is None and not record.holds(path, print_, reader):
+                if job is None and record.content(path, print_, reader) is None:
                     job = Job(partial(self._make, path, command, print_, reader), vital)
                     self._started[path] = print_, job
                     self._builder.add(job, _cost(path, source))
