@@ -653,7 +653,7 @@ def report(machine: Sequence[Interpreter], inventory: Inventory) -> str:
     for interpreter in [*machine, *inventory.interpreters]:
         version = ".".join(map(str, interpreter.version))
         place = interpreter.command[0]
-        lines.append(f"{interpreter.name:<12} {version:<8} {interpreter.libc:<12} {place}")
+        lines.append(f"{interpreter.name:<15} {version:<8} {interpreter.libc:<12} {place}")
     lines += [f"{name:<34} {path}" for name, path in inventory.tools.items()]
     lines += [f"missing: {name}: {each.reason}" for name, each in inventory.missing.items()]
     minors = {each.version[1] for each in [*machine, *inventory.interpreters]}
