@@ -14,7 +14,7 @@ import json
 import os
 import shlex
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from .check import Finding, report
 from .config import Settings
 from .errors import AsmsetupError, AssembleError, CheckError, LinkError, SourceError
 from .files import placed, same_content, write_text
-from .includes import INCLUDE_DIR
+from .includes import INCLUDE_DIR, search_path
 from .inspection import Inspector, explained
 from .jobs import Job, Queue
 from .linker import ModuleFile
@@ -72,7 +72,9 @@ class Builder:
         self._planned: dict[Recipe, list[ObjectFile]] = {}
         self._lock = threading.Lock()
         self._jobs: dict[str, Job | None] = {}
+        self._other_jobs: list[Job] = []
         self._started: dict[str, ObjectFile] = {}
+        self._wanted = 0
         self._done = 0
 
     @cached_property
@@ -88,7 +90,10 @@ class Builder:
 
     @cached_property
     def _inspector(self) -> Inspector:
-        return Inspector(self.target, self._objects.listing, strict=self.settings.strict)
+        objects = self._objects
+        return Inspector(
+            self.target, objects.contents, objects.listing, strict=self.settings.strict
+        )
 
     @cached_property
     def _cache(self) -> Cache | None:
@@ -163,22 +168,32 @@ class Builder:
         digest = hashlib.blake2b(json.dumps(command).encode(), digest_size=8).hexdigest()
         return os.path.join(self.folder, f"{os.path.basename(source)[-40:]}.{digest}.o")
 
-    def start(self, objects: Iterable[ObjectFile], *, vital: bool) -> None:
+    def start(self, objects: Iterable[tuple[ObjectFile, bool]]) -> None:
         """Queue those objects that are not up to date; ``require`` waits for them.
 
-        When a vital one fails, nothing that has not started will.
+        With each comes whether it is vital: when a vital one fails, nothing
+        that has not started will. Of one that is named twice the first counts.
         """
-        new = {wanted.path: wanted for wanted in objects if wanted.path not in self._jobs}
-        stale = {
-            path: (Job(partial(self._make, wanted), vital), self._objects.cost(wanted))
-            for path, wanted in new.items()
-            if not self._objects.is_up_to_date(wanted)
-        }
+        new: dict[str, ObjectFile] = {}
+        stale: dict[str, tuple[Job, float]] = {}
+        for wanted, vital in objects:
+            if wanted.path in self._jobs or wanted.path in new:
+                continue
+            new[wanted.path] = wanted
+            if not self._objects.is_up_to_date(wanted):
+                job = Job(partial(self._make, wanted), vital)
+                stale[wanted.path] = job, self._objects.cost(wanted)
         # All are known before the first one is done: the count that is shown is right.
         self._started.update(new)
+        self._wanted += len(stale)
         self._jobs.update({path: stale[path][0] if path in stale else None for path in new})
         for job, cost in stale.values():
             self.queue.add(job, cost)
+
+    def add(self, job: Job, cost: float) -> None:
+        """Queue other work of this build; ``require`` waits for it and tells its error."""
+        self._other_jobs.append(job)
+        self.queue.add(job, cost)
 
     def assembled(self, paths: Iterable[str]) -> list[ObjectFile]:
         """Return those of the files that are objects of this build, in the order of ``paths``."""
@@ -194,7 +209,7 @@ class Builder:
             verb, warnings = "nasm", self._assembled(wanted)
         with self._lock:
             self._done += 1
-            self.talk.progress(f"[{self._done}/{self._count}] {verb} {wanted.source}")
+            self.talk.progress(f"[{self._done}/{self._wanted}] {verb} {wanted.source}")
             if warnings:
                 self.talk.warning(explained(warnings))
 
@@ -204,24 +219,20 @@ class Builder:
         except AssembleError as error:
             raise AssembleError(explained(error.what), *error.ways_out) from error
 
-    @property
-    def _count(self) -> int:
-        return sum(job is not None for job in self._jobs.values())
-
     def require(
         self, objects: Iterable[ObjectFile], others: Iterable[Job] = (), *, vital: bool
     ) -> None:
         """Wait until these objects and other jobs are done; raise all errors if one has failed.
 
-        For a vital module that is also when any other vital object failed.
+        For a vital module that is also when any other vital job of the build failed.
         Raises AssembleError with everything NASM said.
         """
         own = [*others, *(job for wanted in objects if (job := self._jobs[wanted.path]))]
         self.queue.wait(own)
         if all(job.error is None for job in own) and not (vital and self.queue.stopped):
             return
-        everything = [job for job in self._jobs.values() if job is not None and job.vital]
-        _raise_all(self.queue.wait([*own, *everything]))
+        everything = [*filter(None, self._jobs.values()), *self._other_jobs]
+        _raise_all(self.queue.wait([*own, *(job for job in everything if job.vital)]))
 
     def finish(self) -> None:
         """Let nothing start any more, and leave the cache in order."""
@@ -298,12 +309,6 @@ def _raise_all(errors: Iterable[BaseException]) -> None:
         if len(distinct) == 1 or not isinstance(error, AsmsetupError):
             raise error
     raise AssembleError("\n".join(map(str, distinct)))
-
-
-def search_path(source: str, include_dirs: Sequence[str]) -> tuple[str, ...]:
-    """Return where NASM looks after the project root: the source's folder, then include_dirs."""
-    folder = os.path.dirname(source) or os.curdir
-    return tuple(dict.fromkeys((folder, *include_dirs)))
 
 
 def entry_points(name: str) -> tuple[str, str]:

@@ -323,8 +323,7 @@ class RelocationTable:
             yield Relocation(section, offset, info & 0xFFFFFFFF, self._symbol(info >> 32), addend)
 
 
-@dataclass(frozen=True, slots=True)
-class VersionNeed:
+class VersionNeed(NamedTuple):
     """A version the module asks of a library, such as GLIBC_2.2.5 of libc.so.6."""
 
     library: str
@@ -399,21 +398,23 @@ class ElfFacts:
         return self.data[section.offset : section.offset + section.size]
 
 
-def read(path: str | os.PathLike[str]) -> ElfFacts:
-    """The facts of the object or module at ``path``.
+def read(path: str | os.PathLike[str], data: bytes | None = None) -> ElfFacts:
+    """The facts of the object or module at ``path``, whose bytes may be at hand already.
 
     Raises ObjectError, naming the file as given, when it cannot be read, is damaged, or is
     not x86-64 ELF.
     """
-    return _from_file(path, parse)
+    return _from_file(path, parse, data)
 
 
 _Facts = TypeVar("_Facts")
 
 
-def _from_file(path: str | os.PathLike[str], parser: Callable[[bytes], _Facts]) -> _Facts:
+def _from_file(
+    path: str | os.PathLike[str], parser: Callable[[bytes], _Facts], data: bytes | None = None
+) -> _Facts:
     try:
-        data = Path(path).read_bytes()
+        data = Path(path).read_bytes() if data is None else data
     except OSError as error:
         raise ObjectError(f"{os.fspath(path)}: cannot be read: {error.strerror}") from error
     try:
@@ -760,8 +761,7 @@ class _Reader:
         return tuple(needs)
 
 
-@dataclass(frozen=True, slots=True)
-class _DynamicTags:
+class _DynamicTags(NamedTuple):
     """The entries of .dynamic as (tag, value)."""
 
     section: Section | None

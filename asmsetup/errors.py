@@ -50,6 +50,10 @@ class AssembleError(AsmsetupError):
     """nasm refused a source; the message holds nasm's own words."""
 
 
+class CompileError(AsmsetupError):
+    """The C compiler refused a source; it has said why."""
+
+
 class ObjectError(AsmsetupError):
     """An object or module file is not the ELF file it should be."""
 

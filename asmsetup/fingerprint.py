@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from . import nasm
-from .includes import ANY_VARIABLE, INCLUDE_DIR, Closure, Reader
+from .includes import ANY_VARIABLE, INCLUDE_DIR, Closure, Reader, own_digest
 from .nasm import AssemblerOptions
 
 _OWN = "<asmsetup>"
@@ -87,6 +87,7 @@ def fingerprint(
         assembler,
         said,
         closure.digest,
+        own_digest() if closure.own else None,
         {name: environment.get(name) for name in closure.environment},
         # A name that is written out leads to a content, which the closure's digest holds.
         [_portable(path) for path in options.include_dirs] if closure.computed else None,

@@ -61,7 +61,9 @@ class Closure(NamedTuple):
     """Bytes in all files together."""
     digest: str
     """Changes when the content of any file, or the file a name leads to, changes in content;
-    does not change when the same tree is elsewhere."""
+    does not change when the same tree is elsewhere. asmsetup's own includes are left out."""
+    own: bool
+    """Some of asmsetup's own includes are among the files; ``own_digest`` is of all of them."""
 
 
 _Status = tuple[int, int, int, int]
@@ -88,6 +90,7 @@ class _Text(NamedTuple):
     environment: frozenset[str] = frozenset()
     clock: bool = False
     names_files: bool = False
+    own: bool = False
 
 
 _DIRECTORY = _Text("directory", 0)
@@ -173,12 +176,15 @@ class Reader:
             names_files=any(text.names_files for text in texts.values()),
             size=sum(text.size for text in texts.values()),
             digest=hashed.hexdigest(),
+            own=any(text.own for text in texts.values()),
         )
 
     def digest(self, path: str) -> str:
         """Return a digest of one file's content, empty when it cannot be read."""
         text = self._read(path)
-        return text.digest if text is not None else ""
+        if text is None:
+            return ""
+        return own_digest() if text.own else text.digest
 
     def changed(self, paths: Iterable[str]) -> bool:
         """Tell whether any of these files is no longer what was read."""
@@ -212,6 +218,12 @@ def _hidden(texts: Collection[_Text]) -> bool:
 def closure(source: str, include_dirs: Sequence[str], args: Sequence[str] = ()) -> Closure:
     """Return the closure of one source; see ``Reader.closure``."""
     return Reader().closure(source, include_dirs, args)
+
+
+def search_path(source: str, include_dirs: Sequence[str]) -> tuple[str, ...]:
+    """Return where NASM looks after the project root: the source's folder, then include_dirs."""
+    folder = os.path.dirname(source) or os.curdir
+    return tuple(dict.fromkeys((folder, *include_dirs)))
 
 
 class _Spoken(NamedTuple):
@@ -286,11 +298,12 @@ def _own_text(path: str) -> _Text | None:
     if status is None:
         return None
     mentioned = frozenset(TARGET_MACROS)
-    return _Text(_own_digest(), status[2], status, mentioned=mentioned)
+    return _Text("asmsetup's", status[2], status, mentioned=mentioned, own=True)
 
 
 @cache
-def _own_digest() -> str:
+def own_digest() -> str:
+    """Return the digest of all of asmsetup's own includes."""
     hashed = hashlib.sha256()
     for folder, folders, names in os.walk(INCLUDE_DIR):
         folders.sort()

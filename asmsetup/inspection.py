@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from . import check, cpython_abi, elf, linker
 from .check import CheckedObject, Finding, ModuleContext
@@ -17,8 +17,12 @@ Listing = Callable[[ObjectFile], str]
 class Inspector:
     """Judges modules before and after they are linked; reads each object once."""
 
-    def __init__(self, target: Target, listing: Listing, *, strict: bool) -> None:
+    def __init__(
+        self, target: Target, contents: Mapping[str, bytes], listing: Listing, *, strict: bool
+    ) -> None:
+        """``contents`` has the bytes of those objects that were read before."""
         self._target = target
+        self._contents = contents
         self._listing = listing
         self._strict = strict
         self._facts: dict[str, elf.ElfFacts] = {}
@@ -68,7 +72,7 @@ class Inspector:
 
     def _read(self, path: str) -> elf.ElfFacts:
         if path not in self._facts:
-            self._facts[path] = elf.read(path)
+            self._facts[path] = elf.read(path, self._contents.get(path))
         return self._facts[path]
 
     def _lines(self, made: ObjectFile) -> Callable[[], str]:

@@ -40,6 +40,11 @@ class Job:
         self.error = StoppedError()
         self._done.set()
 
+    @property
+    def is_done(self) -> bool:
+        """It has run, or never will."""
+        return self._done.is_set()
+
     def wait(self) -> None:
         """Wait until it is done."""
         self._done.wait()

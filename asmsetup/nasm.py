@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from . import program
@@ -110,12 +110,12 @@ def preprocessing(command: Sequence[str], output: str) -> list[str]:
     return [*most, output, "-E", source]
 
 
-def assemble(command: Sequence[str], source: str) -> str:
-    """Run the command that assembles ``source``; return NASM's warnings.
+def assemble(command: Sequence[str], source: str, environment: Mapping[str, str]) -> str:
+    """Run the command that assembles ``source`` in ``environment()``; return NASM's warnings.
 
     Raises AssembleError with every error NASM reports, in its own words.
     """
-    done = program.run(command, environment())
+    done = program.run(command, environment)
     if done.status < 0:
         raise AssembleError(f"{source}: nasm was killed by signal {-done.status}", done.said)
     if done.status:

@@ -47,12 +47,19 @@ class Objects:
         self._launcher = launcher
         self._show = show
         self._environment = nasm.environment()
+        self.contents: dict[str, bytes] = {}
+        """The bytes of each object that was brought up to date: nobody has to read it again."""
         self._fingerprints: dict[ObjectFile, Fingerprint] = {}
 
     def is_up_to_date(self, wanted: ObjectFile) -> bool:
         """Tell whether the object lies there as assembling it now would make it."""
         print_ = self._fingerprint(wanted)
-        return print_.lasting and record.holds(wanted.path, print_.digest, self._reader)
+        if print_.lasting:
+            found = record.content(wanted.path, print_.digest, self._reader)
+            if found is not None:
+                self.contents[wanted.path] = found
+                return True
+        return False
 
     def cost(self, wanted: ObjectFile) -> float:
         """Return about how many seconds assembling takes: as long as last time, else by size."""
@@ -82,6 +89,7 @@ class Objects:
                         about["seconds"],
                     ),
                 )
+                self.contents[wanted.path] = content
                 self._cache.count(hit=True)
                 return str(about["warnings"])
         self._cache.count(hit=False)
@@ -97,7 +105,7 @@ class Objects:
             start = time.monotonic()
             said, rules = self._run(wanted, partial, asking=print_.asks)
             seconds = round(time.monotonic() - start, 6)
-            content = _read_object(partial, wanted.source)
+            content = self.contents[wanted.path] = _read_object(partial, wanted.source)
         closure = self._closure(wanted)
         dependencies = prints.dependencies(rules, closure, wanted.options.include_dirs)
         completed = prints.completed(print_.digest, dependencies, self._reader)
@@ -144,7 +152,7 @@ class Objects:
 
     def _shown(self, command: Sequence[str], wanted: ObjectFile) -> str:
         self._show(shlex.join(command))
-        return nasm.assemble(command, wanted.source)
+        return nasm.assemble(command, wanted.source, self._environment)
 
     def _answers(self, print_: Fingerprint) -> list[Dependencies]:
         """Return what NASM has said before of the files this text makes it read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -53,11 +54,13 @@ def run(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
             env=environment,
+            # Python's own files are never inherited (PEP 446), and a make's job server may be.
+            # Without a search for others to close, subprocess can use posix_spawn(3).
+            close_fds=False,
             check=False,
         )
     except OSError as error:
         raise ToolError(f"cannot run {command[0]}: {error.strerror}", *ways_out) from error
-    return Done(done.returncode, done.stdout.strip())
+    said = done.stdout.decode(sys.getfilesystemencoding(), errors="replace")
+    return Done(done.returncode, said.strip())

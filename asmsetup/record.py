@@ -63,18 +63,19 @@ def write(path: str, record: Record) -> None:
         file.write(record.to_json())
 
 
-def holds(path: str, fingerprint: str, reader: Reader) -> bool:
-    """Tell whether the object ``path`` is there, undamaged, and what the fingerprint would make."""
+def content(path: str, fingerprint: str, reader: Reader) -> bytes | None:
+    """Return the object ``path`` if it is undamaged and what the fingerprint would make."""
     record = _read(path)
     if record is None or record.fingerprint != fingerprint:
-        return False
+        return None
     if completed(fingerprint, record.dependencies, reader) != record.completed:
-        return False
+        return None
     try:
         with open(path, "rb") as file:
-            return record.content == content_digest(file.read())
+            found = file.read()
     except FileNotFoundError:
-        return False
+        return None
+    return found if record.content == content_digest(found) else None
 
 
 def seconds(path: str) -> float | None:

@@ -1,7 +1,7 @@
 """The wheel: which platforms auditwheel finds its modules fit for, and libraries grafted in.
 
 auditwheel is used as a library (its command costs a second interpreter), and
-imported only when a wheel with modules is being made.
+imported only when there is something for it to weigh.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import elf
 from .cache import Cache
 from .errors import WheelError
 from .target import Libc
@@ -25,6 +24,13 @@ from .target import Libc
 if TYPE_CHECKING:
     from auditwheel.policy import Policy
     from auditwheel.wheel_abi import WheelAbIInfo
+
+    from .elf import ElfFacts
+
+
+_OLDEST = ("manylinux_2_5_x86_64", "manylinux1_x86_64")
+_OLDEST_OF_EACH = (*_OLDEST, "musllinux_1_1_x86_64")
+"""The least that a policy of auditwheel's lets a module ask of its system, for each C library."""
 
 
 class Verdict(NamedTuple):
@@ -58,23 +64,46 @@ def _is_elf(path: str) -> bool:
         return file.read(4) == b"\x7fELF"
 
 
-def examine(modules: Mapping[str, str], libc: Libc, cache: Cache | None = None) -> Verdict:
+def examine(
+    modules: Mapping[str, str], libc: Libc, cache: Cache | None = None, *, ask: bool = False
+) -> Verdict:
     """Return auditwheel's verdict on modules (path in the wheel -> path of the file).
 
+    A policy is a list of what a module may need, so modules that need nothing
+    meet the strictest one. auditwheel says the same, and is only put to the
+    trouble when ``ask`` insists: to import it takes longer than to assemble.
+
     ``cache`` keeps verdicts that nothing but the modules and auditwheel's
-    policies decide, which is so when no library from outside takes part: to
-    import auditwheel is most of what tagging costs.
+    policies decide, which is so when no library from outside takes part.
     """
+    if libc == "glibc" and not ask and all(map(_needs_nothing, modules.values())):
+        return Verdict(_OLDEST_OF_EACH if _are_named_for_any_libc(modules) else _OLDEST)
     if cache is None:
-        return _examined(modules, libc)
+        return _asked(modules, libc)
     key = _verdict_key(modules, libc)
     known = cache.get(key)
     if known is not None:
         return Verdict(tuple(json.loads(known)))
-    verdict = _examined(modules, libc)
+    verdict = _asked(modules, libc)
     if verdict.platforms:
         cache.put(key, json.dumps(verdict.platforms).encode())
     return verdict
+
+
+def _needs_nothing(path: str) -> bool:
+    """Tell whether a module has nothing that any policy of auditwheel's is about.
+
+    That is: libraries, versions of their symbols, a marked level of processor,
+    and symbols that some builds of Python 2 had alone (PEP 513).
+    """
+    facts = _facts(path)
+    return (
+        facts.kind == "module"
+        and not facts.needed
+        and not facts.version_needs
+        and facts.section(".note.gnu.property") is None
+        and not any(symbol.name.startswith("PyFPE_") for symbol in facts.undefined)
+    )
 
 
 def _verdict_key(modules: Mapping[str, str], libc: Libc) -> str:
@@ -87,13 +116,13 @@ def _verdict_key(modules: Mapping[str, str], libc: Libc) -> str:
     return hashlib.sha256("\n".join(said).encode(errors="surrogateescape")).hexdigest()
 
 
-def _examined(modules: Mapping[str, str], libc: Libc) -> Verdict:
+def _asked(modules: Mapping[str, str], libc: Libc) -> Verdict:
     with tempfile.TemporaryDirectory() as folder:
         found = _analyzed(_sample_wheel(folder, modules), libc)
     linux = found.policies.linux
     if found.overall_policy != linux:
         own = _names(found.overall_policy)
-        return Verdict((*own, *(_other_libcs(own) if runs_on_any_libc(modules) else ())))
+        return Verdict((*own, *(_other_libcs(own) if _run_on_any_libc(modules) else ())))
     grafted = min(
         found.sym_policy,
         found.ucs_policy,
@@ -135,22 +164,30 @@ def _names(policy: Policy) -> tuple[str, ...]:
     return (policy.name, *policy.aliases)
 
 
-def runs_on_any_libc(modules: Mapping[str, str]) -> bool:
-    """Tell whether glibc and musl load these modules alike.
-
-    They do when no library is needed and every file has a name that Pythons
-    for both import: ``-linux-gnu`` or ``-linux-musl`` in it is for one of them.
-    """
-    return all(
-        "-linux-" not in os.path.basename(name) and not elf.read(path).needed
-        for name, path in modules.items()
+def _run_on_any_libc(modules: Mapping[str, str]) -> bool:
+    """Tell whether glibc and musl load these modules alike: no library is needed."""
+    return _are_named_for_any_libc(modules) and not any(
+        _facts(path).needed for path in modules.values()
     )
+
+
+def _are_named_for_any_libc(names: Iterable[str]) -> bool:
+    """Tell whether Pythons for glibc and for musl import files of these names.
+
+    ``-linux-gnu`` or ``-linux-musl`` in a name is for one of them.
+    """
+    return all("-linux-" not in os.path.basename(name) for name in names)
+
+
+def _facts(path: str) -> ElfFacts:
+    from . import elf  # front ends ask for metadata first, in a process that reads no module
+
+    return elf.read(path)
 
 
 def _other_libcs(own: tuple[str, ...]) -> tuple[str, ...]:
     # Without a library there is no symbol version to compare: the oldest of each kind will do.
-    oldest = ("manylinux_2_5_x86_64", "manylinux1_x86_64", "musllinux_1_1_x86_64")
-    return tuple(name for name in oldest if name not in own)
+    return tuple(name for name in _OLDEST_OF_EACH if name not in own)
 
 
 def _obstacles(found: WheelAbIInfo) -> Iterator[str]:

@@ -4,8 +4,9 @@
 
 For every interpreter with headers, or those named, builds the functions of bench/typed_calls/ as
 typed functions for that version and for every version, in C parsed as Argument Clinic does, and
-for ctypes and cffi's API mode, and prints the median time of a call and its ratio to C's. The ways
-are interleaved in one process, so that what else the machine does hits all alike.
+for ctypes and cffi's API mode, and prints the time of a call in its best round and its ratio to
+C's, the median of the rounds' ratios. The ways take turns in one process, so that what else the
+machine does hits all alike.
 """
 
 from __future__ import annotations
@@ -60,9 +61,11 @@ def build_typed(name: str, folder: Path, *defines: str) -> None:
 
 
 def compile_c(source: str, folder: Path, interpreter: Interpreter) -> None:
+    """Compiles as setuptools does: without the assertions of CPython's headers."""
     output = Path(source).with_suffix(".so")
     include = f"-I{interpreter.include_dir}"
-    run("gcc", "-O2", "-shared", "-fPIC", include, source, "-o", output, folder=folder)
+    gcc = ["gcc", "-O2", "-DNDEBUG", "-shared", "-fPIC"]
+    run(*gcc, include, source, "-o", output, folder=folder)
 
 
 def cffi_path(interpreter: Interpreter) -> str:
@@ -105,11 +108,16 @@ def measure(interpreter: Interpreter) -> None:
     times: dict[str, dict[str, list[float]]] = json.loads(output)
     print(f"{interpreter.name}: nanoseconds per call, and the ratio to C")
     for call, by_way in times.items():
-        median = {way: statistics.median(rounds) for way, rounds in by_way.items()}
         cells = [
-            f"{way} {each:6.1f} {each / median['clinic']:5.2f}" for way, each in median.items()
+            f"{way} {min(rounds):6.1f} {ratio(rounds, by_way['clinic']):5.2f}"
+            for way, rounds in by_way.items()
         ]
         print(f"  {call:16} {'   '.join(cells)}")
+
+
+def ratio(rounds: list[float], of_c: list[float]) -> float:
+    """Of rounds next to each other, which a busy machine slows alike."""
+    return statistics.median(each / c for each, c in zip(rounds, of_c, strict=True))
 
 
 def main() -> None:

@@ -59,7 +59,7 @@ class Interpreter:
     """One CPython, as it describes itself."""
 
     name: str
-    """The version and what is special: 3.13, 3.14t, 3.14-debug, 3.13-musl."""
+    """The version and what is special: 3.13, 3.14t, 3.14-debug, 3.13-musl, 3.13-glibc2.31."""
     command: tuple[str, ...]
     """How to start it; arguments follow."""
     version: tuple[int, int, int]
@@ -260,9 +260,25 @@ def _name(facts: dict[str, Any]) -> str:
         name += "t"
     if facts["debug"]:
         name += "-debug"
-    if facts["libc"].startswith("musl"):
+    kind, _, libc_version = facts["libc"].partition(" ")
+    if kind == "musl":
         name += "-musl"
+    elif _numbers(libc_version) < _numbers(_own_glibc()):
+        name += f"-glibc{libc_version}"
     return name
+
+
+def _own_glibc() -> str:
+    """The version of the glibc that runs the tests; empty on musl."""
+    try:
+        said = os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (ValueError, OSError):
+        return ""
+    return said.partition(" ")[2]
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version)))
 
 
 def _preference(interpreter: Interpreter, running: str) -> tuple[bool, bool, tuple[int, int, int]]:

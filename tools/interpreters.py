@@ -119,10 +119,7 @@ class PackageRoot:
         return (*interpreters, *(f"{kind} of Debian {self.suite}" for kind, _ in self.tools))
 
     def make(self, cache: Path, archive: Archive, folder: Path) -> None:
-        # Packages keep their files under usr and expect these links, which base-files would make.
-        for name in ("bin", "lib", "lib64", "sbin"):
-            (folder / "usr" / name).mkdir(parents=True)
-            (folder / name).symlink_to(f"usr/{name}")
+        merge_usr(folder)
         suite = archive.suite(self.suite)
         for package in suite.packages(self.packages, dependencies=self.own_libc):
             unpack(package, folder, LEFT_OUT)
@@ -169,13 +166,43 @@ class MuslToolchain:
     def publish(self, cache: Path) -> Inventory:
         root = cache / self.folder
         command = [str(root / "usr/bin/musl-gcc"), "-specs", str(musl_specs(root))]
-        name, path = publish_tool("musl-gcc", command, cache)
-        with tempfile.TemporaryDirectory() as folder:
-            source, program = Path(folder, "nothing.c"), Path(folder, "nothing")
-            source.write_text("int main(void) { return 0; }\n")
-            started([str(path), str(source), "-o", str(program)])
-            started([str(program)])
-        return Inventory((), {name: path})
+        return publish_compiler("musl-gcc", command, cache)
+
+
+@dataclass(frozen=True)
+class GlibcToolchain:
+    """An older glibc, and gcc told to compile and link against it, to run with it too."""
+
+    suite: str
+    version: str
+
+    @property
+    def folder(self) -> str:
+        return f"roots/glibc-{self.version}"
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        return (f"glibc-{self.version}-gcc",)
+
+    def make(self, cache: Path, archive: Archive, folder: Path) -> None:
+        require("gcc")
+        merge_usr(folder)
+        suite = archive.suite(self.suite)
+        names = ("libc6", "libc6-dev", "linux-libc-dev", "libcrypt1", "libcrypt-dev", "libgcc-s1")
+        for package in suite.packages(names, dependencies=False):
+            unpack(package, folder, LEFT_OUT)
+        suite.forget_packages()
+        keep_links_inside(folder)
+
+    def publish(self, cache: Path) -> Inventory:
+        root = cache / self.folder
+        libraries = root / "usr/lib" / MULTIARCH
+        command = ["gcc", f"--sysroot={root}", f"-B{libraries}/", f"-L{libraries}"]
+        # gcc's own shared library is made for the machine's glibc.
+        command += ["-static-libgcc", f"-Wl,--dynamic-linker={libraries}/ld-{self.version}.so"]
+        # The old tag: it holds for what the libraries need, too.
+        command += [f"-Wl,--disable-new-dtags,-rpath,{libraries}"]
+        return publish_compiler(self.provides[0], command, cache)
 
 
 @dataclass(frozen=True)
@@ -189,7 +216,8 @@ class SourceBuild:
     suites: tuple[str, ...]
     """Where to look for the source package, in this order."""
     configure: tuple[str, ...] = ()
-    musl: bool = False
+    compiler: str | None = None
+    """The tool of the cache to compile with, for another C library than the machine's."""
 
     @property
     def folder(self) -> str:
@@ -206,13 +234,13 @@ class SourceBuild:
         work.mkdir(parents=True)
         builder = Builder(cache / "logs" / f"{self.name}.log")
         settings = [f"--prefix={cache / self.folder}", *self.configure]
-        if self.musl:
-            compiler = cache / "tools" / "musl-gcc"
+        if self.compiler:
+            compiler = cache / "tools" / self.compiler
             if not compiler.exists():
-                raise UnavailableError("musl-gcc could not be fetched")
+                raise UnavailableError(f"{self.compiler} could not be fetched")
             builder.environment["CC"] = str(compiler)
             zlib = self._zlib(work, archive, builder)
-            # pkg-config would name the machine's libraries, which are made for glibc.
+            # pkg-config would name the machine's libraries, which are made for its own libc.
             settings += ["PKG_CONFIG=false", f"ZLIB_CFLAGS=-I{zlib}", f"ZLIB_LIBS={zlib}/libz.a"]
         source = extracted(archive.source(self.package, self.suites, work))
         say(f"{self.name}: building {source.name}, which takes some minutes (log: {builder.log})")
@@ -296,7 +324,22 @@ RECIPES: tuple[Recipe, ...] = (
         "3.15t", "bin/python3.15t", "python3.15", ("unstable", "testing"), ("--disable-gil",)
     ),
     MuslToolchain("trixie"),
-    SourceBuild("3.13-musl", "bin/python3.13", "python3.13", ("unstable", "trixie"), musl=True),
+    SourceBuild(
+        "3.13-musl",
+        "bin/python3.13",
+        "python3.13",
+        ("unstable", "trixie"),
+        compiler="musl-gcc",
+    ),
+    # manylinux_2_31 and Ubuntu 20.04: the oldest that a supported distribution has.
+    GlibcToolchain("bullseye", "2.31"),
+    SourceBuild(
+        "3.13-glibc2.31",
+        "bin/python3.13",
+        "python3.13",
+        ("unstable", "trixie"),
+        compiler="glibc-2.31-gcc",
+    ),
     PackageRoot(
         name="unstable-debug",
         suite="unstable",
@@ -442,6 +485,17 @@ def publish_tool(kind: str, command: Sequence[str], cache: Path) -> tuple[str, P
     return name, path
 
 
+def publish_compiler(kind: str, command: Sequence[str], cache: Path) -> Inventory:
+    """Publish a compiler whose programs run."""
+    name, path = publish_tool(kind, command, cache)
+    with tempfile.TemporaryDirectory() as folder:
+        source, program = Path(folder, "nothing.c"), Path(folder, "nothing")
+        source.write_text("int main(void) { return 0; }\n")
+        started([str(path), str(source), "-o", str(program)])
+        started([str(program)])
+    return Inventory((), {name: path})
+
+
 def tool_name(kind: str, version: str) -> str:
     """`nasm-2.15.05`, `ld-2.47`: the kind, and the version in the output of --version.
 
@@ -454,6 +508,22 @@ def tool_name(kind: str, version: str) -> str:
     if match is None:
         raise DamagedError(f"{kind} does not tell its version: {version}")
     return f"{kind}-{match[1]}"
+
+
+def merge_usr(root: Path) -> None:
+    """Make the links that packages expect, and base-files would make: all lies under usr."""
+    for name in ("bin", "lib", "lib64", "sbin"):
+        (root / "usr" / name).mkdir(parents=True)
+        (root / name).symlink_to(f"usr/{name}")
+
+
+def keep_links_inside(root: Path) -> None:
+    """Have links with an absolute path lead into the root, and not to the machine's files."""
+    for link in root.rglob("*"):
+        if link.is_symlink() and link.readlink().is_absolute():
+            target = os.path.relpath(f"{root}{link.readlink()}", link.parent)
+            link.unlink()
+            link.symlink_to(target)
 
 
 def own_libc_command(root: Path, program: str) -> list[str]:

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..elf import ABSOLUTE, Relocation, RelocationTable, Section, Symbol
 from .context import CheckedObject, ModuleContext
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from .listing import Listing, SourceLine
 
 
-@dataclass(frozen=True)
-class ModuleNames:
+class ModuleNames(NamedTuple):
     """Which global names the module's own objects define, and which of them stay replaceable."""
 
     defined: Mapping[str, Symbol]

@@ -74,7 +74,7 @@ class Assembler:
                 self._take_place()
                 if settled:
                     self._start_all()
-                    self._builder.start(own, vital=not ext.optional)
+                    self._builder.start((item, not ext.optional) for item in own)
         self._building.ext = ext
         try:
             yield self._as_seen_below(ext, own if settled else None)
@@ -87,12 +87,7 @@ class Assembler:
         wanted.export_symbols = list(ext.export_symbols or ())
         # distutils goes by time stamps alone, and takes a missing file for a new one. Linking
         # assembly is cheaper than any question whether it must be, and changes no file in vain.
-        if (
-            is_mixed(ext)
-            and objects is not None
-            and all(map(self._builder.is_up_to_date, objects))
-            and same_text(self._record_path(ext), self._record(ext, objects))
-        ):
+        if is_mixed(ext) and objects is not None and self._is_as_recorded(ext, objects):
             headers = (
                 self._c_sources.files_read(ext.sources, self._command.build_temp)
                 if self._c_sources
@@ -102,6 +97,12 @@ class Assembler:
         else:
             wanted.depends = [*ext.depends, f"always build {ext.name}"]
         return wanted
+
+    def _is_as_recorded(self, ext: Extension, objects: list[ObjectFile]) -> bool:
+        """Tell whether nothing has changed in a mixed module but, perhaps, the C it is made of."""
+        return all(map(self._builder.is_up_to_date, objects)) and same_text(
+            self._record_path(ext), self._record(ext, objects)
+        )
 
     def _record_path(self, ext: Extension) -> str:
         return os.path.join(self._builder.folder, f"{ext.name}.inputs")
@@ -116,9 +117,45 @@ class Assembler:
             return
         self._started = True
         # An object that two extensions share is as vital as the one that needs it most.
-        for ext in sorted(self._extensions(), key=lambda ext: bool(ext.optional)):
+        extensions = sorted(self._extensions(), key=lambda ext: bool(ext.optional))
+        planned = []
+        for ext in extensions:
             with suppress(AsmsetupError):  # Told when this extension's turn comes.
-                self._builder.start(self._plan(ext), vital=not ext.optional)
+                planned += [(item, not ext.optional) for item in self._plan(ext)]
+        self._builder.start(planned)
+        if self._c_sources is not None and not self._generates_sources():
+            # distutils has one object for a source, whatever it is compiled with: a source that
+            # an earlier extension has too waits for its turn.
+            taken: set[str] = set()
+            self._c_sources.nothing_writes_headers()
+            for ext in filter(is_mixed, extensions):
+                with suppress(AsmsetupError):
+                    if not self._is_as_recorded(ext, self._plan(ext)):
+                        sources = sorted(set(ext.sources) - taken)
+                        self._start_c_sources(self._c_sources, ext, sources)
+                taken.update(ext.sources)
+
+    def _generates_sources(self) -> bool:
+        """Tell whether C of one extension may be written while another one is built."""
+        known = tuple(self._compiler.src_extensions)
+        sources = (str(source) for ext in self._command.extensions for source in ext.sources)
+        return not all(is_assembly(source) or source.endswith(known) for source in sources)
+
+    def _start_c_sources(self, c_sources: CSources, ext: Extension, sources: list[str]) -> None:
+        """Queue C sources with the words that setuptools will call ``compile`` with."""
+        extra_args = ext.extra_compile_args or []
+        for args, group in by_language(self._compiler, ext, sources, extra_args):
+            c_sources.start(
+                group,
+                self._command.build_temp,
+                _macros(ext),
+                ext.include_dirs,
+                self._command.debug,
+                None,
+                args,
+                depends=ext.depends,
+                vital=not ext.optional,
+            )
 
     def finish(self) -> None:
         """Let nothing of this build start any more, and leave everything in order."""
@@ -128,9 +165,9 @@ class Assembler:
         return [ext for ext in self._command.extensions if any(map(is_assembly, ext.sources))]
 
     def _plan(self, ext: Extension) -> list[ObjectFile]:
-        undefined = [(name,) for name in ext.undef_macros]
-        macros = [*ext.define_macros, *undefined]
-        recipe = self._recipe(ext, ext.sources, macros, ext.include_dirs, ext.extra_compile_args)
+        recipe = self._recipe(
+            ext, ext.sources, _macros(ext), ext.include_dirs, ext.extra_compile_args
+        )
         return self._builder.plan(recipe)
 
     def _recipe(
@@ -203,7 +240,7 @@ class Assembler:
                 )
                 planned = self._builder.plan(recipe)
                 with self._lock:
-                    self._builder.start(planned, vital=vital)
+                    self._builder.start((item, vital) for item in planned)
             groups = by_language(self._compiler, ext, sources, extra_postargs)
         objects: dict[str, str] = {}
         jobs: list[Job] = []
@@ -332,6 +369,11 @@ class Assembler:
         script = self._builder.version_script(module)
         own = [word for flag in self._settings.ld_args for word in ("-Xlinker", flag)]
         return [*linker.driver_flags(script, debug=self._settings.debug), *own]
+
+
+def _macros(ext: Extension) -> list[tuple[str, str | None] | tuple[str]]:
+    """Return macros to define, and those to undefine as tuples of one, as ``compile`` gets them."""
+    return [*ext.define_macros, *((name,) for name in ext.undef_macros)]
 
 
 def _parallel(command: build_ext) -> int | None:

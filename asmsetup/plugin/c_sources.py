@@ -24,6 +24,7 @@ import setuptools.errors
 
 from .. import record
 from ..build import Builder
+from ..errors import CompileError
 from ..fingerprint import Dependencies, completed, prerequisites
 from ..hook import is_assembly
 from ..includes import Reader
@@ -58,6 +59,11 @@ class CSources:
     def __init__(self, compiler: Any, builder: Builder) -> None:
         self._compiler = compiler
         self._builder = builder
+        self._lock = threading.Lock()
+        self._started: dict[str, tuple[str, Job]] = {}
+        """The fingerprint of each object that was queued, and its latest job."""
+        self._reader: Reader | None = None
+        self._programs: dict[str, list[object]] = {}
         self._job = threading.local()
         # setuptools runs commands with the first one since 84, before with the second.
         for name in ("call", "spawn"):
@@ -93,6 +99,10 @@ class CSources:
 
         return run
 
+    def nothing_writes_headers(self) -> None:
+        """Be told that no file changes while this build runs: each is read once, then."""
+        self._reader = Reader()
+
     def start(
         self,
         sources: Sequence[str],
@@ -105,25 +115,45 @@ class CSources:
         depends: list[str],
         vital: bool,
     ) -> tuple[list[str], list[Job]]:
-        """Queue what is not up to date; return all objects, and the jobs to wait for."""
+        """Queue what is not up to date; return all objects, and the jobs to wait for.
+
+        What was asked for before, and is not done, is not queued again.
+        """
         compiler = self._compiler
         _, objects, extra_postargs, pp_opts, build = compiler._setup_compile(
             output_dir, macros, include_dirs, sources, depends, extra_postargs
         )
         cc_args = compiler._get_cc_args(pp_opts, debug, extra_preargs)
         # Of this call's own: an extension built before may have written headers.
-        reader = Reader()
+        reader = self._reader or Reader()
         jobs = []
         for path in objects:
             source, suffix = build[path]
             command = [source, suffix, cc_args, extra_postargs, pp_opts]
             print_ = self._fingerprint(command, [source, *depends], reader)
-            if record.holds(path, print_, reader):
-                continue
-            job = Job(partial(self._make, path, command, print_, reader), vital)
-            self._builder.queue.add(job, _cost(path, source))
-            jobs.append(job)
+            with self._lock:
+                job = self._under_way(path, print_)
+                if job is None and record.content(path, print_, reader) is None:
+                    job = Job(partial(self._make, path, command, print_, reader), vital)
+                    self._started[path] = print_, job
+                    self._builder.add(job, _cost(path, source))
+            if job is not None:
+                jobs.append(job)
         return objects, jobs
+
+    def _under_way(self, path: str, print_: str) -> Job | None:
+        """Return the job that makes, made or could not make just this object, if nothing is newer.
+
+        Another one's for the same file is waited for.
+        """
+        started, job = self._started.get(path, (print_, None))
+        if job is None:
+            return None
+        if started != print_:
+            job.wait()
+            return None
+        # Of one that is done the headers may have changed since.
+        return job if self._reader or job.error or not job.is_done else None
 
     def files_read(self, sources: Iterable[str], build_temp: str) -> list[str]:
         """Return the files that were read when these sources were compiled last."""
@@ -139,12 +169,17 @@ class CSources:
             [
                 "c object 1",
                 command,
-                [(words, _program(words[0])) for words in compilers if words],
+                [(words, self._program(words[0])) for words in compilers if words],
                 [reader.digest(path) for path in files],
                 [os.environ.get(name) for name in _ENVIRONMENT],
             ]
         )
         return content_digest(text.encode())
+
+    def _program(self, name: str) -> list[object]:
+        if name not in self._programs:
+            self._programs[name] = _program(name)
+        return self._programs[name]
 
     def _make(self, path: str, command: list[Any], print_: str, reader: Reader) -> None:
         source, suffix, cc_args, extra_postargs, pp_opts = command
@@ -156,6 +191,10 @@ class CSources:
             asking = [*extra_postargs, "-MD", "-MT", "object", "-MF", rules]
             self._compiler._compile(path, source, suffix, cc_args, asking, pp_opts)
             read = _read_files(rules)
+        except (setuptools.errors.BaseError, setuptools.errors.CCompilerError) as error:
+            # Of a compiler that has spoken, distutils only repeats the command.
+            what = "the compiler's words stand above" if len(said) > 1 else str(error)
+            raise CompileError(f"{source}: {what}") from error
         finally:
             self._job.said = None
             with suppress(FileNotFoundError):

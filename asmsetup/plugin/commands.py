@@ -14,7 +14,7 @@ import sys
 import sysconfig
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import setuptools.errors
 from setuptools import Command, Extension
@@ -24,9 +24,11 @@ from ..cache import Cache
 from ..errors import WheelError
 from ..files import placed
 from ..hook import is_assembly
-from .assembler import Assembler
 from .extensions import assembly_sources, require_sources, require_universal, shipped_files
 from .session import is_universal, lowest_version, settings, setuptools_errors
+
+if TYPE_CHECKING:
+    from .assembler import Assembler
 
 _UNIVERSAL = ("cp310.cp313.cp314", "abi3.abi3t.cp313t.cp314t")
 """Python and ABI tag of modules for every CPython from 3.10 on. Installers that know abi3t
@@ -78,6 +80,10 @@ class BuildExt(Command):
 
     @cached_property
     def _assembler(self) -> Assembler:
+        # All that builds hangs on this one. Front ends ask for metadata first, in a process of
+        # its own, which does without.
+        from .assembler import Assembler
+
         with setuptools_errors():
             return Assembler(self)
 
@@ -223,11 +229,12 @@ class BdistWheel(Command):
 
 def _examine(modules: Mapping[str, str]) -> wheel.Verdict:
     libc = target.running().libc
+    ask = settings().auditwheel == "check"
     if not settings().cache:
-        return wheel.examine(modules, libc)
+        return wheel.examine(modules, libc, ask=ask)
     # What is wrong with the cache, building the modules has told already.
     verdicts = Cache(cache.folder(os.environ), cache.size_limit(os.environ), lambda text: None)
-    found = wheel.examine(modules, libc, verdicts)
+    found = wheel.examine(modules, libc, verdicts, ask=ask)
     verdicts.close()
     return found
 

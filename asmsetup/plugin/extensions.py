@@ -9,7 +9,6 @@ from typing import Any
 from setuptools import Extension
 
 from .. import includes
-from ..build import search_path
 from ..errors import SourceError
 from ..hook import is_assembly
 
@@ -97,7 +96,7 @@ def shipped_files(extensions: Iterable[Extension]) -> list[str]:
     found: dict[str, None] = {}
     for ext in extensions:
         for source in assembly_sources([ext]):
-            folders = search_path(source, ext.include_dirs)
+            folders = includes.search_path(source, ext.include_dirs)
             for path in reader.closure(source, folders).files:
                 relative = os.path.relpath(path, project)
                 if not relative.startswith(os.pardir + os.sep) and os.path.isfile(path):

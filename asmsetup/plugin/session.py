@@ -13,7 +13,15 @@ import setuptools.errors
 from setuptools import Distribution
 
 from .. import config
-from ..errors import AsmsetupError, AssembleError, CheckError, ConfigError, LinkError, SourceError
+from ..errors import (
+    AsmsetupError,
+    AssembleError,
+    CheckError,
+    CompileError,
+    ConfigError,
+    LinkError,
+    SourceError,
+)
 
 
 def settings() -> config.Settings:
@@ -64,7 +72,7 @@ def setuptools_errors() -> Iterator[None]:
     """Turn our errors into those that setuptools prints as one block, without a traceback."""
     try:
         yield
-    except (AssembleError, CheckError) as error:
+    except (AssembleError, CompileError, CheckError) as error:
         raise setuptools.errors.CompileError(str(error)) from error
     except LinkError as error:
         raise setuptools.errors.LinkError(str(error)) from error

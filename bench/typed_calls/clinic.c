@@ -69,6 +69,34 @@ static PyObject *add_named(PyObject *module, PyObject *const *args, Py_ssize_t n
     return PyLong_FromLong(result);
 }
 
+static PyObject *add_long(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
+                          PyObject *kwnames)
+{
+    static const char *const keywords[] = {"augend", "the_addend", NULL};
+    static _PyArg_Parser parser = {.keywords = keywords, .fname = "add_long"};
+    PyObject *buffer[2];
+    long a, b;
+    if (!(kwnames == NULL && 2 <= nargs && nargs <= 2)) {
+        args = _PyArg_UnpackKeywords(args, nargs, NULL, kwnames, &parser, 2, 2, 0,
+#if PY_VERSION_HEX >= 0x030e0000
+                                     0,
+#endif
+                                     buffer);
+        if (!args)
+            return NULL;
+    }
+    a = PyLong_AsLong(args[0]);
+    if (a == -1 && PyErr_Occurred())
+        return NULL;
+    b = PyLong_AsLong(args[1]);
+    if (b == -1 && PyErr_Occurred())
+        return NULL;
+    long result = add_(a, b);
+    if (result == -1 && PyErr_Occurred())
+        return NULL;
+    return PyLong_FromLong(result);
+}
+
 static int as_double(PyObject *object, double *value)
 {
     if (PyFloat_CheckExact(object)) {
@@ -111,6 +139,7 @@ exit:
 static PyMethodDef methods[] = {
     {"add", (PyCFunction)(void (*)(void))add, METH_FASTCALL, NULL},
     {"add_named", (PyCFunction)(void (*)(void))add_named, METH_FASTCALL | METH_KEYWORDS, NULL},
+    {"add_long", (PyCFunction)(void (*)(void))add_long, METH_FASTCALL | METH_KEYWORDS, NULL},
     {"mean", (PyCFunction)(void (*)(void))mean, METH_FASTCALL, NULL},
     {"first", first, METH_O, NULL},
     {NULL, NULL, 0, NULL},

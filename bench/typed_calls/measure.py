@@ -18,7 +18,10 @@ STATEMENTS = {
     "add(1, 2)": ("add", "f(1, 2)"),
     "add(10**15, 2)": ("add", "f(1000000000000000, 2)"),
     "add(1), b=1": ("add_named", "f(1)"),
+    "add(1, b=2)": ("add_named", "f(1, b=2)"),
     "add(a=1, b=2)": ("add_named", "f(a=1, b=2)"),
+    "add(b=2, a=1)": ("add_named", "f(b=2, a=1)"),
+    "long names": ("add_long", "f(augend=1, the_addend=2)"),
     "mean(1.0, 2.5)": ("mean", "f(1.0, 2.5)"),
     "first(data)": ("first", "f(data)"),
 }

@@ -5,6 +5,7 @@
 PyModule    NAME
 PyTypedFunction "add(a: i64, b: i64, /) -> i64", calls add_
 PyTypedFunction "add_named(a: i64, b: i64 = 1) -> i64", calls add_
+PyTypedFunction "add_long(augend: i64, the_addend: i64) -> i64", calls add_
 PyTypedFunction "mean(a: double, b: double, /) -> double", calls mean_
 PyTypedFunction "first(data: bytes, /) -> u64", calls first_
 PyEndModule

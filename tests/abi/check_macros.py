@@ -50,6 +50,15 @@ def check_singletons():
     assert macros.false() is False
 
 
+def check_singletons_are_counted_where_they_are():
+    for thing, function in ((None, macros.none), (True, macros.true), (False, macros.false)):
+        before = sys.getrefcount(thing)
+        results = [function() for _ in range(1000)]
+        assert abs(sys.getrefcount(thing) - before - (0 if IMMORTAL else 1000)) < 10
+        del results
+        assert abs(sys.getrefcount(thing) - before) < 10
+
+
 def check_calling_conventions():
     assert macros.self() is macros
     thing = object()

@@ -66,7 +66,7 @@ def targets() -> Iterator[Target]:
     interpreters = [each for each in all_interpreters() if each.has_headers]
     names = {each.name for each in interpreters}
     for interpreter in interpreters:
-        if "musl" in interpreter.name:
+        if "musl" in interpreter.name or "glibc" in interpreter.name:
             continue  # another C library, the same x86-64 ABI
         version = hexadecimal(interpreter.version)
         nasm: tuple[str, ...] = (f"PY_VERSION_HEX={version}",)

@@ -19,6 +19,8 @@ from tests.abi.assembling import (
     UNIVERSAL,
     Defines,
     assemble,
+    build,
+    python,
     target_of,
 )
 from tests.interpreters import Interpreter, pytest_path
@@ -104,6 +106,18 @@ def test_a_module_for_one_version(name: str, tmp_path: Path) -> None:
 def test_every_nasm(nasm: str, tmp_path: Path) -> None:
     build_typed(tmp_path, nasm=ASSEMBLERS[nasm])
     check(next(iter(INTERPRETERS.values())), tmp_path)
+
+
+@pytest.mark.parametrize("name", INTERPRETERS)
+@pytest.mark.parametrize("how", [(), ("single-phase",), ("creates",)], ids=" ".join)
+def test_names_in_the_modules_state(how: tuple[str, ...], name: str, tmp_path: Path) -> None:
+    """The names that a module for several versions holds, and those who have no place for them."""
+    interpreter = INTERPRETERS[name]
+    defines = {each.upper().replace("-", "_"): "1" for each in how}
+    build(SOURCES / "state.asm", tmp_path / "state.so", UNIVERSAL | defines)
+    python(interpreter, tmp_path, str(SOURCES / "check_state.py"), *how)
+    build(SOURCES / "state.asm", tmp_path / "state.so", target_of(interpreter) | defines)
+    python(interpreter, tmp_path, str(SOURCES / "check_state.py"), *how)
 
 
 def test_limited_api(tmp_path: Path) -> None:

@@ -57,6 +57,29 @@ def test_the_command_class_named_in_pyproject(project: MakeProject) -> None:
     assert built.answer() == "42"
 
 
+METADATA = """
+import os, sys
+from setuptools import build_meta
+os.makedirs("dist")
+build_meta.prepare_metadata_for_build_wheel("dist")
+own = {name for name in sys.modules if name.startswith("asmsetup.")}
+assert own, "asmsetup has no part in this"
+print(own & {"asmsetup.build", "asmsetup.check", "asmsetup.elf"}, "auditwheel" in sys.modules)
+"""
+
+
+def test_metadata_needs_nothing_that_builds(hello: Project) -> None:
+    assert hello.run("-c", METADATA).output.splitlines()[-1] == "set() False"
+
+
+WHEEL = METADATA.replace("prepare_metadata_for_build_wheel", "build_wheel")
+
+
+def test_a_wheel_of_what_needs_nothing_is_tagged_without_auditwheel(hello: Project) -> None:
+    assert hello.run("-c", WHEEL).output.splitlines()[-1].endswith(" False")
+    assert hello.built_wheel().tag.endswith("-manylinux_2_5_x86_64.manylinux1_x86_64")
+
+
 # Extensions in pyproject.toml came with 74.1.
 @pytest.mark.parametrize(
     ("version", "package"),

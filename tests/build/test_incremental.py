@@ -55,7 +55,7 @@ class Project:
             self.settings, target.running(), "build", Talk(said.append, said.append, ignore)
         )
         objects = builder.plan(Recipe("m", sources or tuple(SOURCES), self.options))
-        builder.start(objects, vital=True)
+        builder.start((item, True) for item in objects)
         try:
             builder.require(objects, vital=True)
         finally:
@@ -189,7 +189,7 @@ def test_the_version_of_python_counts_for_those_who_ask(project: Project) -> Non
     other = target.running()._replace(version_hex=0x03FF00F0)
     builder = Builder(project.settings, other, "build", Talk(said.append, said.append, ignore))
     objects = builder.plan(Recipe("m", (*SOURCES, "asks.asm"), project.options))
-    builder.start(objects, vital=True)
+    builder.start((item, True) for item in objects)
     builder.require(objects, vital=True)
     # Which file a computed name leads to may hang on the version as well.
     assert sorted(line.split()[-1] for line in said) == ["asks.asm", "computed.asm"]
@@ -248,7 +248,8 @@ def test_a_killed_build_leaves_nothing_that_is_trusted_wrongly(
     project: Project, tmp_path: Path, seconds: float
 ) -> None:
     for source in SOURCES:
-        append(source)
+        # Long enough to be killed in the middle.
+        append(source, "\n%rep 60000\n nop\n%endrep\n")
     repository = Path(__file__).parents[2]
     build = subprocess.Popen(
         [sys.executable, "-c", BUILD_AND_BE_KILLED],
@@ -256,12 +257,12 @@ def test_a_killed_build_leaves_nothing_that_is_trusted_wrongly(
         start_new_session=True,
     )
     started = time.monotonic()
-    while not list(Path("build").glob("*.tmp")) and build.poll() is None:
+    while not list(Path("build").glob("*.tmp")):
         if time.monotonic() - started > 30:
             pytest.fail("the build has not begun to assemble")
     time.sleep(seconds)
     os.killpg(build.pid, signal.SIGKILL)
-    build.wait()
+    assert build.wait() == -signal.SIGKILL
     project.build()
     objects = {source: built(source).read_bytes() for source in SOURCES}
     shutil.rmtree("build")

@@ -168,6 +168,52 @@ def test_all_errors_of_what_had_started_are_told(project: None) -> None:
     assert not list(Path().glob("*.so"))
 
 
+def test_all_extensions_share_the_queue(project: None) -> None:
+    """What the second one needs is made before the first one is linked."""
+    output = build("-j", "2")
+
+    assert output.index(" -c two.c -o ") < output.index("building 'two' extension")
+
+
+TWICE = """
+import asmsetup
+from setuptools import Extension, setup
+setup(
+    name="mixed",
+    cmdclass={{"build_ext": asmsetup.build_ext}},
+    ext_modules=[
+        Extension("one", ["one.c", "part.c", "shared.asm"], define_macros=[("PART", "{one}")]),
+        Extension("two", ["two.c", "part.c", "shared.asm"], define_macros=[("PART", "{two}")]),
+    ],
+)
+"""
+
+
+def test_one_c_source_with_two_sets_of_macros(project: None) -> None:
+    """distutils has one object for both, so the second may be made when the first is linked."""
+    Path("part.c").write_text("int part(void) { return PART; }\n")
+    for name in ("one", "two"):
+        text = MODULE.format(name=name, number="part()")
+        Path(f"{name}.c").write_text(f"extern int part(void);{text}")
+    for one, two in [(1, 2), (1, 2), (1, 3), (4, 3), (5, 6)]:
+        Path("setup.py").write_text(TWICE.format(one=one, two=two))
+        assert made(build()).count("part.c") <= 2
+        assert numbers() == [one, two]
+
+
+def test_an_assembler_error_and_a_c_error_are_both_told(project: None) -> None:
+    Path("part.c").write_text("int part(void) { return 1 }\n")
+    Path("one.c").write_text("neither is this\n")
+    # Each is under way when the other one fails.
+    Path("shared.asm").write_text("%rep 100000\nnop\n%endrep\nno such instruction\n")
+    output = build("-j", "3", status=1)
+    error = output[output.index("\nerror: ") :]
+    assert "shared.asm:4: error: " in error
+    assert "part.c: the compiler's words stand above\n" in error
+    assert output.count("part.c:1:") == 1
+    assert "Traceback" not in output
+
+
 def test_what_the_compiler_says_is_one_piece(project: None) -> None:
     for name in ("one.c", "part.c", "two.c"):
         with open(name, "a") as file:

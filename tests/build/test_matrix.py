@@ -1,4 +1,4 @@
-"""On the Pythons of the matrix: newer, free-threaded, debug builds, and one on musl."""
+"""On the Pythons of the matrix: newer, free-threaded, debug builds, on musl and on an old glibc."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ BOTH = f"{GLIBC}.musllinux_1_1_x86_64"
 
 TABLE = {
     # name: (tag of a wheel, tag of one whose extensions have py_limited_api, its module)
+    "3.13-glibc2.31": (f"cp313-cp313-{GLIBC}", "cp310-abi3-", "hello.abi3.so"),
     "3.13-musl": (f"cp313-cp313-{MUSL}", "cp310-abi3-", "hello.abi3.so"),
     "3.13t": (f"cp313-cp313t-{GLIBC}", "cp313-cp313t-", "hello.cpython-313t-x86_64-linux-gnu.so"),
     "3.14": (f"cp314-cp314-{GLIBC}", "cp310-abi3-", "hello.abi3.so"),

@@ -59,7 +59,7 @@ def build(
     (wanted,) = builder.plan(Recipe("m", ("m.asm",), options))
     for path in Path().glob("build/*"):
         path.unlink()
-    builder.start([wanted], vital=True)
+    builder.start((item, True) for item in [wanted])
     builder.require([wanted], vital=True)
     builder.finish()
     assert Path(wanted.path).read_bytes()[:4] == b"\x7fELF"
@@ -181,7 +181,7 @@ def test_warnings_come_back_with_the_object(checkout: Callable[[str], Path]) -> 
         (wanted,) = builder.plan(Recipe("m", ("m.asm",), AssemblerOptions()))
         for path in Path().glob("build/*"):
             path.unlink()
-        builder.start([wanted], vital=True)
+        builder.start((item, True) for item in [wanted])
         builder.require([wanted], vital=True)
         builder.finish()
     assert warned[0] == warned[1]

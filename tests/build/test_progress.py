@@ -29,6 +29,17 @@ def test_one_line_for_each_file_and_each_module(hello: Project) -> None:
     assert [path.rpartition("/")[2].partition(".")[0] for path in linked] == ["hello", "other"]
 
 
+def test_the_count_is_right_from_the_first_line(hello: Project) -> None:
+    names = [f"other{number}" for number in range(40)]
+    source = (hello.folder / "hello.asm").read_text()
+    hello.write({f"{name}.asm": source.replace("MODULE hello", f"MODULE {name}") for name in names})
+    hello.extensions(*((name, [f"{name}.asm"], {}) for name in names))
+
+    said = hello.setup("build_ext").output
+
+    assert re.findall(r"^\[\d+/(\d+)\] nasm", said, re.MULTILINE) == ["40"] * 40
+
+
 def test_nothing_to_do_says_so_by_silence(hello: Project) -> None:
     hello.build_ext()
 

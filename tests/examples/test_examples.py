@@ -53,7 +53,7 @@ def universal(
 @pytest.mark.skipif(not FETCHED, reason="no CPython was fetched: see docs/testing.md")
 @pytest.mark.parametrize("interpreter", list(FETCHED.values()), ids=list(FETCHED))
 def test_one_module_on_every_cpython(universal: Path, interpreter: Interpreter) -> None:
-    """On the newer, free-threaded and debug CPythons, and the one on musl, that were fetched."""
+    """On what was fetched: newer, free-threaded, debug, on musl, on an old glibc."""
     (tests,) = universal.glob("*/tests")
     path = os.pathsep.join(map(str, (universal / "installed", pytest_path())))
     options = ("-m", "pytest", "-q", "-p", "no:cacheprovider")

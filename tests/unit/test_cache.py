@@ -256,7 +256,7 @@ def project(folder: Path, warn: Callable[[str], None]) -> Callable[[], list[str]
         for item in objects:
             for path in (item.path, f"{item.path}.json"):
                 Path(path).unlink(missing_ok=True)
-        builder.start(objects, vital=True)
+        builder.start((item, True) for item in objects)
         builder.require(objects, vital=True)
         builder.finish()
         assert all(Path(item.path).stat().st_size for item in objects)
@@ -325,7 +325,7 @@ def test_a_read_only_folder_is_read_and_complained_of_once(
             Settings(), target.running(), str(output), Talk(said.append, warnings.append, ignore)
         )
         objects = builder.plan(Recipe("m", ("a.asm", "b.asm", "c.asm"), AssemblerOptions()))
-        builder.start(objects, vital=True)
+        builder.start((item, True) for item in objects)
         builder.require(objects, vital=True)
         builder.finish()
         assert sorted(line.split(" ", 1)[1] for line in said) == [
@@ -396,7 +396,7 @@ def test_the_cache_can_be_turned_off(tmp_path: Path, monkeypatch: pytest.MonkeyP
         Talk(said.append, no_warning, ignore),
     )
     objects = builder.plan(Recipe("m", ("a.asm",), AssemblerOptions()))
-    builder.start(objects, vital=True)
+    builder.start((item, True) for item in objects)
     builder.require(objects, vital=True)
     builder.finish()
     assert said == ["[1/1] nasm a.asm"]

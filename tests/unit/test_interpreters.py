@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -45,6 +47,8 @@ from tools.interpreters import (
     DamagedError,
     alone,
     collect,
+    keep_links_inside,
+    merge_usr,
     own_libc_command,
     publish_interpreter,
     publish_tool,
@@ -88,6 +92,27 @@ def test_the_running_interpreter_describes_itself() -> None:
     assert interpreter.ext_suffix == sysconfig.get_config_var("EXT_SUFFIX")
     assert interpreter.include_dir == Path(sysconfig.get_path("include"))
     assert interpreter.debug == hasattr(sys, "gettotalrefcount")
+
+
+@pytest.mark.parametrize(
+    ("facts", "name"),
+    [
+        ({}, "3.13"),
+        ({"free_threaded": True}, "3.13t"),
+        ({"free_threaded": True, "debug": True}, "3.13t-debug"),
+        ({"libc": "musl 1.2.5"}, "3.13-musl"),
+        ({"libc": "glibc 2.17"}, "3.13-glibc2.17"),
+        ({"libc": "glibc 2.999"}, "3.13"),
+    ],
+)
+@pytest.mark.skipif("CS_GNU_LIBC_VERSION" not in os.confstr_names, reason="no glibc to compare")
+def test_names_say_what_is_special(facts: dict[str, object], name: str, tmp_path: Path) -> None:
+    plain = dataclasses.asdict(probe((str(BASE),)))
+    plain = {key: value for key, value in plain.items() if key not in ("name", "command")}
+    plain |= {"version": [3, 13, 0], "free_threaded": False, "debug": False} | facts
+    said = json.dumps({**plain, "implementation": "cpython"}, default=str)
+    replace_text(tmp_path / "python", f"#!/bin/sh\necho {shlex.quote(said)}\n", mode=0o755)
+    assert probe((str(tmp_path / "python"),)).name == name
 
 
 @pytest.fixture(params=all_interpreters(), ids=lambda each: each.name)
@@ -509,6 +534,18 @@ def test_musl_specs_point_into_the_root() -> None:
         "-L/sysroot/usr/lib/x86_64-linux-musl -L .%s\n"
         "-dynamic-linker /sysroot/usr/lib/ld-musl-x86_64.so.1 -nostdlib\n"
     )
+
+
+def test_links_stay_in_the_root(tmp_path: Path) -> None:
+    merge_usr(tmp_path)
+    (tmp_path / "usr/lib/x86_64").mkdir()
+    (tmp_path / "usr/lib/x86_64/ld-2.31.so").write_text("here")
+    (tmp_path / "usr/lib64/ld.so").symlink_to("/lib/x86_64/ld-2.31.so")
+    (tmp_path / "usr/lib/near").symlink_to("x86_64/ld-2.31.so")
+    keep_links_inside(tmp_path)
+    for link in ("lib64/ld.so", "usr/lib/near"):
+        assert (tmp_path / link).read_text() == "here"
+        assert not (tmp_path / link).readlink().is_absolute()
 
 
 # The archive.

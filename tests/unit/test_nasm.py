@@ -124,7 +124,7 @@ def assembled(folder: Path, text: str, *args: str) -> str:
     options = AssemblerOptions(args=args)
     found = nasm.find(os.environ.get("NASM"))
     command = nasm.command(found.path, str(source), str(folder / "x.o"), options)
-    return nasm.assemble(command, str(source))
+    return nasm.assemble(command, str(source), nasm.environment())
 
 
 def test_warnings_are_returned(tmp_path: Path) -> None:
@@ -154,9 +154,9 @@ def test_all_errors_are_told(tmp_path: Path) -> None:
 )
 def test_a_death_without_a_word(tmp_path: Path, script: str, said: str) -> None:
     with pytest.raises(AssembleError, match=said):
-        nasm.assemble([fake(tmp_path, script)], "x.asm")
+        nasm.assemble([fake(tmp_path, script)], "x.asm", nasm.environment())
 
 
 def test_a_program_that_is_gone(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match=r"cannot run .*/gone: No such file or directory"):
-        nasm.assemble([str(tmp_path / "gone")], "x.asm")
+        nasm.assemble([str(tmp_path / "gone")], "x.asm", nasm.environment())

@@ -53,6 +53,48 @@ def test_a_module_that_needs_nothing(tmp_path: Path, name: str, platforms: tuple
     assert wheel.examine(module(tmp_path, name, FUNCTION), "glibc").platforms == platforms
 
 
+@pytest.mark.parametrize("name", ["m.cpython-312-x86_64-linux-gnu.so", "m.abi3.so", "m.so"])
+def test_auditwheel_says_the_same_of_what_needs_nothing(tmp_path: Path, name: str) -> None:
+    made = module(tmp_path, name, FUNCTION)
+
+    assert wheel.examine(made, "glibc") == wheel.examine(made, "glibc", ask=True)
+
+
+# GNU_PROPERTY_X86_ISA_1_NEEDED: x86-64-v3 (the x86-64 psABI's property note).
+FOR_NEW_PROCESSORS = f"""{FUNCTION}
+section .note.gnu.property note alloc noexec nowrite align=8
+dd 4, 16, 5, "GNU", 0xc0008002, 4, 4, 0
+"""
+# auditwheel looks for the name in what it knows for a module by its entry point.
+FOR_PYTHON_2 = f"""extern PyFPE_jbuf
+{FUNCTION.replace("f:", "PyInit_m:")}
+section .data
+dq PyFPE_jbuf
+"""
+
+
+@pytest.mark.parametrize("source", [FOR_NEW_PROCESSORS, FOR_PYTHON_2])
+def test_what_no_library_shows_keeps_from_every_policy(tmp_path: Path, source: str) -> None:
+    assert wheel.examine(module(tmp_path, "m.abi3.so", source), "glibc").platforms == ()
+
+
+def test_auditwheel_is_asked_where_there_is_something_to_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = wheel.Verdict(("an answer",))
+    monkeypatch.setattr(wheel, "_asked", lambda modules, libc: answer)
+    alone = module(tmp_path, "m.so", FUNCTION)
+    (tmp_path / "linked").mkdir()
+    needed = library(tmp_path / "linked", "libother.so.1", "other")
+    linked = module(tmp_path / "linked", "n.so", CALL.format("other"), needed)
+
+    assert wheel.examine(alone, "glibc").platforms[0] == "manylinux_2_5_x86_64"
+    assert wheel.examine(alone, "glibc", ask=True) == answer
+    assert wheel.examine(alone, "musl") == answer
+    assert wheel.examine(linked, "glibc") == answer
+    assert wheel.examine(alone | linked, "glibc") == answer
+
+
 def test_one_for_each_libc_is_for_one(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     modules = module(tmp_path, "m.abi3.so", FUNCTION) | module(

@@ -390,6 +390,83 @@ def test_arguments_in_order():
     assert typed.order(1, **{subclass("e"): 5}) == 12345
 
 
+def by_name(a, ab, abc=3, abcd=4, abcde=5, *, abcdefgh=6, abcdefghi=7, twelve_chars=8):
+    """What typed.lengths is, in Python."""
+    return int("".join(map(str, (a, ab, abc, abcd, abcde, abcdefgh, abcdefghi, twelve_chars))))
+
+
+class Name(str):
+    """A keyword that is no plain str."""
+
+
+# Each makes of a name one that is equal, the second and third not identical.
+SPELLINGS = [sys.intern, lambda name: "".join(list(name)), Name]
+NAMES = list(inspect.signature(by_name).parameters)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=["interned", "equal", "subclass"])
+def test_keywords_in_every_order(spelling):
+    """As Python binds them: in the order of the parameters, in another, with some left out."""
+    for positional in range(6):
+        rest = NAMES[positional:]
+        orders = [rest[:end] for end in range(len(rest) + 1)]
+        orders += [rest[start:] + rest[:start] for start in range(1, len(rest))]
+        orders += [rest[::-1], rest[::2], rest[1::2], [*rest[:2], *rest[:1:-1]]]
+        for order in orders:
+            args = range(1, positional + 1)
+            kwargs = {spelling(name): 9 - at for at, name in enumerate(order)}
+            try:
+                expected = by_name(*args, **kwargs)
+            except TypeError:
+                with pytest.raises(TypeError, match=r"^lengths\(\) missing required argument '"):
+                    typed.lengths(*args, **kwargs)
+            else:
+                assert typed.lengths(*args, **kwargs) == expected, (positional, order)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=["interned", "equal", "subclass"])
+def test_names_that_are_nearly_parameters(spelling):
+    """Every letter counts, and every length."""
+    for name in NAMES[2:]:
+        others = [name[:at] + "-" + name[at + 1 :] for at in range(len(name))]
+        others += [name[1:-1] + "!", name + "!", name + "\0", "é" + name[1:], name[:-1] + "é"]
+        for other in others:
+            for kwargs in ({spelling(other): 3}, {"a": 1, "ab": 2, spelling(other): 3}):
+                args = () if "a" in kwargs else (1, 2)
+                error = raised(typed.lengths, *args, **kwargs)
+                assert other in error
+                assert "keyword argument" in error
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=["interned", "equal", "subclass"])
+def test_given_twice_wherever_the_name_comes(spelling):
+    for order in (["a"], ["ab", "a"], ["abc", "abcd", "a"], ["abcde", "abc", "a"]):
+        args = (1,) if "ab" in order else (1, 2)
+        error = raised(typed.lengths, *args, **{spelling(name): 3 for name in order})
+        assert error.startswith("TypeError: argument for lengths() given by name ('a')")
+
+
+def test_arguments_by_hand_in_every_order():
+    for spelling in SPELLINGS:
+        mark, greeting = spelling("mark"), spelling("greeting")
+        assert typed.by_hand(1, **{greeting: 2, mark: 3}) == (1, 2, 3)
+        assert typed.by_hand(1, **{mark: 3, greeting: 2}) == (1, 2, 3)
+        assert typed.by_hand(1, 2, **{mark: 3}) == (1, 2, 3)
+        assert typed.by_hand(1, **{mark: 3}) == (1, ..., 3)
+        assert raised(typed.by_hand, 1, **{greeting: 2}) == (
+            "TypeError: by_hand() missing required argument 'mark' (pos 3)"
+        )
+        assert "by_hand()" in raised(typed.by_hand, 1, **{spelling("name"): 1, mark: 3})
+
+
+def test_real_defaults():
+    assert typed.default_real() == -0.75
+    assert typed.default_real(-1.0) == -0.75
+    assert typed.default_real(second=1) == 0.0
+    assert typed.default_real(2, 0.5) == 2.5
+    assert str(typed.default_real(float("nan"))) == "nan"
+
+
 CALLS = [
     ((), {}),
     ((1,), {}),
@@ -592,6 +669,61 @@ def test_references_are_given_back(name, args, kwargs):
         except Exception as error:
             error.__traceback__ = None
     assert counted(*objects) == before
+
+
+@pytest.mark.parametrize("function", [typed.nothing, typed.none_str])
+def test_none_is_counted_where_it_is(function):
+    before = sys.getrefcount(None)
+    results = [function() for _ in range(1000)]
+    added = sys.getrefcount(None) - before
+    assert results == [None] * 1000
+    del results
+    # The test's own frames may come and go in between.
+    assert abs(added - (0 if sys.version_info >= (3, 12) else 1000)) < 50
+    assert abs(sys.getrefcount(None) - before) < 50
+
+
+KEYWORDS_IN_ANOTHER_INTERPRETER = """
+import typed
+for _ in range(1000):
+    assert typed.lengths(ab=2, a=1) == 12345678
+    assert typed.lengths(1, 2, abcd=9, **{"".join(["a", "bc"]): 8}) == 12895678
+    assert typed.by_hand(1, mark=3, greeting=2) == (1, 2, 3)
+try:
+    typed.lengths(1, 2, other=3)
+except TypeError as error:
+    assert "'other'" in str(error)
+"""
+
+
+def test_keywords_in_several_interpreters():
+    """Names are other objects there, and the GIL another since 3.12."""
+    interpreters = pytest.importorskip(
+        "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
+    )
+    code = f"import sys; sys.path[:] = {sys.path!r}\n{KEYWORDS_IN_ANOTHER_INTERPRETER}"
+    errors = []
+
+    def work():
+        number = interpreters.create()
+        try:
+            if sys.version_info >= (3, 13):
+                errors.extend(filter(None, [interpreters.exec(number, code)]))
+            else:
+                interpreters.run_string(number, code)
+        finally:
+            interpreters.destroy(number)
+
+    # Before 3.12 there is one GIL, and a thread cannot run another's interpreter beside it.
+    threads = [
+        threading.Thread(target=work) for _ in range(4 if sys.version_info >= (3, 12) else 1)
+    ]
+    for thread in threads:
+        thread.start()
+        exec(KEYWORDS_IN_ANOTHER_INTERPRETER, {})  # noqa: S102
+    for thread in threads:
+        thread.join()
+    assert errors == []
 
 
 def resident():

@@ -85,6 +85,8 @@ PyTypedFunction "n(a: object)", calls nothing
 PyTypedFunction "p(a: object, b: object, /)", calls nothing
 PyTypedFunction "q(a: object, b: object = None, /)", calls nothing
 PyTypedFunction "order(a: i64, b: i64 = 2, /, c: i64 = 3, *, d: i64 = 4, e: i64) -> i64", calls digits
+PyTypedFunction "lengths(a: i64, ab: i64, abc: i64 = 3, abcd: i64 = 4, abcde: i64 = 5, *, abcdefgh: i64 = 6, abcdefghi: i64 = 7, twelve_chars: i64 = 8) -> i64", calls eight_digits
+PyTypedFunction "default_real(first: double = -1.0, second: float = 0.25) -> double", calls sum_of_reals
 PyTypedFunction "convert_str(value: str)", calls nothing
 PyTypedFunction "convert_str_2(first: object, value: str, /)", calls nothing
 PyTypedFunction "convert_str_o(value: str, /)", calls nothing
@@ -229,6 +231,25 @@ digits:
     add         rax, rcx
     imul        rax, rax, 10
     add         rax, r8
+    ret
+
+; int64_t eight_digits(a, b, c, d, e, f, g, h): abcdefgh in decimal
+eight_digits:
+    sub         rsp, 8
+    call        digits
+    add         rsp, 8
+    imul        rax, rax, 10
+    add         rax, r9
+    imul        rax, rax, 10
+    add         rax, [rsp + 8]
+    imul        rax, rax, 10
+    add         rax, [rsp + 16]
+    ret
+
+; double sum_of_reals(double first, float second)
+sum_of_reals:
+    cvtss2sd    xmm1, xmm1
+    addsd       xmm0, xmm1
     ret
 
 ; NULL, with an exception set
