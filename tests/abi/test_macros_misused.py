@@ -118,16 +118,22 @@ def at(line: int) -> tuple[str, str]:
     return f"{line + 1}: fatal: ", f"{line + 1}: error: "
 
 
+each_nasm = pytest.mark.parametrize("nasm", ASSEMBLERS)
+
+
+@each_nasm
 @pytest.mark.parametrize(("line", "message"), IN_A_FUNCTION, ids=[row[0] for row in IN_A_FUNCTION])
-def test_in_a_function(line: str, message: str, tmp_path: Path) -> None:
-    (error,) = errors_of(ONE_FUNCTION.format(line).lstrip(), tmp_path, UNIVERSAL)
+def test_in_a_function(line: str, message: str, nasm: str, tmp_path: Path) -> None:
+    text = ONE_FUNCTION.format(line).lstrip()
+    (error,) = errors_of(text, tmp_path, UNIVERSAL, ASSEMBLERS[nasm])
     assert error.startswith(at(3))
     assert message in error
 
 
+@each_nasm
 @pytest.mark.parametrize(("text", "line", "message"), WHOLE, ids=[row[0] for row in WHOLE])
-def test_whole_source(text: str, line: int, message: str, tmp_path: Path) -> None:
-    (error,) = errors_of(text, tmp_path, UNIVERSAL)
+def test_whole_source(text: str, line: int, message: str, nasm: str, tmp_path: Path) -> None:
+    (error,) = errors_of(text, tmp_path, UNIVERSAL, ASSEMBLERS[nasm])
     assert error.startswith(at(line))
     assert message in error
 
@@ -150,7 +156,7 @@ def test_pushes_in_order(body: str, tmp_path: Path) -> None:
         assert (said.returncode, said.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("nasm", ASSEMBLERS)
+@each_nasm
 @pytest.mark.parametrize(
     "defines", [{"PY_VERSION_HEX": "0x030b00f0"}, {"Py_LIMITED_API": "0x030b0000"}]
 )

@@ -14,6 +14,7 @@ import pytest
 
 from tests.abi.assembling import (
     ASSEMBLERS,
+    INCLUDE,
     INTERPRETERS,
     UNIVERSAL,
     Defines,
@@ -135,3 +136,26 @@ def test_what_is_not_used_adds_nothing(tmp_path: Path) -> None:
         assert (said.returncode, said.stderr) == (0, "")
         objects.append(output.read_bytes())
     assert objects[0] == objects[1]
+
+
+SIGNATURES = [
+    *(f"f(a: {one}, b: {one}) -> {one}" for one in ("i32", "u32", "i64", "u64", "double", "bool")),
+    *(f"f(a: {one} = None) -> {one}" for one in ("object", "str")),
+    *(f"f(a: {one}, b: {one} = None)" for one in ("str", "cstr", "bytes", "writable bytes")),
+    *(f"f(a: {one}, b: writable {one})" for one in ("u8[]", "i64[]", "double[]")),
+    "f(a: i64, /, b: i64 = 1, *, c: i64 = 2, d: str = 'x')",
+]
+
+
+@pytest.mark.parametrize("defines", [UNIVERSAL, {"PY_VERSION_HEX": "0x030d00f0"}])
+@pytest.mark.parametrize("signature", SIGNATURES)
+def test_nasm_needs_no_pass_more(signature: str, defines: Defines, tmp_path: Path) -> None:
+    """Each pass reads all includes again; a size that nasm guessed wrong costs one."""
+    source = tmp_path / "m.asm"
+    source.write_text(
+        '%include "python.inc"\n%include "python/typed.inc"\nPyModule m\n'
+        f'PyTypedFunction "{signature}"\nPyEndModule\nsection .text\nf: ret\n'
+    )
+    options = [f"-I{INCLUDE}/", *(f"-D{name}={value}" for name, value in defines.items())]
+    said = run("nasm", "-felf64", "-Ov", *options, "-o", tmp_path / "m.o", source).stdout
+    assert "assembly required 1+1+2 passes" in said

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.abi.assembling import assemble
+from tests.abi.assembling import ASSEMBLERS, assemble
 
 SOURCE = """
 %include "python/typed.inc"
@@ -96,17 +96,18 @@ MISUSES = [
 ]
 
 
-def errors_of(declaration: str, folder: Path) -> list[str]:
+def errors_of(declaration: str, folder: Path, nasm: str = "nasm") -> list[str]:
     source = folder / "m.asm"
     source.write_text('%include "python.inc"' + SOURCE.format(declaration))
-    said = assemble(source, folder / "m.o")
+    said = assemble(source, folder / "m.o", nasm=nasm)
     assert said.returncode != 0
     return said.stderr.splitlines()
 
 
+@pytest.mark.parametrize("nasm", ASSEMBLERS)
 @pytest.mark.parametrize(("declaration", "error"), MISUSES)
-def test_one_error(declaration: str, error: str, tmp_path: Path) -> None:
-    (line,) = errors_of(f"\nPyTypedFunction {declaration}", tmp_path)
+def test_one_error(declaration: str, error: str, nasm: str, tmp_path: Path) -> None:
+    (line,) = errors_of(f"\nPyTypedFunction {declaration}", tmp_path, ASSEMBLERS[nasm])
     assert f"m.asm:{LINE}: fatal: " in line
     assert error in line
 

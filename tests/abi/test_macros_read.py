@@ -1,0 +1,103 @@
+"""The files of the macros are read when a macro of theirs is used, and nothing else shows of it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from asmsetup import includes
+from tests.abi.assembling import ASSEMBLERS, INCLUDE, said_by
+
+PYTHON_INC = (INCLUDE / "python.inc").read_text()
+TYPED_INC = (INCLUDE / "python" / "typed.inc").read_text()
+BODIES = {
+    name: path.name
+    for path in (INCLUDE / "python").glob("*.inc")
+    for name in re.findall(r"^%macro _py_(Py\w+) 0-\*\.nolist$", path.read_text(), re.MULTILINE)
+}
+STUB = r"^%macro (Py\w+) 0-1\+\.nolist\n  _py_with_(\w+) _py_\1 %1\n%endmacro$"
+STUBS = dict(re.findall(STUB, PYTHON_INC + TYPED_INC, re.MULTILINE))
+
+CODE = {"misuse.inc", "call.inc", "object.inc", "reference.inc", "function.inc"}
+MODULE = CODE | {"module.inc"}
+ARGUMENTS = MODULE | {"exec.inc", "signature.inc", "arguments.inc"}
+
+each_nasm = pytest.mark.parametrize("nasm", ASSEMBLERS)
+
+
+def test_every_macro_has_a_stub_and_every_stub_a_macro() -> None:
+    assert BODIES.keys() == STUBS.keys()
+    for name, unit in STUBS.items():
+        reader = rf"^%macro _py_read_{unit} .*?%endmacro$"
+        (text,) = re.findall(reader, PYTHON_INC + TYPED_INC, re.MULTILINE | re.DOTALL)
+        # PyFunction is in function.inc, and comes with module.inc, which reads that.
+        assert f'"python/{BODIES[name]}"' in text or BODIES[name] in CODE
+
+
+def files_read(folder: Path, text: str, nasm: str) -> set[str]:
+    """The files of macros that nasm reads for a source."""
+    source = folder / "source.asm"
+    source.write_text(f'%include "python.inc"\n%include "python/typed.inc"\n{text}\n')
+    rule = said_by(ASSEMBLERS[nasm], "-felf64", f"-I{INCLUDE}/", "-M", source)
+    names = {Path(name).name for name in rule.replace("\\\n", " ").split()[1:]}
+    return names & (set(BODIES.values()) | ARGUMENTS)
+
+
+@each_nasm
+@pytest.mark.parametrize(
+    ("text", "files"),
+    [
+        ("", set()),
+        ("%if 0\nPyModule m\n%endif", set()),
+        ("call [Py_NewRef wrt ..got]\nmov eax, PyCPU_AVX2", set()),
+        ("PyCall PyErr_Occurred", CODE),
+        ("PyModule m\nPyEndModule", MODULE),
+        ('PyModule m\nPyConstant "A", 1\nPyEndModule', MODULE | {"exec.inc"}),
+        ("PyModule m\nPySinglePhase\nPyEndModule", MODULE | {"single-phase.inc"}),
+        ("PyObject_HEAD", MODULE | {"exec.inc", "type.inc"}),
+        ("PyRoutine a\nPyBuffer b\nPyReturn\nPyEndRoutine", CODE | {"buffer.inc"}),
+        ("PyDispatch f, g\ng: ret", CODE | {"dispatch.inc"}),
+        ('PyModule m\nPyTypedFunction "f()"\nPyEndModule\nf: ret', ARGUMENTS | {"binding.inc"}),
+    ],
+)
+def test_only_what_is_used(text: str, files: set[str], nasm: str, tmp_path: Path) -> None:
+    assert files_read(tmp_path, text, nasm) == files
+
+
+def test_the_lines_of_the_source_reach_the_debugger(tmp_path: Path) -> None:
+    """Also of the macro that made nasm read a file, and of what follows it."""
+    text = '%include "python.inc"\nPyRoutine a\nPyReturn 1\nPyEndRoutine\nnop\n'
+    (tmp_path / "m.asm").write_text(text)
+    command = ["nasm", "-felf64", "-g", "-Fdwarf", f"-I{INCLUDE}/", "-o", "m.o", "m.asm"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    said = said_by("objdump", "--dwarf=decodedline", tmp_path / "m.o")
+    rows = re.findall(r"^(\S+\.\w+) +(\d+) +0", said, re.MULTILINE)
+    assert list(dict.fromkeys(rows)) == [("m.asm", line) for line in ("2", "3", "5")]
+
+
+def test_an_edit_of_any_of_them_assembles_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No source names them: what asks for one of asmsetup's includes hangs on all of them."""
+    folder = tmp_path / "include"
+    shutil.copytree(INCLUDE, folder)
+    source = tmp_path / "source.asm"
+    source.write_text('%include "python.inc"\n')
+    monkeypatch.setattr(includes, "INCLUDE_DIR", str(folder))
+    assert includes.closure(str(source), [str(folder)]).own
+
+    def digest() -> str:
+        includes.own_digest.cache_clear()
+        return includes.own_digest()
+
+    seen = {digest()}
+    for name in sorted(set(BODIES.values()) | ARGUMENTS):
+        with (folder / "python" / name).open("a") as file:
+            file.write("; edited\n")
+        seen.add(digest())
+    includes.own_digest.cache_clear()
+    assert len(seen) == 1 + len(set(BODIES.values()) | ARGUMENTS)
