@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+_CHUNK = 1 << 16
 
 
 @contextmanager
@@ -24,6 +26,13 @@ def placed(path: str) -> Iterator[str]:
     finally:
         if os.path.lexists(partial):
             os.remove(partial)
+
+
+def feed(path: str, take: Callable[[bytes], object]) -> None:
+    """Hand a file to ``take`` (a hash's ``update``), piece by piece: a program is large."""
+    with open(path, "rb", buffering=0) as file:
+        while piece := file.read(_CHUNK):
+            take(piece)
 
 
 def write_text(path: str, text: str) -> None:

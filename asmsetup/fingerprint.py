@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from . import nasm
+from .files import feed
 from .includes import ANY_VARIABLE, INCLUDE_DIR, Closure, Reader, own_digest
 from .nasm import AssemblerOptions
 
@@ -61,8 +62,7 @@ def nasm_digest(found: nasm.Nasm) -> str:
     """Return what tells this NASM from another one, whatever its version says."""
     hashed = hashlib.sha256(found.banner.encode(errors="replace"))
     try:
-        with open(found.path, "rb") as file:
-            hashed.update(file.read())
+        feed(found.path, hashed.update)
     except OSError as error:
         # A program may be executable and not readable.
         hashed.update(f"{found.path}: {error.strerror}".encode(errors="replace"))

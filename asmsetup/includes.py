@@ -14,6 +14,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
+from .files import feed
+
 INCLUDE_DIR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")
 """The folder of asmsetup's own includes."""
 
@@ -309,9 +311,8 @@ def own_digest() -> str:
         folders.sort()
         for name in sorted(names):
             path = os.path.join(folder, name)
-            hashed.update(os.path.relpath(path, INCLUDE_DIR).encode() + b"\0")
-            with open(path, "rb") as file:
-                hashed.update(file.read())
+            hashed.update(path.removeprefix(INCLUDE_DIR).encode() + b"\0")
+            feed(path, hashed.update)
     return hashed.hexdigest()
 
 

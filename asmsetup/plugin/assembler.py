@@ -385,8 +385,8 @@ def _parallel(command: build_ext) -> int | None:
 
 def _added_include_dirs(command: build_ext) -> list[str]:
     """Return the include folders named on the command line; Python's own hold nothing for NASM."""
-    own = {sysconfig.get_path("include"), sysconfig.get_path("platinclude")}
-    own.add(os.path.join(sys.exec_prefix, "include"))
+    paths = sysconfig.get_paths()
+    own = {paths["include"], paths["platinclude"], os.path.join(sys.exec_prefix, "include")}
     return [folder for folder in command.include_dirs or () if folder not in own]
 
 
