@@ -124,16 +124,18 @@ class Assembler:
                 planned += [(item, not ext.optional) for item in self._plan(ext)]
         self._builder.start(planned)
         if self._c_sources is not None and not self._generates_sources():
-            # distutils has one object for a source, whatever it is compiled with: a source that
-            # an earlier extension has too waits for its turn.
-            taken: set[str] = set()
             self._c_sources.nothing_writes_headers()
-            for ext in filter(is_mixed, extensions):
-                with suppress(AsmsetupError):
-                    if not self._is_as_recorded(ext, self._plan(ext)):
-                        sources = sorted(set(ext.sources) - taken)
-                        self._start_c_sources(self._c_sources, ext, sources)
-                taken.update(ext.sources)
+            self._start_all_c(self._c_sources, filter(is_mixed, extensions))
+
+    def _start_all_c(self, c_sources: CSources, extensions: Iterable[Extension]) -> None:
+        # distutils has one object for a source, whatever it is compiled with: a source that an
+        # earlier extension has too waits for its turn.
+        taken: set[str] = set()
+        for ext in extensions:
+            with suppress(AsmsetupError):
+                if not self._is_as_recorded(ext, self._plan(ext)):
+                    self._start_c(c_sources, ext, sorted(set(ext.sources) - taken))
+            taken.update(ext.sources)
 
     def _generates_sources(self) -> bool:
         """Tell whether C of one extension may be written while another one is built."""
@@ -141,7 +143,7 @@ class Assembler:
         sources = (str(source) for ext in self._command.extensions for source in ext.sources)
         return not all(is_assembly(source) or source.endswith(known) for source in sources)
 
-    def _start_c_sources(self, c_sources: CSources, ext: Extension, sources: list[str]) -> None:
+    def _start_c(self, c_sources: CSources, ext: Extension, sources: list[str]) -> None:
         """Queue C sources with the words that setuptools will call ``compile`` with."""
         extra_args = ext.extra_compile_args or []
         for args, group in by_language(self._compiler, ext, sources, extra_args):
