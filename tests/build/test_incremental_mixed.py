@@ -203,10 +203,9 @@ def test_one_c_source_with_two_sets_of_macros(project: None) -> None:
 
 def test_an_assembler_error_and_a_c_error_are_both_told(project: None) -> None:
     Path("part.c").write_text("int part(void) { return 1 }\n")
-    Path("one.c").write_text("neither is this\n")
     # Each is under way when the other one fails.
     Path("shared.asm").write_text("%rep 100000\nnop\n%endrep\nno such instruction\n")
-    output = build("-j", "3", status=1)
+    output = build("-j", "8", status=1)
     error = output[output.index("\nerror: ") :]
     assert "shared.asm:4: error: " in error
     assert "part.c: the compiler's words stand above\n" in error
