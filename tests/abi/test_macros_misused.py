@@ -53,6 +53,11 @@ IN_A_FUNCTION = [
     ("PyDispatch v, f", "PyDispatch stands inside PyFunction of line 3"),
 ]
 
+NO_FLAG = (
+    "is no flag of a function; the flags are METH_NOARGS, METH_O, METH_VARARGS, METH_FASTCALL,"
+    " METH_KEYWORDS, METH_METHOD, METH_CLASS, METH_STATIC and METH_COEXIST"
+)
+
 WHOLE = [
     ("PyEndModule", 1, "PyEndModule stands outside of PyModule"),
     ("PyFunction f, METH_O", 1, "PyFunction stands outside of PyModule"),
@@ -64,6 +69,10 @@ WHOLE = [
     ("PyModule m\nPyEndModule\nPyModule n", 3, "a source declares one module"),
     ("PyModule m\nPyFunction f", 2, "wrong number of arguments; write `PyFunction name"),
     ("PyModule m\nPyFunction f, 3000", 2, "these flags are no calling convention"),
+    ("PyModule m\nPyFunction f, METH_NOARG", 2, f"METH_NOARG {NO_FLAG}"),
+    ("PyModule m\nPyFunction f, METH_FASTCALL|METH_KEYWORD", 2, f"METH_KEYWORD {NO_FLAG}"),
+    ("PyModule m\nPyFunction f, (NOARGS | 0x10)", 2, f"NOARGS {NO_FLAG}"),
+    ('PyModule m\nPyMethod "f", f, METH_0 | METH_CLASS', 2, f"METH_0 {NO_FLAG}"),
     ("PyModule m\nPyFunction f, METH_O, a, b, c", 2, "too many arguments are named; with these"),
     ("PyModule m\nPyFunction f, METH_NOARGS, a, b", 2, "with these flags a function gets 1"),
     (
