@@ -85,8 +85,8 @@ def command(nasm: str, source: str, output: str, options: AssemblerOptions) -> l
         *options.args,
         "-o",
         output,
-        # A source called -x.asm is a source, not an option.
-        os.path.join(os.curdir, source) if source.startswith("-") else source,
+        # A source called -x.asm is a source, not an option, and @x.asm no list of options.
+        os.path.join(os.curdir, source) if source.startswith(("-", "@")) else source,
     ]
 
 
@@ -126,6 +126,6 @@ def assemble(command: Sequence[str], source: str, environment: Mapping[str, str]
 
 def _looked_for(said: str, command: Sequence[str]) -> Iterator[str]:
     """Yield where NASM has looked for files, if it says that it found one nowhere."""
-    if re.search(_FILE_NOT_FOUND, said):
+    if re.search(_FILE_NOT_FOUND, said) and "Too many open files" not in said:
         folders = (word[2:] for word in command if word.startswith("-I"))
         yield f"looked for in: {', '.join(dict.fromkeys((os.curdir, *folders)))}"

@@ -63,4 +63,5 @@ def run(
     except OSError as error:
         raise ToolError(f"cannot run {command[0]}: {error.strerror}", *ways_out) from error
     said = done.stdout.decode(sys.getfilesystemencoding(), errors="replace")
-    return Done(done.returncode, said.strip())
+    # A name at the beginning may begin with a space.
+    return Done(done.returncode, said.rstrip().lstrip("\r\n"))

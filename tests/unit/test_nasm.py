@@ -36,8 +36,9 @@ def test_options(options: dict[str, object], expected: list[str]) -> None:
     assert arguments(**options) == expected
 
 
-def test_a_source_that_looks_like_an_option() -> None:
-    assert nasm.command("nasm", "-v.asm", "x.o", AssemblerOptions())[-1] == "./-v.asm"
+@pytest.mark.parametrize("name", ["-v.asm", "@resp.asm"])
+def test_a_source_that_looks_like_an_option(name: str) -> None:
+    assert nasm.command("nasm", name, "x.o", AssemblerOptions())[-1] == f"./{name}"
 
 
 def fake(folder: Path, text: str) -> str:
