@@ -65,7 +65,7 @@ def _check_defined_entry_point(places: ObjectPlaces, symbol: Symbol) -> Iterator
             places.label(name),
             "entry-point-not-code",
             ERROR,
-            f"`{name}' stands in {symbol.section}, which is not executable: the process ends with"
+            f"`{name}' is in {symbol.section}, which is not executable: the process ends with"
             " a segmentation fault at import",
             "put this line in front of the function:   section .text",
         )
@@ -184,8 +184,8 @@ def check_duplicates(objects: Sequence[ObjectPlaces]) -> Iterator[Finding]:
                     places.label(symbol.name),
                     "duplicate-name",
                     ERROR,
-                    f"`{symbol.name}' is defined here and in {other.object.file}, both times"
-                    " GLOBAL: the linker refuses",
+                    f"`{symbol.name}' is defined GLOBAL both here and in {other.object.file}: the"
+                    " linker refuses",
                     "rename one, or take it out of GLOBAL where no other source uses it",
                 )
 
@@ -199,7 +199,7 @@ def check_sections(places: ObjectPlaces) -> Iterator[Finding]:
             places.section_line(".note.GNU-stack"),
             "executable-stack-request",
             WARNING,
-            "an executable stack is asked for, and asmsetup does not give it: code on the stack"
+            "an executable stack is requested; asmsetup does not allow one: code on the stack"
             " would crash, and since glibc 2.41 such a module is not even imported",
             "write:   section .note.GNU-stack noalloc noexec nowrite progbits",
         )
@@ -234,11 +234,11 @@ def _code_in(places: ObjectPlaces, section: Section) -> tuple[str, SourceLine | 
         if symbol.section_index == section.number and symbol.type == "func":
             # The entry point has a rule of its own.
             is_entry = re.fullmatch(_ENTRY_POINT, symbol.name)
-            return None if is_entry else (f"`{symbol.name}' stands", places.label(symbol.name))
+            return None if is_entry else (f"`{symbol.name}' is", places.label(symbol.name))
     for table in facts.relocation_tables:
         if table.section.number == section.number and any(t in GOT_OR_PLT for t, _ in table.kinds):
             instruction = next(r for r in table if r.type in GOT_OR_PLT)
-            return "this instruction stands", places.place(table, instruction).line
+            return "this instruction is", places.place(table, instruction).line
     if not re.match(_DATA_SECTIONS, section.name) and (
         re.match(_CODE_NAMES, section.name)
         or _looks_like(section.name, ".text")

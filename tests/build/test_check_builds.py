@@ -187,7 +187,7 @@ def test_c_and_assembly_with_one_name_twice(hello: Project) -> None:
     ).extension("hello", ["hello.c", "kernel.asm"])
 
     error = hello.refused()
-    assert "`number' is defined here and in kernel.asm, both times GLOBAL" in error
+    assert "`number' is defined GLOBAL both here and in kernel.asm" in error
 
 
 EXAMPLES = sorted(path.parent.name for path in (REPOSITORY / "examples").glob("*/setup.py"))
