@@ -92,6 +92,8 @@ def _check_defined_entry_point(places: ObjectPlaces, symbol: Symbol) -> Iterator
 
 def _missing_entry_point(objects: Sequence[ObjectPlaces], module: ModuleContext) -> Finding:
     wanted = module.entry_points[0]
+    if not _short_name(module).isidentifier():
+        return _no_name(objects, module)
     for places in objects:
         for name in module.entry_points:
             if any(symbol.name == name for symbol in places.object.facts.symbols):
@@ -110,6 +112,9 @@ def _missing_entry_point(objects: Sequence[ObjectPlaces], module: ModuleContext)
         for symbol in places.object.facts.symbols
         if symbol.section is not None and symbol.name
     }
+    for name, places in candidates.items():
+        if (entry := re.fullmatch(_ENTRY_POINT, name)) and _is_made_by_macro(places):
+            return _other_py_module(places, entry[2], module)
     if near := _misspelling(wanted, list(candidates)):
         return _at(
             candidates[near],
@@ -131,6 +136,46 @@ def _missing_entry_point(objects: Sequence[ObjectPlaces], module: ModuleContext)
             f"declare it and define it:   global {wanted}:function",
             "a library that is no Python module lists its names:   Extension(export_symbols=[...])",
         ),
+    )
+
+
+def _short_name(module: ModuleContext) -> str:
+    return module.name.removesuffix(".__init__").rpartition(".")[2]
+
+
+def _no_name(objects: Sequence[ObjectPlaces], module: ModuleContext) -> Finding:
+    package, dot, short = module.name.rpartition(".")
+    likely = re.sub(r"\W", "_", re.sub(r"^(?=\d)", "_", short)) or "name"
+    return Finding(
+        "entry-point-missing",
+        ERROR,
+        objects[0].object.file if objects else module.name,
+        None,
+        f"the module is called `{short}', which is no name that can be imported",
+        ways_out=(f'use letters, digits and _:   Extension("{package}{dot}{likely}", ...)',),
+    )
+
+
+def _is_made_by_macro(places: ObjectPlaces) -> bool:
+    """Whether PyModule of python.inc has written the entry point."""
+    return any(symbol.name == "PyModule.PyEndModule" for symbol in places.object.facts.symbols)
+
+
+def _other_py_module(places: ObjectPlaces, other: str, module: ModuleContext) -> Finding:
+    package, dot, _ = module.name.rpartition(".")
+    short = _short_name(module)
+    # PyModule writes its name as it is, and Python looks for another form of such a one.
+    renamed = (f"write:   PyModule {short}",) if short.isascii() else ()
+    return _at(
+        places,
+        places.use("PyModule", other),
+        "entry-point-other-module",
+        ERROR,
+        f"`PyModule {other}' makes a module called {other}, and this one is {module.name}: the"
+        " import fails",
+        *renamed,
+        f"{'or ' if renamed else ''}name the extension after it:"
+        f'   Extension("{package}{dot}{other}", ...)',
     )
 
 
