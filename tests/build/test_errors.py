@@ -43,6 +43,65 @@ def test_a_nasm_that_is_not_there(hello: Project) -> None:
     assert error.startswith("cannot find nasm: /no/nasm is not a program that can be run\n")
 
 
+def test_a_nasm_that_the_environment_names(hello: Project) -> None:
+    error = hello.refused(NASM="nasm-nope")
+
+    first, named, *ways_out = error.splitlines()
+    assert first.startswith("cannot find nasm: no nasm-nope on PATH (")
+    assert named == "  the environment variable NASM names it: correct it, or unset it"
+    assert "\n".join(ways_out) == INSTALL.format("nasm", "NASM", "nasm")
+
+
+def test_a_nasm_with_arguments(hello: Project) -> None:
+    arguments = "-Ox -DA='b c'"
+
+    error = hello.refused(NASM=f"nasm {arguments}")
+
+    assert error.splitlines()[1:3] == [
+        "  NASM names the program alone; its arguments go into NASMFLAGS:",
+        f"      NASM=nasm NASMFLAGS={shlex.quote(arguments)}",
+    ]
+
+
+def test_a_nasm_that_crashes(hello: Project) -> None:
+    crashing = script(
+        hello.folder.parent, "bad-nasm", 'case "$1" in -v) exec nasm -v;; esac; kill -SEGV $$'
+    )
+
+    assert hello.refused(NASM=str(crashing)) == (
+        "hello.asm: nasm was killed by signal 11 (SIGSEGV)\n"
+        "  it has crashed, or was killed, as the system does when memory runs out\n"
+        "  build once more, or with another version of it:   NASM=/path/to/it"
+    )
+
+
+def test_a_nasm_that_makes_nothing(hello: Project) -> None:
+    lazy = script(hello.folder.parent, "lazy-nasm", 'case "$1" in -v) exec nasm -v;; esac')
+
+    assert hello.refused(NASM=str(lazy)) == (
+        "hello.asm: the assembler reported success and left no object\n"
+        f"  {lazy} must run nasm as it is told to\n"
+        "  and no option may turn nasm to something else, as -E and -M do: see NASMFLAGS and"
+        " nasm-args"
+    )
+
+
+def test_a_linker_that_is_not_gnu_ld(hello: Project) -> None:
+    other = script(
+        hello.folder.parent,
+        "ld.mold",
+        'case "$1" in --version) echo "mold 2.4.0 (compatible with GNU ld)"; exit;; esac\n'
+        "echo 'mold: fatal: unknown command line option: -z odd'; exit 1",
+    )
+
+    assert hello.refused(LD=str(other)) == (
+        "mold: fatal: unknown command line option: -z odd\n"
+        f"  asmsetup needs GNU ld, and {other} (chosen by LD={other}) is mold 2.4.0 (compatible"
+        " with GNU ld)\n"
+        "  use GNU ld:   LD=ld.bfd, or ld in [tool.asmsetup]"
+    )
+
+
 def test_nasm_too_old(hello: Project) -> None:
     old = script(hello.folder.parent, "old-nasm", "echo 'NASM version 2.14.02'")
 

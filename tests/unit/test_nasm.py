@@ -61,6 +61,14 @@ def test_versions(tmp_path: Path, banner: str, version: tuple[int, int, int]) ->
     assert nasm.find(fake(tmp_path, f"echo '{banner}'")).version == version
 
 
+def test_the_loader_says_something_first(tmp_path: Path) -> None:
+    found = nasm.find(
+        fake(tmp_path, "echo 'ld.so: object x.so: ignored.'; echo NASM version 2.16.03")
+    )
+
+    assert (found.version, found.banner) == ((2, 16, 3), "NASM version 2.16.03")
+
+
 def test_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere:/neither")
 
@@ -150,7 +158,7 @@ def test_all_errors_are_told(tmp_path: Path) -> None:
     ("script", "said"),
     [
         ("exit 7", "x.asm: nasm failed with exit code 7"),
-        ("kill -9 $$", "x.asm: nasm was killed by signal 9"),
+        ("kill -9 $$", r"x.asm: nasm was killed by signal 9 \(SIGKILL\)"),
     ],
 )
 def test_a_death_without_a_word(tmp_path: Path, script: str, said: str) -> None:
