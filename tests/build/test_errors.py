@@ -439,6 +439,42 @@ def build_with_mount(project: Project, mount: str, *command: str, ok: bool) -> R
     return build(project, f'set -- unshare -m sh -ec {shlex.quote(inner)} sh "$@"', *command, ok=ok)
 
 
+def test_a_file_where_the_build_folder_belongs(hello: Project) -> None:
+    hello.write({"build": ""})
+
+    first, way = hello.refused().splitlines()
+
+    assert first.startswith("cannot write build/temp.")
+    assert first.endswith((".o: Not a directory", ".exports: Not a directory"))
+    assert way == "  build is a file where a folder belongs: remove or rename it"
+
+
+def test_a_folder_where_the_module_belongs(hello: Project) -> None:
+    hello.build_ext()
+    (module,) = hello.folder.glob("build/lib*/*.so")
+    module.unlink()
+    module.mkdir()
+
+    first, way = hello.refused("--force").splitlines()
+
+    assert first.startswith("cannot write ")
+    assert first.endswith(f"{module.name}: Is a directory")
+    assert way.endswith(f"{module.name} is a folder where a file belongs: remove or rename it")
+
+
+def test_no_c_compiler(hello: Project) -> None:
+    hello.write({"more.c": "int more;\n"}).extension("hello", ["hello.asm", "more.c"])
+
+    assert hello.refused(CC="nope-gcc", CXX="nope-gcc", PATH=os.environ["PATH"]) == (
+        f"cannot find the C compiler: no nope-gcc on PATH ({os.environ['PATH']})\n"
+        "  Debian, Ubuntu:   apt-get install gcc libc6-dev\n"
+        "  Fedora, RHEL:     dnf install gcc\n"
+        "  Alpine:           apk add gcc musl-dev\n"
+        "  Arch:             pacman -S gcc\n"
+        "  another one:      CC=clang"
+    )
+
+
 READ_ONLY = "mount --bind . . && mount -o remount,ro,bind ."
 
 
@@ -447,6 +483,7 @@ def test_a_read_only_tree(hello: Project) -> None:
 
     assert "Read-only file system" in error
     assert "build" in error
+    assert "Errno" not in error
 
 
 def test_a_read_only_tree_with_the_build_elsewhere(hello: Project) -> None:
