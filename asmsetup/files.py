@@ -49,7 +49,7 @@ def _not_written(path: str, error: OSError) -> FileError:
     elsewhere = "or build elsewhere:   python setup.py build --build-base=FOLDER"
     match error.errno:
         case errno.EACCES | errno.EPERM | errno.EROFS:
-            ways = [f"make the folder {folder} writable for you, {elsewhere}"]
+            ways = [f"make the folder {folder} writable, {elsewhere}"]
         case errno.ENOTDIR | errno.EEXIST:
             ways = [f"{_file_among(folder)} is a file where a folder belongs: remove or rename it"]
         case errno.EISDIR:

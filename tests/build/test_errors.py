@@ -58,7 +58,7 @@ def test_a_nasm_with_arguments(hello: Project) -> None:
     error = hello.refused(NASM=f"nasm {arguments}")
 
     assert error.splitlines()[1:3] == [
-        "  NASM names the program alone; its arguments go into NASMFLAGS:",
+        "  NASM names only the program; its arguments go into NASMFLAGS:",
         f"      NASM=nasm NASMFLAGS={shlex.quote(arguments)}",
     ]
 
@@ -70,8 +70,8 @@ def test_a_nasm_that_crashes(hello: Project) -> None:
 
     assert hello.refused(NASM=str(crashing)) == (
         "hello.asm: nasm was killed by signal 11 (SIGSEGV)\n"
-        "  it has crashed, or was killed, as the system does when memory runs out\n"
-        "  build once more, or with another version of it:   NASM=/path/to/it"
+        "  it crashed, or the system killed it, as it does when memory runs out\n"
+        "  build again, or with another version of it:   NASM=/path/to/it"
     )
 
 
@@ -80,8 +80,8 @@ def test_a_nasm_that_makes_nothing(hello: Project) -> None:
 
     assert hello.refused(NASM=str(lazy)) == (
         "hello.asm: the assembler reported success and left no object\n"
-        f"  {lazy} must run nasm as it is told to\n"
-        "  and no option may turn nasm to something else, as -E and -M do: see NASMFLAGS and"
+        f"  {lazy} must run nasm with the arguments it is given\n"
+        "  and no option may make nasm do anything else, as -E and -M do: see NASMFLAGS and"
         " nasm-args"
     )
 
@@ -210,7 +210,7 @@ def test_an_include_that_cannot_be_read(hello: Project) -> None:
 
     assert hello.refused().splitlines()[1:3] == [
         '    %include "round.inc"',
-        "  round.inc is there, and cannot be read: it is a symbolic link that leads back to itself",
+        "  round.inc exists, but cannot be read: it is a symbolic link that leads back to itself",
     ]
 
 
@@ -233,8 +233,8 @@ def test_includes_that_include_each_other(hello: Project, one: str, other: str) 
     named = "b.inc" if "`b.inc'" in lines[0] else "a.inc"
     between = "a.inc" if named == "b.inc" else "b.inc"
     assert lines[2:4] == [
-        f"  the includes never end: {named} includes {between} includes {named}",
-        "  let each give its text only once:   %ifndef NAME, %define NAME, ..., %endif",
+        f"  the includes form a loop: {named} includes {between} includes {named}",
+        "  guard each against a second time:   %ifndef NAME, %define NAME, ..., %endif",
     ]
     assert len(lines) < 10
     assert "include_dirs" not in failed.error

@@ -99,8 +99,8 @@ def _write(path: str, number: int | None, named: str | None) -> None:
 @pytest.mark.parametrize(
     ("number", "said"),
     [
-        (errno.EACCES, f"Permission denied\n  make the folder b writable for you, {ELSEWHERE}"),
-        (errno.EROFS, f"Read-only file system\n  make the folder b writable for you, {ELSEWHERE}"),
+        (errno.EACCES, f"Permission denied\n  make the folder b writable, {ELSEWHERE}"),
+        (errno.EROFS, f"Read-only file system\n  make the folder b writable, {ELSEWHERE}"),
         (errno.ENOSPC, f"No space left on device\n  make room on the disk of b, {ELSEWHERE}"),
         (
             errno.EFBIG,
