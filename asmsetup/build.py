@@ -99,7 +99,7 @@ class Builder:
     def _cache(self) -> Cache | None:
         if not self.settings.cache:
             return None
-        return Cache(cache.folder(os.environ), cache.size_limit(os.environ), self.talk.warning)
+        return cache.opened(os.environ, self.talk.warning)
 
     @cached_property
     def ld(self) -> str:

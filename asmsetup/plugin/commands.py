@@ -20,7 +20,6 @@ import setuptools.errors
 from setuptools import Command, Extension
 
 from .. import cache, target, wheel
-from ..cache import Cache
 from ..errors import WheelError
 from ..files import placed
 from ..hook import is_assembly
@@ -230,12 +229,11 @@ class BdistWheel(Command):
 def _examine(modules: Mapping[str, str]) -> wheel.Verdict:
     libc = target.running().libc
     ask = settings().auditwheel == "check"
-    if not settings().cache:
-        return wheel.examine(modules, libc, ask=ask)
     # What is wrong with the cache, building the modules has told already.
-    verdicts = Cache(cache.folder(os.environ), cache.size_limit(os.environ), lambda text: None)
+    verdicts = cache.opened(os.environ, lambda text: None) if settings().cache else None
     found = wheel.examine(modules, libc, verdicts, ask=ask)
-    verdicts.close()
+    if verdicts is not None:
+        verdicts.close()
     return found
 
 
