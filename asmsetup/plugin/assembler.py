@@ -31,7 +31,7 @@ from ..jobs import Job
 from ..linker import LinkerOptions, ModuleFile
 from ..nasm import AssemblerOptions, ObjectFile
 from .c_sources import CSources, understood
-from .extensions import ExtraArgs, args_for, by_language, is_mixed
+from .extensions import ExtraArgs, args_for, by_language, is_mixed, namesakes
 from .session import lowest_version, settings, setuptools_errors
 
 
@@ -305,13 +305,16 @@ class Assembler:
         module = self._module(ext, output_filename, objects, options)
         with setuptools_errors():
             self._builder.check(module, lambda: self._other_modules(ext))
-            if not is_mixed(ext):
+            if is_mixed(ext):
+                with self._builder.placed(module) as partial:
+                    link_with_driver(partial, self._driver_flags(module))
+                with placed(self._record_path(ext)) as partial:
+                    write_text(partial, self._record(ext, self._plan(ext)))
+            else:
                 self._builder.link(module)
-                return
-            with self._builder.placed(module) as partial:
-                link_with_driver(partial, self._driver_flags(module))
-        with placed(self._record_path(ext)) as partial:
-            write_text(partial, self._record(ext, self._plan(ext)))
+        # Of other settings, universal or not: it would be packed as well, or imported instead.
+        for path in namesakes(output_filename):
+            os.remove(path)
 
     def _linker_options(
         self,

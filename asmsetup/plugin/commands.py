@@ -23,7 +23,13 @@ from .. import cache, target, wheel
 from ..errors import WheelError
 from ..files import placed
 from ..hook import is_assembly
-from .extensions import assembly_sources, require_sources, require_universal, shipped_files
+from .extensions import (
+    assembly_sources,
+    require_sources,
+    require_universal,
+    shadowing,
+    shipped_files,
+)
 from .session import is_universal, lowest_version, settings, setuptools_errors
 
 if TYPE_CHECKING:
@@ -120,6 +126,9 @@ class BuildExt(Command):
         self.announce(f"copying {infile} -> {os.path.dirname(outfile)}", logging.INFO)
         with placed(outfile) as partial:
             shutil.copy2(infile, partial)
+        for path in shadowing(outfile):
+            self.announce(f"removing {path}, which would be imported instead", logging.INFO)
+            os.remove(path)
         return outfile, True
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from importlib.machinery import EXTENSION_SUFFIXES
+from itertools import takewhile
 from typing import Any
 
 from setuptools import Extension
@@ -77,6 +79,32 @@ def by_language(
     c = [source for source in others if source not in cxx]
     groups = [(args_for("c", ext, extra_args), c), (args_for("cxx", ext, extra_args), cxx)]
     return [(args, group) for args, group in groups if group]
+
+
+def namesakes(path: str) -> list[str]:
+    """Return the files beside the module ``path`` that this Python takes for the same module."""
+    stem, suffix = _split(path)
+    return _there(stem, EXTENSION_SUFFIXES, but=suffix)
+
+
+def shadowing(path: str) -> list[str]:
+    """Return those of the ``namesakes`` that this Python imports in the place of ``path``."""
+    stem, suffix = _split(path)
+    return _there(stem, takewhile(lambda other: other != suffix, EXTENSION_SUFFIXES), but=suffix)
+
+
+def _there(stem: str, suffixes: Iterable[str], but: str) -> list[str]:
+    # A module for another Python has no rank among this one's.
+    if but not in EXTENSION_SUFFIXES:
+        return []
+    return [stem + each for each in suffixes if each != but and os.path.isfile(stem + each)]
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Return a module's path up to the first dot of its name, and the rest."""
+    folder, name = os.path.split(path)
+    stem, dot, rest = name.partition(".")
+    return os.path.join(folder, stem), dot + rest
 
 
 def assembly_sources(extensions: Iterable[Extension]) -> list[str]:
