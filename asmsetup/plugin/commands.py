@@ -171,12 +171,10 @@ class BdistWheel(Command):
         super().finalize_options()
 
     def _stable_abi_tag(self) -> str | None:
-        version = lowest_version(self.distribution, settings())
-        if sysconfig.get_config_var("Py_GIL_DISABLED"):
-            # The free-threaded builds have a stable ABI since 3.15 (PEP 803).
-            if sys.version_info < (3, 15):
-                return None
-            version = max(version, (3, 15))
+        if sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < (3, 15):
+            return None  # no stable ABI yet: setuptools makes a module of this version
+        with setuptools_errors():
+            version = lowest_version(self.distribution, settings())
         return f"cp{version[0]}{version[1]}"
 
     def get_tag(self) -> tuple[str, str, str]:
