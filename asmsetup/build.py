@@ -130,7 +130,8 @@ class Builder:
 
     def _options(self, recipe: Recipe, source: str) -> AssemblerOptions:
         include_dirs = (*search_path(source, recipe.options.include_dirs), INCLUDE_DIR)
-        args = (*self.settings.nasm_args, *recipe.options.args)
+        strictly = ("-w+error",) if self.settings.strict else ()
+        args = (*strictly, *self.settings.nasm_args, *recipe.options.args)
         # What a source does not ask for it is not told: so its object is the same for every
         # Python, unless it really depends on one.
         mentioned = self.reader.closure(source, include_dirs, args).mentioned

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
 
@@ -13,6 +14,18 @@ from tests.projects import PACKAGES, REPOSITORY, Project
 
 def findings(package: str) -> str:
     return (PACKAGES / package / "findings.txt").read_text().strip()
+
+
+def test_strict_makes_nasms_warnings_stop_the_build(hello: Project) -> None:
+    source = (hello.folder / "hello.asm").read_text()
+    hello.write({"hello.asm": f"{source}section .data\ndb 1000\n"})
+    assert "warning" in hello.build_ext().output
+
+    hello.settings("strict = true")
+
+    for _ in range(2):  # What stopped one build stops the next.
+        assert re.match(r"hello\.asm:\d+: error: byte data exceeds bounds", hello.refused())
+    hello.settings('strict = true\nnasm-args = ["-w-error=number-overflow"]').build_ext()
 
 
 @pytest.mark.parametrize("package", ["call-without-plt", "got-without-rel", "entry-point-local"])
