@@ -1,4 +1,4 @@
-"""What assembly adds to build_ext, build_py and bdist_wheel.
+"""What assembly adds to build_ext, build_py, sdist and bdist_wheel.
 
 Each class is a layer to put over a command class of setuptools, of another
 plugin or of the user: it says what it has to say and hands on to the next.
@@ -25,6 +25,7 @@ from ..files import placed
 from ..hook import is_assembly
 from .extensions import (
     assembly_sources,
+    left_behind,
     require_sources,
     require_universal,
     shadowing,
@@ -155,6 +156,16 @@ class BuildPy(Command):
             self.manifest_files[package] = [
                 path for path in files if os.path.normpath(path) not in sources
             ]
+
+
+class Sdist(Command):
+    """An sdist that says which files of the extensions it cannot hold."""
+
+    def run(self) -> None:
+        """Make the sdist; see setuptools."""
+        for line in left_behind(self.distribution.ext_modules or ()):
+            self.announce(f"warning: {line}", logging.WARNING)
+        super().run()
 
 
 class BdistWheel(Command):
