@@ -49,6 +49,13 @@ def check(
             f"the module exports {_listed(unexpected)}: names of other modules may clash with them",
             "list what others shall use:   Extension(..., export_symbols=[...])",
         )
+    if missing := sorted(module.exports - exported):
+        yield finding(
+            "missing-export",
+            ERROR,
+            f"export_symbols names {_listed(missing)}, and the module exports no such thing",
+            f"let the linker see it:   global {missing[0]}:function   or take it off the list",
+        )
     if facts.stack_flags != "RW":
         said = "asks for" if facts.stack_flags else "says nothing about its stack, which means"
         yield finding(
@@ -74,11 +81,11 @@ def check(
             "the absolute addresses in the objects cause it; C is compiled with -fPIC",
         )
     if not facts.relro or not facts.bind_now:
-        missing = "-z relro" if not facts.relro else "-z now"
+        without = "-z relro" if not facts.relro else "-z now"
         yield finding(
             "not-hardened",
             WARNING,
-            f"the module is linked without `{missing}': its table of function addresses stays"
+            f"the module is linked without `{without}': its table of function addresses stays"
             " writable, an attacker's first target",
             "take the option that undoes it out of the linker's arguments",
         )

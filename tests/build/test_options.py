@@ -458,3 +458,9 @@ def test_paths_may_be_path_objects(hello: Project, mixed: bool) -> None:
     hello.build_ext()
 
     assert hello.answer() == "42"
+
+
+def test_an_export_that_is_not_there(hello: Project) -> None:
+    hello.extension("hello", ["hello.asm"], export_symbols=["nosuch"])
+
+    assert "export_symbols names `nosuch', and the module exports no such thing" in hello.refused()
