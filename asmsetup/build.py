@@ -24,7 +24,7 @@ from .cache import Cache
 from .check import Finding, report
 from .config import Settings
 from .errors import AsmsetupError, AssembleError, CheckError, LinkError, SourceError
-from .files import placed, same_content, write_text
+from .files import placed, same_content, sweep, write_text
 from .includes import INCLUDE_DIR, search_path
 from .inspection import Inspector, explained
 from .jobs import Job, Queue
@@ -175,6 +175,8 @@ class Builder:
         With each comes whether it is vital: when a vital one fails, nothing
         that has not started will. Of one that is named twice the first counts.
         """
+        if not self._jobs:
+            sweep(self.folder)
         new: dict[str, ObjectFile] = {}
         stale: dict[str, tuple[Job, float]] = {}
         for wanted, vital in objects:

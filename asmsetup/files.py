@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 _CHUNK = 1 << 16
+_PARTIAL = re.compile(r".*\.(\d+)-\d+\.tmp(?:\.[di])?")
 
 
 @contextmanager
@@ -26,6 +28,15 @@ def placed(path: str) -> Iterator[str]:
     finally:
         if os.path.lexists(partial):
             os.remove(partial)
+
+
+def sweep(folder: str) -> None:
+    """Remove from ``folder`` what builds that were killed left of ``placed`` files."""
+    with suppress(FileNotFoundError):
+        for name in os.listdir(folder):
+            partial = _PARTIAL.fullmatch(name)
+            if partial and not os.path.exists(f"/proc/{partial[1]}"):
+                os.remove(os.path.join(folder, name))
 
 
 def feed(path: str, take: Callable[[bytes], object]) -> None:
