@@ -14,6 +14,7 @@ import json
 import os
 import shlex
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
@@ -24,7 +25,7 @@ from .cache import Cache
 from .check import Finding, report
 from .config import Settings
 from .errors import AsmsetupError, AssembleError, CheckError, LinkError, SourceError
-from .files import placed, same_content, sweep, write_text
+from .files import placed, same_content, sweep, unreadable, write_text
 from .includes import INCLUDE_DIR, search_path
 from .inspection import Inspector, explained
 from .jobs import Job, Queue
@@ -116,11 +117,16 @@ class Builder:
         return self._planned[recipe]
 
     def _plan(self, recipe: Recipe) -> list[ObjectFile]:
-        missing = [source for source in recipe.sources if not os.path.isfile(source)]
-        if missing:
+        unfit = {source: why for source in recipe.sources if (why := unreadable(source))}
+        if unfit:
             raise SourceError(
-                "\n".join(f"{source}: there is no such source file" for source in missing),
+                "\n".join(f"{source}: {_no_source(why)}" for source, why in unfit.items()),
                 f"Extension {recipe.name!r} names it; paths start from {os.getcwd()}",
+            )
+        if twice := [each for each, count in Counter(recipe.sources).items() if count > 1]:
+            raise SourceError(
+                "\n".join(f"Extension {recipe.name!r} lists {each} twice" for each in twice),
+                "name each source once",
             )
         return [self._object(recipe, source) for source in recipe.sources]
 
@@ -214,13 +220,14 @@ class Builder:
             self._done += 1
             self.talk.progress(f"[{self._done}/{self._wanted}] {verb} {wanted.source}")
             if warnings:
-                self.talk.warning(explained(warnings))
+                self.talk.warning(explained(warnings, wanted, self.reader))
 
     def _assembled(self, wanted: ObjectFile) -> str:
         try:
             return self._objects.assemble(wanted)
         except AssembleError as error:
-            raise AssembleError(explained(error.what), *error.ways_out) from error
+            what = explained(error.what, wanted, self.reader)
+            raise AssembleError(what, *error.ways_out) from error
 
     def require(
         self, objects: Iterable[ObjectFile], others: Iterable[Job] = (), *, vital: bool
@@ -301,6 +308,12 @@ class Builder:
         with placed(path) as partial:
             write_text(partial, linker.version_script((*module.entry_points, *module.exported)))
         return path
+
+
+def _no_source(why: str) -> str:
+    if why == "it is not there":
+        return "there is no such source file"
+    return f"this source cannot be read: {why}"
 
 
 def _raise_all(errors: Iterable[BaseException]) -> None:

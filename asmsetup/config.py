@@ -15,6 +15,9 @@ from typing import Any, Literal, NamedTuple
 
 from .errors import ConfigError
 
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 15)
+"""The Pythons whose stable ABI is known (data/)."""
+
 AuditwheelMode = Literal["repair", "check", "skip"]
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
@@ -48,13 +51,6 @@ def _arguments(value: object) -> tuple[str, ...]:
     raise _RefusedError("a list of strings")
 
 
-def _file_arguments(value: object) -> tuple[str, ...]:
-    # In a file a list is as easy to write as a string, and leaves no quoting to guess.
-    if isinstance(value, str):
-        raise _RefusedError("a list of strings")
-    return _arguments(value)
-
-
 def _auditwheel(value: object) -> AuditwheelMode:
     if value == "repair" or value == "check" or value == "skip":
         return value
@@ -62,9 +58,12 @@ def _auditwheel(value: object) -> AuditwheelMode:
 
 
 def _python_version(value: object) -> tuple[int, int]:
-    if isinstance(value, str) and (match := re.fullmatch(r"3\.(\d+)", value)):
-        return 3, int(match[1])
-    raise _RefusedError('a Python version such as "3.10"')
+    if isinstance(value, str) and (match := re.fullmatch(r"3\.(\d{1,3})", value)):
+        version = 3, int(match[1])
+        if OLDEST_PYTHON <= version <= NEWEST_PYTHON:
+            return version
+    oldest, newest = (".".join(map(str, each)) for each in (OLDEST_PYTHON, NEWEST_PYTHON))
+    raise _RefusedError(f'a Python version from "{oldest}" to "{newest}"')
 
 
 def _count(value: object) -> int:
@@ -72,7 +71,7 @@ def _count(value: object) -> int:
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
-    raise _RefusedError("a whole number from 1")
+    raise _RefusedError("a whole number of at least 1")
 
 
 class Settings(NamedTuple):
@@ -108,7 +107,13 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "cache": _boolean,
     "launcher": _arguments,
 }
+_NO_TEXT = (_boolean, _arguments, _count)
+"""What is no string in a file, and is one everywhere else."""
 _TOOLS = {"nasm": "NASM", "ld": "LD"}
+_IN_FILE = "[tool.asmsetup]"
+_PREFIX = "ASMSETUP_"
+_OTHER_VARIABLES = ("CACHE_DIR", "CACHE_SIZE")
+"""Where the cache is and how large it may be: the machine's to say, not a project's."""
 
 
 def load(
@@ -138,29 +143,41 @@ def _said(
 ) -> Iterator[tuple[str, str, object]]:
     """Yield (where it was said, setting's name, raw value), the least binding first."""
     for name, value in _table(project).items():
-        where = f"[tool.asmsetup] {name} in pyproject.toml"
+        where = f"{_IN_FILE} {name} in pyproject.toml"
         yield where, _known(where, name), value
     for key, variable in _TOOLS.items():
         if environ.get(variable):
             yield variable, key, environ[variable]
-    for key in _PARSERS:
-        variable = f"ASMSETUP_{key.upper()}"
-        if variable in environ:
-            yield variable, key, environ[variable]
+    for variable in sorted(name for name in environ if name.startswith(_PREFIX)):
+        if (setting := _key_of(variable)) is not None:
+            yield variable, setting, environ[variable]
     for name, value in config_settings.items():
         if name.startswith("asmsetup."):
             where = f"config setting {name}"
             yield where, _known(where, name.removeprefix("asmsetup.")), value
 
 
+def _key_of(variable: str) -> str | None:
+    """Return the setting that a variable of ours holds, None for one that holds another thing."""
+    names = [f"{_PREFIX}{name}" for name in (*map(str.upper, _PARSERS), *_OTHER_VARIABLES)]
+    if variable not in names and not variable.startswith(f"{_PREFIX}TEST_"):  # our own tests'
+        raise _unknown(f"the environment variable {variable}", variable, names)
+    key = variable.removeprefix(_PREFIX).lower()
+    return key if key in _PARSERS else None
+
+
 def _known(where: str, name: str) -> str:
     names = [key.replace("_", "-") for key in _PARSERS]
     if name in names:
         return name.replace("-", "_")
+    raise _unknown(where, name.replace("_", "-"), names)
+
+
+def _unknown(where: str, name: str, names: list[str]) -> ConfigError:
     import difflib  # slow to import, and only needed to explain an error
 
-    near = difflib.get_close_matches(name.replace("_", "-"), names, n=1)
-    raise ConfigError(
+    near = difflib.get_close_matches(name, names, n=1)
+    return ConfigError(
         f"{where}: there is no such setting",
         *(f"did you mean {key}?" for key in near),
         f"the settings are: {', '.join(names)}",
@@ -169,10 +186,11 @@ def _known(where: str, name: str) -> str:
 
 def _parsed(where: str, key: str, value: object) -> Any:
     parse = _PARSERS[key]
-    if parse is _arguments and where.startswith("[tool.asmsetup]"):
-        parse = _file_arguments
+    # In a file a list, a number or true is as easy to write as a string, and leaves no quoting
+    # to guess.
+    misplaced = where.startswith(_IN_FILE) and parse in _NO_TEXT and isinstance(value, str)
     try:
-        return parse(value)
+        return parse(None if misplaced else value)
     except _RefusedError as refused:
         raise ConfigError(f"{where} is {value!r}, and must be {refused}") from refused
 

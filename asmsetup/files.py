@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -44,6 +46,27 @@ def feed(path: str, take: Callable[[bytes], object]) -> None:
     with open(path, "rb", buffering=0) as file:
         while piece := file.read(_CHUNK):
             take(piece)
+
+
+def unreadable(path: str) -> str | None:
+    """Return why this is no file that can be read, in words; None when it is one."""
+    try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+            return f"it is {kinds.get(stat.S_IFMT(mode), 'a device')}"
+        with open(path, "rb"):
+            return None
+    except FileNotFoundError:
+        if os.path.islink(path):
+            return f"it is a symbolic link to {os.readlink(path)}, which is not there"
+        return "it is not there"
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "it is a symbolic link that leads back to itself"
+        return os.strerror(error.errno or 0)
+    except ValueError:  # a NUL in the name
+        return "no file can have this name"
 
 
 def write_text(path: str, text: str) -> None:

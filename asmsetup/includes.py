@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from .files import feed
+from .files import feed, unreadable
 
 INCLUDE_DIR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")
 """The folder of asmsetup's own includes."""
@@ -122,9 +122,7 @@ class Reader:
 
     def _found(self, source: str, include_dirs: tuple[str, ...], args: tuple[str, ...]) -> Closure:
         spoken = _Spoken.of(args)
-        # The current directory comes first, by whatever name it is in the list again.
-        folders = (*include_dirs, *spoken.include_dirs)
-        search = ("", *(folder for folder in folders if folder not in (".", "./")))
+        search = _search(include_dirs, spoken)
         before = _scan("\n".join(spoken.before).encode("utf-8", "surrogateescape"))
         texts: dict[str, _Text] = {"": before}
         found: dict[str, None] = {}
@@ -180,6 +178,36 @@ class Reader:
             digest=hashed.hexdigest(),
             own=any(text.own for text in texts.values()),
         )
+
+    def loop(
+        self, name: str, include_dirs: Sequence[str], args: Sequence[str] = ()
+    ) -> tuple[str, ...]:
+        """Return how an include leads back to itself: its name, those between, its name again.
+
+        Empty when it does not. Guards are not understood: a loop may be one that ends.
+        """
+        search = _search(include_dirs, _Spoken.of(args))
+        ways: dict[str, tuple[str, ...]] = {name: (name,)}
+        for asking in (pending := [name]):
+            path = self._find(asking, search)
+            text = self._read(path) if path is not None else None
+            for wanted in text.wanted if text is not None else ():
+                if wanted.name == name:
+                    return (*ways[asking], name)
+                if wanted.name not in ways:
+                    ways[wanted.name] = (*ways[asking], wanted.name)
+                    pending.append(wanted.name)
+        return ()
+
+    def trouble(
+        self, name: str, include_dirs: Sequence[str], args: Sequence[str] = ()
+    ) -> str | None:
+        """Return why an include that nasm did not open cannot be, if that is to be seen."""
+        for folder in _search(include_dirs, _Spoken.of(args)):
+            path = os.path.join(folder, name)
+            if os.path.lexists(path) and (reason := unreadable(path)):
+                return f"{path} is there, and cannot be read: {reason}"
+        return None
 
     def digest(self, path: str) -> str:
         """Return a digest of one file's content, empty when it cannot be read."""
@@ -259,6 +287,12 @@ class _Spoken(NamedTuple):
             tuple(before),
             tuple(response_files),
         )
+
+
+def _search(include_dirs: Sequence[str], spoken: _Spoken) -> tuple[str, ...]:
+    # The current directory comes first, by whatever name it is in the list again.
+    folders = (*include_dirs, *spoken.include_dirs)
+    return ("", *(folder for folder in folders if folder not in (".", "./")))
 
 
 def _plain(path: str) -> str:

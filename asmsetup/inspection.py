@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from . import check, cpython_abi, elf, linker
 from .check import CheckedObject, Finding, ModuleContext
+from .includes import Reader
 from .linker import ModuleFile
 from .nasm import ObjectFile
 from .target import Target
@@ -102,11 +105,36 @@ class Inspector:
         )
 
 
-def explained(said: str) -> str:
-    """Return what NASM said, with source lines and hints."""
+def explained(said: str, wanted: ObjectFile, reader: Reader) -> str:
+    """Return what NASM said of a source, with source lines and hints."""
     from .check.explain import explain_nasm  # only needed when a tool complains
 
-    return explain_nasm(said, _source_lines)
+    return explain_nasm(said, _source_lines, lambda name: _about_include(name, wanted, reader))
+
+
+def _about_include(name: str, wanted: ObjectFile, reader: Reader) -> str | None:
+    where = wanted.options.include_dirs, wanted.options.args
+    if loop := reader.loop(name, *where):
+        return (
+            f"the includes never end: {' includes '.join(loop)}\n"
+            "let each give its text only once:   %ifndef NAME, %define NAME, ..., %endif"
+        )
+    if trouble := reader.trouble(name, *where):
+        return trouble
+    near = _near_files(name, wanted.options.include_dirs)
+    return f"perhaps it is:   {near[0]}" if near else None
+
+
+def _near_files(name: str, folders: Sequence[str]) -> list[str]:
+    import difflib  # slow to import, and only needed to explain an error
+
+    inner, base = os.path.split(name)
+    found: set[str] = set()
+    for folder in (os.curdir, *folders):
+        with suppress(OSError, ValueError):
+            found.update(os.listdir(os.path.join(folder, inner)))
+    near = difflib.get_close_matches(base, found - {base}, n=1, cutoff=0.8)
+    return [os.path.join(inner, each) for each in near]
 
 
 def _source_lines(path: str) -> list[str]:

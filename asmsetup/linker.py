@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import os
+import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -71,7 +73,7 @@ def find(name: str | None) -> str:
 
     Raises ToolError when there is none.
     """
-    return program.find("the linker", name or "ld", _INSTALL)
+    return program.find("the linker", name or "ld", _INSTALL, chosen_by="LD", arguments="LDFLAGS")
 
 
 def version_script(exported: Iterable[str]) -> str:
@@ -203,8 +205,23 @@ def _with_siblings(path: str) -> Iterator[str]:
 def link(command: Sequence[str]) -> str:
     """Run a link command; return ld's warnings. Raises LinkError with ld's own words."""
     done = program.run(command)
+    if done.status == 0:
+        return done.said
+    other = _not_gnu(command[0])
     if done.status < 0:
-        raise LinkError(f"the linker was killed by signal {-done.status}", done.said)
-    if done.status:
-        raise LinkError(done.said or f"the linker failed with exit code {done.status}")
-    return done.said
+        what = f"the linker was killed by {program.signal_name(-done.status)}"
+        raise LinkError(what, *filter(None, (done.said,)), *(other or program.after_signal("LD")))
+    raise LinkError(done.said or f"the linker failed with exit code {done.status}", *other)
+
+
+def _not_gnu(ld: str) -> tuple[str, ...]:
+    """Return what to do when the linker that has failed is another one than GNU ld."""
+    banner = program.run([ld, "--version"]).said.partition("\n")[0]
+    if re.search(r"\b(gold|mold|lld|wild)\b", banner, re.IGNORECASE) is None:
+        return ()
+    chosen = os.environ.get("LD")
+    by = f" (chosen by LD={chosen})" if chosen and shutil.which(chosen) == ld else ""
+    return (
+        f"asmsetup needs GNU ld, and {ld}{by} is {banner}",
+        "use GNU ld:   LD=ld.bfd, or ld in [tool.asmsetup]",
+    )

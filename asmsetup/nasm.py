@@ -54,17 +54,18 @@ def find(name: str | None) -> Nasm:
 
     Raises ToolError when it is missing, cannot be run, or is older than MINIMUM.
     """
-    path = program.find("nasm", name or "nasm", _INSTALL)
-    banner = program.run([path, "-v"], environment(), _INSTALL).said
-    match = re.match(r"NASM version (\d+)\.(\d+)(?:\.(\d+))?", banner)
+    path = program.find("nasm", name or "nasm", _INSTALL, chosen_by="NASM", arguments="NASMFLAGS")
+    said = program.run([path, "-v"], environment(), _INSTALL).said
+    # The dynamic loader may have something to say before.
+    match = re.search(r"^NASM version (\d+)\.(\d+)(?:\.(\d+))?.*", said, re.MULTILINE)
     if match is None:
-        raise ToolError(f"{path} does not look like NASM: it says {banner!r}", *_INSTALL)
+        raise ToolError(f"{path} does not look like NASM: it says {said!r}", *_INSTALL)
     version = int(match[1]), int(match[2]), int(match[3] or 0)
     if version < MINIMUM:
         raise ToolError(
             f"{path} is NASM {match[1]}.{match[2]}, and asmsetup needs 2.15 or newer", *_INSTALL
         )
-    return Nasm(path, version, banner)
+    return Nasm(path, version, match[0])
 
 
 def environment() -> dict[str, str]:
@@ -85,8 +86,8 @@ def command(nasm: str, source: str, output: str, options: AssemblerOptions) -> l
         *options.args,
         "-o",
         output,
-        # A source called -x.asm is a source, not an option.
-        os.path.join(os.curdir, source) if source.startswith("-") else source,
+        # A source called -x.asm is a source, not an option, and @x.asm no list of options.
+        os.path.join(os.curdir, source) if source.startswith(("-", "@")) else source,
     ]
 
 
@@ -117,7 +118,8 @@ def assemble(command: Sequence[str], source: str, environment: Mapping[str, str]
     """
     done = program.run(command, environment)
     if done.status < 0:
-        raise AssembleError(f"{source}: nasm was killed by signal {-done.status}", done.said)
+        what = f"{source}: nasm was killed by {program.signal_name(-done.status)}"
+        raise AssembleError(what, *filter(None, (done.said,)), *program.after_signal("NASM"))
     if done.status:
         what = done.said or f"{source}: nasm failed with exit code {done.status}"
         raise AssembleError(what, *_looked_for(done.said, command))
@@ -126,6 +128,6 @@ def assemble(command: Sequence[str], source: str, environment: Mapping[str, str]
 
 def _looked_for(said: str, command: Sequence[str]) -> Iterator[str]:
     """Yield where NASM has looked for files, if it says that it found one nowhere."""
-    if re.search(_FILE_NOT_FOUND, said):
+    if re.search(_FILE_NOT_FOUND, said) and "Too many open files" not in said:
         folders = (word[2:] for word in command if word.startswith("-I"))
         yield f"looked for in: {', '.join(dict.fromkeys((os.curdir, *folders)))}"

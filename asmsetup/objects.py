@@ -105,7 +105,7 @@ class Objects:
             start = time.monotonic()
             said, rules = self._run(wanted, partial, asking=print_.asks)
             seconds = round(time.monotonic() - start, 6)
-            content = self.contents[wanted.path] = _read_object(partial, wanted.source)
+            content = self.contents[wanted.path] = self._read_object(partial, wanted.source)
         closure = self._closure(wanted)
         dependencies = prints.dependencies(rules, closure, wanted.options.include_dirs)
         completed = prints.completed(print_.digest, dependencies, self._reader)
@@ -150,6 +150,18 @@ class Objects:
             _remove(text)
         return said, texts
 
+    def _read_object(self, path: str, source: str) -> bytes:
+        try:
+            with open(path, "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            program = "the command in ASMSETUP_LAUNCHER" if self._launcher else self._nasm.path
+            raise AssembleError(
+                f"{source}: the assembler reported success and left no object",
+                f"{program} must run nasm as it is told to",
+                "and no option may turn nasm to something else, as -E and -M do: see NASMFLAGS and nasm-args",
+            ) from None
+
     def _shown(self, command: Sequence[str], wanted: ObjectFile) -> str:
         self._show(shlex.join(command))
         return nasm.assemble(command, wanted.source, self._environment)
@@ -192,17 +204,6 @@ class Objects:
 
 def _manifest_key(print_: Fingerprint) -> str:
     return content_digest(f"manifest {print_.digest}".encode())
-
-
-def _read_object(path: str, source: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        raise AssembleError(
-            f"{source}: the assembler reported success and left no object",
-            "the command in ASMSETUP_LAUNCHER must run nasm as it is told to",
-        ) from None
 
 
 def _rules(path: str) -> str:

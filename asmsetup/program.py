@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from .errors import ToolError
@@ -31,15 +34,45 @@ def ways_to_get(package: str, variable: str, setting: str) -> tuple[str, ...]:
     )
 
 
-def find(tool: str, wanted: str, ways_out: Sequence[str]) -> str:
+def find(tool: str, wanted: str, ways_out: Sequence[str], *, chosen_by: str, arguments: str) -> str:
     """Return the path of the program ``wanted`` (a path or a name on PATH).
 
-    Raises ToolError, which calls it ``tool``, when there is none.
+    Raises ToolError, which calls it ``tool``, when there is none. ``chosen_by`` is the
+    environment variable that may have named it, ``arguments`` the one for its arguments.
     """
     path = shutil.which(wanted)
     if path is None:
-        raise ToolError.not_found(tool, wanted, *ways_out)
+        named = _named(wanted, chosen_by, arguments)
+        raise ToolError.not_found(tool, wanted, *named, *ways_out)
     return path
+
+
+def _named(wanted: str, chosen_by: str, arguments: str) -> Iterator[str]:
+    """Yield what the variable that chose a program which is not there has to do with it."""
+    if os.environ.get(chosen_by) != wanted:
+        return
+    name, _, rest = wanted.partition(" ")
+    if rest and shutil.which(name):
+        yield f"{chosen_by} names the program alone; its arguments go into {arguments}:"
+        yield f"    {chosen_by}={name} {arguments}={shlex.quote(rest)}"
+    else:
+        yield f"the environment variable {chosen_by} names it: correct it, or unset it"
+
+
+def signal_name(number: int) -> str:
+    """Return a signal as people know it: signal 11 (SIGSEGV)."""
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:
+        return f"signal {number}"
+
+
+def after_signal(variable: str) -> tuple[str, ...]:
+    """Return what to do when a program was killed; ``variable`` names another one."""
+    return (
+        "it has crashed, or was killed, as the system does when memory runs out",
+        f"build once more, or with another version of it:   {variable}=/path/to/it",
+    )
 
 
 def run(
@@ -63,4 +96,5 @@ def run(
     except OSError as error:
         raise ToolError(f"cannot run {command[0]}: {error.strerror}", *ways_out) from error
     said = done.stdout.decode(sys.getfilesystemencoding(), errors="replace")
-    return Done(done.returncode, said.strip())
+    # A name at the beginning may begin with a space.
+    return Done(done.returncode, said.rstrip().lstrip("\r\n"))

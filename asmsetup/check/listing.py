@@ -130,6 +130,10 @@ class Listing:
         """The line that defines ``name``."""
         return self._first(_LABEL.format(re.escape(name)))
 
+    def use(self, macro: str, argument: str) -> SourceLine | None:
+        """The line that uses ``macro`` with ``argument`` as its first one."""
+        return self._first(rf"\s*{re.escape(macro)}\s+{re.escape(argument)}(?![\w.$@?~#])")
+
     def section(self, name: str) -> SourceLine | None:
         """The line that opens section ``name``."""
         return self._first(r"\s*\[?\s*(?:section|segment)\s+" + re.escape(name) + r"(?![\w.$-])")

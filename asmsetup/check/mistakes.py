@@ -55,7 +55,7 @@ def _pointer_in_read_only(place: Place) -> Finding | None:
         return place.finding(
             "read-only-module-definition",
             ERROR,
-            f"a PyModuleDef stands in {section}, which is read-only: Python writes into it at"
+            f"a PyModuleDef is in {section}, which is read-only: Python writes into it at"
             " import, and the process ends with a segmentation fault",
             "put it into a section that may be written:   section .data",
         )
@@ -70,7 +70,7 @@ def _pointer_in_read_only(place: Place) -> Finding | None:
     return place.finding(
         "pointer-in-read-only",
         WARNING,
-        f"a pointer stands in {section}, which is read-only: the loader has to write there at"
+        f"a pointer is in {section}, which is read-only: the loader has to write there at"
         " every import, which hardened systems forbid",
         *ways,
     )

@@ -174,6 +174,10 @@ class ObjectPlaces:
             return None
         return self.listing.declaration(name, directive) or self.listing.label(name)
 
+    def use(self, macro: str, argument: str) -> SourceLine | None:
+        """The line that uses ``macro`` with ``argument`` as its first one."""
+        return None if self.listing is None else self.listing.use(macro, argument)
+
     def section_line(self, name: str) -> SourceLine | None:
         """The line that opens section ``name``."""
         return None if self.listing is None else self.listing.section(name)

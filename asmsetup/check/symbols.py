@@ -65,7 +65,7 @@ def _check_defined_entry_point(places: ObjectPlaces, symbol: Symbol) -> Iterator
             places.label(name),
             "entry-point-not-code",
             ERROR,
-            f"`{name}' stands in {symbol.section}, which is not executable: the process ends with"
+            f"`{name}' is in {symbol.section}, which is not executable: the process ends with"
             " a segmentation fault at import",
             "put this line in front of the function:   section .text",
         )
@@ -92,6 +92,8 @@ def _check_defined_entry_point(places: ObjectPlaces, symbol: Symbol) -> Iterator
 
 def _missing_entry_point(objects: Sequence[ObjectPlaces], module: ModuleContext) -> Finding:
     wanted = module.entry_points[0]
+    if not _short_name(module).isidentifier():
+        return _no_name(objects, module)
     for places in objects:
         for name in module.entry_points:
             if any(symbol.name == name for symbol in places.object.facts.symbols):
@@ -110,6 +112,9 @@ def _missing_entry_point(objects: Sequence[ObjectPlaces], module: ModuleContext)
         for symbol in places.object.facts.symbols
         if symbol.section is not None and symbol.name
     }
+    for name, places in candidates.items():
+        if (entry := re.fullmatch(_ENTRY_POINT, name)) and _is_made_by_macro(places):
+            return _other_py_module(places, entry[2], module)
     if near := _misspelling(wanted, list(candidates)):
         return _at(
             candidates[near],
@@ -131,6 +136,46 @@ def _missing_entry_point(objects: Sequence[ObjectPlaces], module: ModuleContext)
             f"declare it and define it:   global {wanted}:function",
             "a library that is no Python module lists its names:   Extension(export_symbols=[...])",
         ),
+    )
+
+
+def _short_name(module: ModuleContext) -> str:
+    return module.name.removesuffix(".__init__").rpartition(".")[2]
+
+
+def _no_name(objects: Sequence[ObjectPlaces], module: ModuleContext) -> Finding:
+    package, dot, short = module.name.rpartition(".")
+    likely = re.sub(r"\W", "_", re.sub(r"^(?=\d)", "_", short)) or "name"
+    return Finding(
+        "entry-point-missing",
+        ERROR,
+        objects[0].object.file if objects else module.name,
+        None,
+        f"the module is called `{short}', which is no name that can be imported",
+        ways_out=(f'use letters, digits and _:   Extension("{package}{dot}{likely}", ...)',),
+    )
+
+
+def _is_made_by_macro(places: ObjectPlaces) -> bool:
+    """Whether PyModule of python.inc has written the entry point."""
+    return any(symbol.name == "PyModule.PyEndModule" for symbol in places.object.facts.symbols)
+
+
+def _other_py_module(places: ObjectPlaces, other: str, module: ModuleContext) -> Finding:
+    package, dot, _ = module.name.rpartition(".")
+    short = _short_name(module)
+    # PyModule writes its name as it is, and Python looks for another form of such a one.
+    renamed = (f"write:   PyModule {short}",) if short.isascii() else ()
+    return _at(
+        places,
+        places.use("PyModule", other),
+        "entry-point-other-module",
+        ERROR,
+        f"`PyModule {other}' makes a module called {other}, and this one is {module.name}: the"
+        " import fails",
+        *renamed,
+        f"{'or ' if renamed else ''}name the extension after it:"
+        f'   Extension("{package}{dot}{other}", ...)',
     )
 
 
@@ -184,8 +229,8 @@ def check_duplicates(objects: Sequence[ObjectPlaces]) -> Iterator[Finding]:
                     places.label(symbol.name),
                     "duplicate-name",
                     ERROR,
-                    f"`{symbol.name}' is defined here and in {other.object.file}, both times"
-                    " GLOBAL: the linker refuses",
+                    f"`{symbol.name}' is defined GLOBAL both here and in {other.object.file}: the"
+                    " linker refuses",
                     "rename one, or take it out of GLOBAL where no other source uses it",
                 )
 
@@ -199,7 +244,7 @@ def check_sections(places: ObjectPlaces) -> Iterator[Finding]:
             places.section_line(".note.GNU-stack"),
             "executable-stack-request",
             WARNING,
-            "an executable stack is asked for, and asmsetup does not give it: code on the stack"
+            "an executable stack is requested; asmsetup does not allow one: code on the stack"
             " would crash, and since glibc 2.41 such a module is not even imported",
             "write:   section .note.GNU-stack noalloc noexec nowrite progbits",
         )
@@ -234,11 +279,11 @@ def _code_in(places: ObjectPlaces, section: Section) -> tuple[str, SourceLine | 
         if symbol.section_index == section.number and symbol.type == "func":
             # The entry point has a rule of its own.
             is_entry = re.fullmatch(_ENTRY_POINT, symbol.name)
-            return None if is_entry else (f"`{symbol.name}' stands", places.label(symbol.name))
+            return None if is_entry else (f"`{symbol.name}' is", places.label(symbol.name))
     for table in facts.relocation_tables:
         if table.section.number == section.number and any(t in GOT_OR_PLT for t, _ in table.kinds):
             instruction = next(r for r in table if r.type in GOT_OR_PLT)
-            return "this instruction stands", places.place(table, instruction).line
+            return "this instruction is", places.place(table, instruction).line
     if not re.match(_DATA_SECTIONS, section.name) and (
         re.match(_CODE_NAMES, section.name)
         or _looks_like(section.name, ".text")

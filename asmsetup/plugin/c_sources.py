@@ -194,7 +194,11 @@ class CSources:
             read = _read_files(rules)
         except (setuptools.errors.BaseError, setuptools.errors.CCompilerError) as error:
             # Of a compiler that has spoken, distutils only repeats the command.
-            what = "the compiler's words stand above" if len(said) > 1 else str(error)
+            what = (
+                "compilation failed; see the compiler's messages above"
+                if len(said) > 1
+                else str(error)
+            )
             raise CompileError(f"{source}: {what}") from error
         finally:
             self._job.said = None

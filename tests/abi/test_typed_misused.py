@@ -125,7 +125,7 @@ def test_declared_twice(tmp_path: Path) -> None:
 
 def test_outside_of_a_module(tmp_path: Path) -> None:
     (line,) = errors_of('PyEndModule\nPyTypedFunction "f()", calls routine', tmp_path)
-    assert f"m.asm:{LINE}: fatal: PyTypedFunction stands outside of PyModule" in line
+    assert f"m.asm:{LINE}: fatal: PyTypedFunction is outside of PyModule" in line
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_arguments(flags: str, signature: str, error: str, tmp_path: Path) -> No
 
 def test_arguments_outside_of_a_function(tmp_path: Path) -> None:
     (line,) = errors_of('\nPyArguments "f(a)"', tmp_path)
-    assert f"m.asm:{LINE}: fatal: PyArguments stands inside PyModule" in line
+    assert f"m.asm:{LINE}: fatal: PyArguments is inside PyModule" in line
 
 
 def test_names_of_the_user_change_nothing(tmp_path: Path) -> None:

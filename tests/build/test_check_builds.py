@@ -116,6 +116,52 @@ def test_all_mistakes_of_all_sources_at_once(hello: Project) -> None:
     ]
 
 
+PY_MODULE = """\
+default rel
+%include "python.inc"
+PyModule {}
+PyFunction answer, METH_NOARGS
+    Py_RETURN_NONE
+PyEndFunction
+PyEndModule
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "macro", "renamed"),
+    [
+        ("hello", "goodbye", "goodbye"),
+        ("hello", "helo", "helo"),
+        ("pkg.hello", "goodbye", "pkg.goodbye"),
+    ],
+)
+def test_a_module_that_py_module_names_otherwise(
+    name: str, macro: str, renamed: str, hello: Project
+) -> None:
+    hello.write({"hello.asm": PY_MODULE.format(macro)}).extension(name, ["hello.asm"])
+
+    assert hello.refused() == (
+        "this would not work:\n"
+        f"hello.asm:3: error: `PyModule {macro}' makes a module called {macro}, and this one is"
+        f" {name}: the import fails [entry-point-other-module]\n"
+        f"    PyModule {macro}\n"
+        "  write:   PyModule hello\n"
+        f'  or name the extension after it:   Extension("{renamed}", ...)'
+    )
+
+
+@pytest.mark.parametrize(("name", "likely"), [("a b", "a_b"), ("p.a-b", "p.a_b"), ("2x", "_2x")])
+def test_a_module_whose_name_cannot_be_imported(name: str, likely: str, hello: Project) -> None:
+    hello.extension(name, ["hello.asm"])
+
+    assert hello.refused() == (
+        "this would not work:\n"
+        f"hello.asm: error: the module is called `{name.removeprefix('p.')}', which is no name"
+        " that can be imported [entry-point-missing]\n"
+        f'  use letters, digits and _:   Extension("{likely}", ...)'
+    )
+
+
 def test_an_error_in_a_macro_is_told_at_its_use(hello: Project) -> None:
     hello.write(
         {
@@ -231,7 +277,7 @@ def test_c_and_assembly_with_one_name_twice(hello: Project) -> None:
     ).extension("hello", ["hello.c", "kernel.asm"])
 
     error = hello.refused()
-    assert "`number' is defined here and in kernel.asm, both times GLOBAL" in error
+    assert "`number' is defined GLOBAL both here and in kernel.asm" in error
 
 
 EXAMPLES = sorted(path.parent.name for path in (REPOSITORY / "examples").glob("*/setup.py"))

@@ -43,6 +43,65 @@ def test_a_nasm_that_is_not_there(hello: Project) -> None:
     assert error.startswith("cannot find nasm: /no/nasm is not a program that can be run\n")
 
 
+def test_a_nasm_that_the_environment_names(hello: Project) -> None:
+    error = hello.refused(NASM="nasm-nope")
+
+    first, named, *ways_out = error.splitlines()
+    assert first.startswith("cannot find nasm: no nasm-nope on PATH (")
+    assert named == "  the environment variable NASM names it: correct it, or unset it"
+    assert "\n".join(ways_out) == INSTALL.format("nasm", "NASM", "nasm")
+
+
+def test_a_nasm_with_arguments(hello: Project) -> None:
+    arguments = "-Ox -DA='b c'"
+
+    error = hello.refused(NASM=f"nasm {arguments}")
+
+    assert error.splitlines()[1:3] == [
+        "  NASM names the program alone; its arguments go into NASMFLAGS:",
+        f"      NASM=nasm NASMFLAGS={shlex.quote(arguments)}",
+    ]
+
+
+def test_a_nasm_that_crashes(hello: Project) -> None:
+    crashing = script(
+        hello.folder.parent, "bad-nasm", 'case "$1" in -v) exec nasm -v;; esac; kill -SEGV $$'
+    )
+
+    assert hello.refused(NASM=str(crashing)) == (
+        "hello.asm: nasm was killed by signal 11 (SIGSEGV)\n"
+        "  it has crashed, or was killed, as the system does when memory runs out\n"
+        "  build once more, or with another version of it:   NASM=/path/to/it"
+    )
+
+
+def test_a_nasm_that_makes_nothing(hello: Project) -> None:
+    lazy = script(hello.folder.parent, "lazy-nasm", 'case "$1" in -v) exec nasm -v;; esac')
+
+    assert hello.refused(NASM=str(lazy)) == (
+        "hello.asm: the assembler reported success and left no object\n"
+        f"  {lazy} must run nasm as it is told to\n"
+        "  and no option may turn nasm to something else, as -E and -M do: see NASMFLAGS and"
+        " nasm-args"
+    )
+
+
+def test_a_linker_that_is_not_gnu_ld(hello: Project) -> None:
+    other = script(
+        hello.folder.parent,
+        "ld.mold",
+        'case "$1" in --version) echo "mold 2.4.0 (compatible with GNU ld)"; exit;; esac\n'
+        "echo 'mold: fatal: unknown command line option: -z odd'; exit 1",
+    )
+
+    assert hello.refused(LD=str(other)) == (
+        "mold: fatal: unknown command line option: -z odd\n"
+        f"  asmsetup needs GNU ld, and {other} (chosen by LD={other}) is mold 2.4.0 (compatible"
+        " with GNU ld)\n"
+        "  use GNU ld:   LD=ld.bfd, or ld in [tool.asmsetup]"
+    )
+
+
 def test_nasm_too_old(hello: Project) -> None:
     old = script(hello.folder.parent, "old-nasm", "echo 'NASM version 2.14.02'")
 
@@ -128,6 +187,107 @@ def test_a_missing_include(hello: Project, line: str, named: str) -> None:
     assert named in error.splitlines()[0]
     own = hello.run("-c", "import asmsetup; print(asmsetup.include_dir())").output.strip()
     assert error.splitlines()[-1] == f"  looked for in: ., asm, inc, more inc, {own}"
+
+
+def own_includes(project: Project) -> str:
+    return project.run("-c", "import asmsetup; print(asmsetup.include_dir())").output.strip()
+
+
+def test_an_include_that_is_misspelt(hello: Project) -> None:
+    hello.write({"hello.asm": '%include "pyton.inc"\n'})
+
+    assert hello.refused() == (
+        "hello.asm:1: error: unable to open include file `pyton.inc': No such file or directory\n"
+        '    %include "pyton.inc"\n'
+        "  perhaps it is:   python.inc\n"
+        f"  looked for in: ., {own_includes(hello)}"
+    )
+
+
+def test_an_include_that_cannot_be_read(hello: Project) -> None:
+    hello.write({"hello.asm": '%include "round.inc"\n'})
+    (hello.folder / "round.inc").symlink_to("round.inc")
+
+    assert hello.refused().splitlines()[1:3] == [
+        '    %include "round.inc"',
+        "  round.inc is there, and cannot be read: it is a symbolic link that leads back to itself",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("", ""), ("nop\n", "bogus eax\n")], ids=["alone", "with other errors"]
+)
+def test_includes_that_include_each_other(hello: Project, one: str, other: str) -> None:
+    hello.write(
+        {
+            "hello.asm": 'ret\n%include "a.inc"\n',
+            "a.inc": f'{one}%include "b.inc"\n{other}',
+            "b.inc": '%include "a.inc"\n',
+        }
+    )
+
+    failed = build(hello, "ulimit -n 200", *BUILD, ok=False)
+
+    lines = failed.error.splitlines()
+    assert "unable to open include file" in lines[0]
+    named = "b.inc" if "`b.inc'" in lines[0] else "a.inc"
+    between = "a.inc" if named == "b.inc" else "b.inc"
+    assert lines[2:4] == [
+        f"  the includes never end: {named} includes {between} includes {named}",
+        "  let each give its text only once:   %ifndef NAME, %define NAME, ..., %endif",
+    ]
+    assert len(lines) < 10
+    assert "include_dirs" not in failed.error
+    assert "looked for" not in failed.error
+
+
+def test_very_many_errors(hello: Project) -> None:
+    hello.write({"hello.asm": "default rel\n" + "bogus eax\n" * 5000})
+
+    lines = hello.refused().splitlines()
+
+    assert len(lines) == 61
+    assert lines[-1] == "hello.asm: ... and 4980 more errors"
+
+
+def test_a_name_that_begins_with_a_space(hello: Project) -> None:
+    hello.write({" x.asm": "default rel\nbogus eax\n"})
+    hello.extension("hello", [" x.asm"])
+
+    assert "error:  x.asm:2: error: " in hello.build_ext(ok=False).output
+
+
+def test_a_source_that_looks_like_a_list_of_options(hello: Project) -> None:
+    (hello.folder / "hello.asm").rename(hello.folder / "@hello.asm")
+    hello.extension("hello", ["@hello.asm"])
+
+    hello.build_ext()
+
+    assert hello.answer() == "42"
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        ("mkdir x.asm", "it is a folder"),
+        ("mkfifo x.asm", "it is a pipe"),
+        ("ln -s x.asm x.asm", "it is a symbolic link that leads back to itself"),
+        ("ln -s gone.asm x.asm", "it is a symbolic link to gone.asm, which is not there"),
+    ],
+)
+def test_a_source_that_is_no_file(hello: Project, make: str, why: str) -> None:
+    hello.extension("hello", ["x.asm"])
+
+    assert build(hello, make, *BUILD, ok=False).error == (
+        f"x.asm: this source cannot be read: {why}\n"
+        f"  Extension 'hello' names it; paths start from {hello.folder}"
+    )
+
+
+def test_a_source_that_is_listed_twice(hello: Project) -> None:
+    hello.extension("hello", ["hello.asm", "hello.asm"])
+
+    assert hello.refused() == ("Extension 'hello' lists hello.asm twice\n  name each source once")
 
 
 @pytest.mark.parametrize("sources", [["gone.asm"], ["hello.asm", "gone.asm"], ["gone.asm", "x.c"]])

@@ -208,7 +208,7 @@ def test_an_assembler_error_and_a_c_error_are_both_told(project: None) -> None:
     output = build("-j", "8", status=1)
     error = output[output.index("\nerror: ") :]
     assert "shared.asm:4: error: " in error
-    assert "part.c: the compiler's words stand above\n" in error
+    assert "part.c: compilation failed; see the compiler's messages above\n" in error
     assert output.count("part.c:1:") == 1
     assert "Traceback" not in output
 

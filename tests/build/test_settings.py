@@ -61,7 +61,7 @@ def test_debug_of_the_settings(hello: Project) -> None:
         ),
         (
             'jobs = "many"',
-            "[tool.asmsetup] jobs in pyproject.toml is 'many', and must be a whole number from 1",
+            "[tool.asmsetup] jobs in pyproject.toml is 'many', and must be a whole number of at least 1",
         ),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 from asmsetup import elf
 from asmsetup.check import CheckedObject, ModuleContext, locator
 from asmsetup.check.explain import explain_ld, explain_nasm
+from asmsetup.includes import INCLUDE_DIR
 from tests.checking import LD, NASM, TOOLS
 
 HEAD = "default rel\nextern foo\nsection .text\nstart:\nnop\n"
@@ -56,6 +57,17 @@ NASM_MISTAKES = [
         "a label that begins with a dot belongs to the one above it, and may come again:   .loop",
     ),
     ("# a comment", "a comment begins with a semicolon:   ; ..."),
+    ("k0: ret", "`k0' is the name of a register, and cannot be a label: choose another name"),
+    ("r10d ret", "`r10d' is the name of a register, and cannot be a label: choose another name"),
+    (
+        "PyInit_x PROC",
+        "this is MASM syntax; NASM writes a label:   PyInit_x:   and above it:   global"
+        " PyInit_x:function",
+    ),
+    (
+        "x ENDP",
+        "this is MASM syntax; NASM has nothing to close a function with: leave the line out",
+    ),
     ("%if FOO > 3", "an %if sees only what stands above it"),
 ]  # fmt: skip
 
@@ -82,7 +94,8 @@ def test_nasm(line: str, hint: str, nasm: str, tmp_path: Path) -> None:
         "\n".join(said), lambda path: (tmp_path / path).read_text().splitlines()
     )
     added = [each for each in explained.splitlines() if each not in said]
-    assert [each for each in explained.splitlines() if each in said] == said
+    # Warnings come last.
+    assert {each for each in explained.splitlines() if each in said} == set(said)
     assert added[:2] in ([f"    {line}", f"  {hint}"], [f"  {hint}", f"    {line}"])
 
 
@@ -101,6 +114,107 @@ def test_the_same_line_is_shown_once() -> None:
         "x.asm:2: error: third\n"
         "    mov two"
     )
+
+
+def test_errors_come_first_and_each_keeps_what_belongs_to_it() -> None:
+    said = (
+        "x.asm:1: warning: odd\nx.asm:2: error: bad\nx.asm:1: ... from macro `m' defined here\n"
+        "x.asm:3: warning: odder"
+    )
+    assert explain_nasm(said, lambda path: []) == (
+        "x.asm:2: error: bad\nx.asm:1: ... from macro `m' defined here\n"
+        "x.asm:1: warning: odd\nx.asm:3: warning: odder"
+    )
+
+
+def test_of_very_many_errors_the_first_are_shown() -> None:
+    errors = [f"x.asm:{line}: error: symbol `n{line}' not defined" for line in range(1, 50001)]
+    warnings = [f"x.asm:{line}: warning: odd" for line in range(1, 22)]
+    end = "x.asm:50000: fatal: this ends it"
+    asked: list[str] = []
+
+    def source(path: str) -> list[str]:
+        asked.append(path)
+        return [f"call n{line}" for line in range(1, 50001)]
+
+    lines = explain_nasm("\n".join([*errors, *warnings, end]), source).splitlines()
+
+    assert asked == ["x.asm"]
+    told = [line for line in lines if not line.startswith(" ")]
+    assert told == [
+        *errors[:20],
+        end,
+        "x.asm: ... and 49980 more errors",
+        *warnings[:20],
+        "x.asm: ... and 1 more warning",
+    ]
+
+
+def test_the_same_message_again_is_told_once() -> None:
+    assert explain_nasm("x.asm:1: error: a\nx.asm:1: error: a", lambda path: ["b"]) == (
+        "x.asm:1: error: a\n    b"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("PyModule m", ["x.asm:3: error: PyModule of line 3 has no PyEndModule"]),
+        (
+            "PyRoutine r\nPyReturn 0\nPyReturn 0",
+            ["x.asm:3: error: PyRoutine of line 3 has no PyEndRoutine"],
+        ),
+        (
+            "PyModule m\nPyFunction f, METH_O\nPyReturn 0",
+            [
+                "x.asm:3: error: PyModule of line 3 has no PyEndModule",
+                "x.asm:4: error: PyFunction of line 4 has no PyEndFunction",
+            ],
+        ),
+        (
+            "PyModule m\nPyType T, 32",
+            ["x.asm:3: error: PyModule of line 3 has no PyEndModule"],
+        ),
+    ],
+)
+def test_a_block_that_is_not_closed(text: str, told: list[str], nasm: str, tmp_path: Path) -> None:
+    source = f'default rel\n%include "python.inc"\n{text}\n'
+    (tmp_path / "x.asm").write_text(source)
+    command = [nasm, "-f", "elf64", "-DPY_UNIVERSAL=1", f"-I{INCLUDE_DIR}/", "x.asm"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    explained = explain_nasm(done.stderr, lambda path: source.splitlines()).splitlines()
+    assert [line for line in explained if not line.startswith(" ")] == told
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        (
+            "utf-8-sig",
+            "x.asm:1: error: instruction expected\n    bogus eax\n"
+            "  the file begins with a byte order mark, which NASM takes for a name: save it as"
+            " UTF-8 without",
+        ),
+        (
+            "utf-16",
+            "x.asm:1: error: this is no text that NASM reads: the file is in UTF-16, save it as"
+            " UTF-8",
+        ),
+    ],
+)
+def test_an_encoding_that_nasm_does_not_read(encoding: str, said: str) -> None:
+    lines = "bogus eax\nret\n".encode(encoding).decode("utf-8", "replace").splitlines()
+    errors = "x.asm:1: error: instruction expected"
+    if encoding == "utf-16":
+        errors += "\nx.asm:2: warning: label alone on a line"
+    assert explain_nasm(errors, lambda path: lines) == said
+
+
+def test_a_very_long_line_is_cut() -> None:
+    text = "db " + "1, " * 1000
+    explained = explain_nasm("x.asm:1: error: odd", lambda path: [text])
+    assert explained == f"x.asm:1: error: odd\n    {text[:200]} ..."
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import config
+from asmsetup import config, cpython_abi
 from asmsetup.errors import ConfigError
 
 
@@ -120,14 +120,21 @@ _LIST = "must be a list of strings"
         ("ld-args = true", _LIST),
         ('debug = "maybe"', "must be true or false"),
         ("debug = 1", "must be true or false"),
+        ('debug = "yes"', "is 'yes', and must be true or false"),
+        ('strict = "true"', "is 'true', and must be true or false"),
+        ('cache = "no"', "is 'no', and must be true or false"),
         ("strict = []", "must be true or false"),
         ('auditwheel = "repare"', 'must be "repair", "check" or "skip"'),
         ("auditwheel = true", 'must be "repair", "check" or "skip"'),
-        ("limited-api = 3.10", 'must be a Python version such as "3.10"'),
-        ('limited-api = "cp310"', 'must be a Python version such as "3.10"'),
-        ("jobs = 0", "must be a whole number from 1"),
-        ("jobs = true", "must be a whole number from 1"),
-        ('jobs = "many"', "must be a whole number from 1"),
+        ("limited-api = 3.10", 'must be a Python version from "3.10" to "3.15"'),
+        ('limited-api = "3.99"', 'is \'3.99\', and must be a Python version from "3.10" to "3.15"'),
+        ('limited-api = "3.2"', 'must be a Python version from "3.10" to "3.15"'),
+        ('limited-api = "3.9999999999"', 'must be a Python version from "3.10" to "3.15"'),
+        ('limited-api = "cp310"', 'must be a Python version from "3.10" to "3.15"'),
+        ("jobs = 0", "must be a whole number of at least 1"),
+        ('jobs = "2"', "is '2', and must be a whole number of at least 1"),
+        ("jobs = true", "must be a whole number of at least 1"),
+        ('jobs = "many"', "must be a whole number of at least 1"),
     ],
 )
 def test_a_wrong_type_names_the_key_and_what_is_allowed(
@@ -146,6 +153,7 @@ def test_a_wrong_type_names_the_key_and_what_is_allowed(
     [
         ({"ASMSETUP_JOBS": "all"}, {}, "ASMSETUP_JOBS is 'all'"),
         ({"ASMSETUP_NASM_ARGS": "'"}, {}, 'ASMSETUP_NASM_ARGS is "\'"'),
+        ({"ASMSETUP_LIMITED_API": "3.16"}, {}, "ASMSETUP_LIMITED_API is '3.16'"),
         ({"NASMFLAGS": "'"}, {}, 'NASMFLAGS is "\'"'),
         ({}, {"asmsetup.debug": "perhaps"}, "config setting asmsetup.debug is 'perhaps'"),
     ],
@@ -177,6 +185,26 @@ def test_an_unknown_key_suggests_the_near_one(tmp_path: Path, key: str, near: st
     assert what == f"[tool.asmsetup] {key} in pyproject.toml: there is no such setting"
     assert suggestion == f"did you mean {near}?"
     assert allowed.startswith("the settings are: nasm, ld, nasm-args, ld-args, debug, strict")
+
+
+def test_the_versions_are_those_whose_names_are_known() -> None:
+    known = cpython_abi.VERSIONS
+    assert (known[0], known[-1]) == (config.OLDEST_PYTHON, config.NEWEST_PYTHON)
+
+
+def test_an_unknown_variable_suggests_the_near_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path, "", {"ASMSETUP_STRCIT": "1"})
+
+    what, suggestion, allowed = str(refused.value).split("\n  ")
+    assert what == "the environment variable ASMSETUP_STRCIT: there is no such setting"
+    assert suggestion == "did you mean ASMSETUP_STRICT?"
+    assert allowed.startswith("the settings are: ASMSETUP_NASM, ASMSETUP_LD, ASMSETUP_NASM_ARGS")
+
+
+def test_variables_that_are_no_settings(tmp_path: Path) -> None:
+    names = ("CACHE_DIR", "CACHE_SIZE", "TEST_CACHE", "TEST_SETUPTOOLS")
+    assert load(tmp_path, "", {f"ASMSETUP_{name}": "x" for name in names}) == config.Settings()
 
 
 def test_an_unknown_key_with_nothing_near_it(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("echo 'ld: no'; exit 1", "^ld: no$"),
         ("exit 4", "the linker failed with exit code 4"),
-        ("kill -9 $$", "the linker was killed by signal 9"),
+        ("kill -9 $$", r"the linker was killed by signal 9 \(SIGKILL\)"),
     ],
 )
 def test_failures(script: str, said: str) -> None:

@@ -36,8 +36,9 @@ def test_options(options: dict[str, object], expected: list[str]) -> None:
     assert arguments(**options) == expected
 
 
-def test_a_source_that_looks_like_an_option() -> None:
-    assert nasm.command("nasm", "-v.asm", "x.o", AssemblerOptions())[-1] == "./-v.asm"
+@pytest.mark.parametrize("name", ["-v.asm", "@resp.asm"])
+def test_a_source_that_looks_like_an_option(name: str) -> None:
+    assert nasm.command("nasm", name, "x.o", AssemblerOptions())[-1] == f"./{name}"
 
 
 def fake(folder: Path, text: str) -> str:
@@ -58,6 +59,14 @@ def fake(folder: Path, text: str) -> str:
 )
 def test_versions(tmp_path: Path, banner: str, version: tuple[int, int, int]) -> None:
     assert nasm.find(fake(tmp_path, f"echo '{banner}'")).version == version
+
+
+def test_the_loader_says_something_first(tmp_path: Path) -> None:
+    found = nasm.find(
+        fake(tmp_path, "echo 'ld.so: object x.so: ignored.'; echo NASM version 2.16.03")
+    )
+
+    assert (found.version, found.banner) == ((2, 16, 3), "NASM version 2.16.03")
 
 
 def test_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +158,7 @@ def test_all_errors_are_told(tmp_path: Path) -> None:
     ("script", "said"),
     [
         ("exit 7", "x.asm: nasm failed with exit code 7"),
-        ("kill -9 $$", "x.asm: nasm was killed by signal 9"),
+        ("kill -9 $$", r"x.asm: nasm was killed by signal 9 \(SIGKILL\)"),
     ],
 )
 def test_a_death_without_a_word(tmp_path: Path, script: str, said: str) -> None:
