@@ -358,7 +358,7 @@ class Assembler:
     def _other_modules(self, ext: Extension) -> Iterator[ModuleFile]:
         """Yield the other modules that must come out well and are of nothing but assembly."""
         for other in self._extensions() if self._started else ():
-            if other is ext or other.optional or is_mixed(other):
+            if other.name == ext.name or other.optional or is_mixed(other):
                 continue
             other = plain(other)
             planned = self._plan(other)
