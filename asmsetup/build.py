@@ -100,7 +100,10 @@ class Builder:
     def _cache(self) -> Cache | None:
         if not self.settings.cache:
             return None
-        return cache.opened(os.environ, self.talk.warning)
+        return cache.opened(os.environ, self._warn)
+
+    def _warn(self, text: str) -> None:
+        self.talk.warning(f"warning: {text}")
 
     @cached_property
     def ld(self) -> str:

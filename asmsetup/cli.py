@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from . import cache
 from .cache import Statistics
@@ -22,20 +23,42 @@ _JSON_VERSION = 1
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    options = _parser().parse_args(arguments)
     try:
-        return _cache(clear=options.clear, as_json=options.json)
+        try:
+            options = _parser().parse_args(arguments)
+            return _cache(clear=options.clear, as_json=options.json)
+        finally:
+            sys.stdout.flush()  # now, when it can still be told that it cannot be written
     except AsmsetupError as error:
         print(f"error: {error}", file=sys.stderr)
     except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"error: {error.filename or 'standard output'}: {error.strerror}", file=sys.stderr)
+        if error.filename is None:
+            _discard_output()
     return _FAILED
+
+
+def _discard_output() -> None:
+    # What is left in the buffer would be written, and fail, once more at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Version(argparse.Action):
+    """Prints the version, which takes long to find and is seldom asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib import metadata
+
+        print(f"asmsetup {metadata.version('asmsetup')}")
+        parser.exit()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="asmsetup", description="Ship hand-written x86-64 assembly in Python packages."
     )
+    about = "show the version and end"
+    parser.add_argument("--version", action=_Version, nargs=0, help=about)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     about = "show what the object cache holds and what it was good for, or clear it"
     command = commands.add_parser("cache", help=about, description=about.capitalize() + ".")

@@ -42,6 +42,13 @@ class ToolError(AsmsetupError):
         return cls(f"cannot find {tool}: {where}", *ways_out)
 
 
+class FileError(AsmsetupError, OSError):
+    """A file cannot be written where it belongs.
+
+    An OSError as well: so setuptools tells it like any other, wherever it comes up.
+    """
+
+
 class SourceError(AsmsetupError):
     """An Extension names sources that are not there or cannot be used."""
 

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from .errors import FileError
+
 _CHUNK = 1 << 16
 _PARTIAL = re.compile(r".*\.(\d+)-\d+\.tmp(?:\.[di])?")
 
@@ -20,13 +22,24 @@ def placed(path: str) -> Iterator[str]:
 
     When the block raises, or writes nothing, ``path`` stays what it was. The
     folder is made. Readers see the old file or the new one, never a part.
+
+    Raises FileError when the file cannot be written.
     """
-    os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)
+    try:
+        os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)
+    except OSError as error:
+        raise _not_written(path, error) from error
     partial = f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
     try:
         yield partial
         if os.path.exists(partial):
             os.replace(partial, path)
+    except OSError as error:
+        # What fails in writing names no file; what fails elsewhere names another one.
+        named = os.fsdecode(error.filename or partial)
+        if isinstance(error, FileError) or not named.startswith(path):
+            raise
+        raise _not_written(path, error) from error
     finally:
         if os.path.lexists(partial):
             os.remove(partial)
@@ -34,11 +47,40 @@ def placed(path: str) -> Iterator[str]:
 
 def sweep(folder: str) -> None:
     """Remove from ``folder`` what builds that were killed left of ``placed`` files."""
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, NotADirectoryError):
         for name in os.listdir(folder):
             partial = _PARTIAL.fullmatch(name)
             if partial and not os.path.exists(f"/proc/{partial[1]}"):
                 os.remove(os.path.join(folder, name))
+
+
+def _not_written(path: str, error: OSError) -> FileError:
+    """Return the error that tells why ``path`` cannot be written, in place of errno's."""
+    folder = os.path.dirname(path) or os.curdir
+    elsewhere = "or build elsewhere:   python setup.py build --build-base=FOLDER"
+    match error.errno:
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            ways = [f"make the folder {folder} writable, {elsewhere}"]
+        case errno.ENOTDIR | errno.EEXIST:
+            ways = [f"{_file_among(folder)} is a file where a folder belongs: remove or rename it"]
+        case errno.EISDIR:
+            ways = [f"{path} is a folder where a file belongs: remove or rename it"]
+        case errno.ENOSPC | errno.EDQUOT:
+            ways = [f"make room on the disk of {folder}, {elsewhere}"]
+        case errno.EFBIG:
+            ways = ["raise the limit on the size of files:   ulimit -f unlimited"]
+        case _:
+            ways = []
+    return FileError(f"cannot write {path}: {error.strerror}", *ways)
+
+
+def _file_among(folder: str) -> str:
+    """Return the first part of the path that is there and no folder."""
+    parts = folder.split(os.sep)
+    paths = (os.sep.join(parts[: count + 1]) or os.sep for count in range(len(parts)))
+    return next(
+        (path for path in paths if os.path.exists(path) and not os.path.isdir(path)), folder
+    )
 
 
 def feed(path: str, take: Callable[[bytes], object]) -> None:
@@ -80,7 +122,7 @@ def same_text(path: str, text: str) -> bool:
     try:
         with open(path, encoding="utf-8") as file:
             return file.read() == text
-    except (FileNotFoundError, UnicodeDecodeError):
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
         return False
 
 

@@ -206,7 +206,7 @@ class Reader:
         for folder in _search(include_dirs, _Spoken.of(args)):
             path = os.path.join(folder, name)
             if os.path.lexists(path) and (reason := unreadable(path)):
-                return f"{path} is there, and cannot be read: {reason}"
+                return f"{path} exists, but cannot be read: {reason}"
         return None
 
     def digest(self, path: str) -> str:

@@ -116,8 +116,8 @@ def _about_include(name: str, wanted: ObjectFile, reader: Reader) -> str | None:
     where = wanted.options.include_dirs, wanted.options.args
     if loop := reader.loop(name, *where):
         return (
-            f"the includes never end: {' includes '.join(loop)}\n"
-            "let each give its text only once:   %ifndef NAME, %define NAME, ..., %endif"
+            f"the includes form a loop: {' includes '.join(loop)}\n"
+            "guard each against a second time:   %ifndef NAME, %define NAME, ..., %endif"
         )
     if trouble := reader.trouble(name, *where):
         return trouble

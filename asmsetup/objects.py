@@ -158,8 +158,8 @@ class Objects:
             program = "the command in ASMSETUP_LAUNCHER" if self._launcher else self._nasm.path
             raise AssembleError(
                 f"{source}: the assembler reported success and left no object",
-                f"{program} must run nasm as it is told to",
-                "and no option may turn nasm to something else, as -E and -M do: see NASMFLAGS and nasm-args",
+                f"{program} must run nasm with the arguments it is given",
+                "and no option may make nasm do anything else, as -E and -M do: see NASMFLAGS and nasm-args",
             ) from None
 
     def _shown(self, command: Sequence[str], wanted: ObjectFile) -> str:

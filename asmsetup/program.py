@@ -53,7 +53,7 @@ def _named(wanted: str, chosen_by: str, arguments: str) -> Iterator[str]:
         return
     name, _, rest = wanted.partition(" ")
     if rest and shutil.which(name):
-        yield f"{chosen_by} names the program alone; its arguments go into {arguments}:"
+        yield f"{chosen_by} names only the program; its arguments go into {arguments}:"
         yield f"    {chosen_by}={name} {arguments}={shlex.quote(rest)}"
     else:
         yield f"the environment variable {chosen_by} names it: correct it, or unset it"
@@ -70,8 +70,8 @@ def signal_name(number: int) -> str:
 def after_signal(variable: str) -> tuple[str, ...]:
     """Return what to do when a program was killed; ``variable`` names another one."""
     return (
-        "it has crashed, or was killed, as the system does when memory runs out",
-        f"build once more, or with another version of it:   {variable}=/path/to/it",
+        "it crashed, or the system killed it, as it does when memory runs out",
+        f"build again, or with another version of it:   {variable}=/path/to/it",
     )
 
 

@@ -73,7 +73,7 @@ def content(path: str, fingerprint: str, reader: Reader) -> bytes | None:
     try:
         with open(path, "rb") as file:
             found = file.read()
-    except FileNotFoundError:
+    except OSError:
         return None
     return found if record.content == content_digest(found) else None
 
@@ -103,5 +103,5 @@ def _read(path: str) -> Record | None:
     try:
         with open(_path(path), encoding="utf-8") as file:
             return Record.from_json(file.read())
-    except (FileNotFoundError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError):  # what cannot be read is made anew
         return None

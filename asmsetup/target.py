@@ -37,9 +37,11 @@ class Target(NamedTuple):
 def running() -> Target:
     """Return the running interpreter as a target.
 
-    Raises PlatformError on anything but a 64-bit interpreter on x86-64 Linux.
+    Raises PlatformError on anything but a 64-bit CPython on x86-64 Linux.
     """
-    require_supported(sys.platform, platform.machine(), sys.maxsize)
+    require_supported(
+        sys.platform, platform.machine(), sys.maxsize, platform.python_implementation()
+    )
     return Target(
         version_hex=sys.hexversion,
         free_threaded=bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
@@ -48,8 +50,10 @@ def running() -> Target:
     )
 
 
-def require_supported(system: str, machine: str, maxsize: int) -> None:
-    """Raise PlatformError unless this is a 64-bit interpreter on x86-64 Linux."""
+def require_supported(
+    system: str, machine: str, maxsize: int, implementation: str = "CPython"
+) -> None:
+    """Raise PlatformError unless this is a 64-bit CPython on x86-64 Linux."""
     if system != "linux":
         raise PlatformError(
             f"asmsetup builds modules for Linux only, and this is {system}",
@@ -64,6 +68,12 @@ def require_supported(system: str, machine: str, maxsize: int) -> None:
         raise PlatformError(
             "asmsetup builds 64-bit modules only, and this is a 32-bit Python",
             "build with a 64-bit Python",
+        )
+    if implementation != "CPython":
+        raise PlatformError(
+            f"asmsetup builds modules for CPython only, and this is {implementation}",
+            "leave the assembly extensions out here:"
+            "   ext_modules=... if sys.implementation.name == 'cpython' else []",
         )
 
 

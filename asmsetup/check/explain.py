@@ -102,9 +102,7 @@ def _in_words(messages: Sequence[_Message], source: SourceText) -> list[_Message
     opened = any(_MISSING_END.match(each.text) for each in messages)
     for each in messages:
         if each.file and _is_utf16(source(each.file)):
-            each = _error(
-                each, 1, "this is no text that NASM reads: the file is in UTF-16, save it as UTF-8"
-            )
+            each = _error(each, 1, "NASM cannot read this file: it is in UTF-16; save it as UTF-8")
         elif missing := _MISSING_END.match(each.text):
             if missing["symbol"] in told:
                 continue
@@ -157,7 +155,7 @@ def _added(
         yield f"    {_cut(text)}"
     hints = (hint(found, _Line(text, lines, include)) for found, hint in _nasm_hints(message.text))
     if message.line == 1 and lines and lines[0].startswith("\ufeff"):
-        yield "  the file begins with a byte order mark, which NASM takes for a name: save it as UTF-8 without"
+        yield "  the file begins with a byte order mark, which NASM takes for a name: save it as UTF-8 without one"
     elif advice := next(filter(None, hints), None):
         yield from (f"  {line}" for line in advice.splitlines())
 
@@ -232,7 +230,9 @@ def _masm(found: re.Match[str], line: _Line) -> str | None:
 
 def _no_instruction(found: re.Match[str], line: _Line) -> str | None:
     text = line.text
-    word = text.split(None, 1)[0] if text else ""
+    if not text:
+        return None
+    word = text.split(None, 1)[0]
     if "%e" in text or "%r" in text or re.search(r"\$0x|\$\d", text):
         return "this is AT&T syntax; NASM writes the target first, and no % or $:   mov eax, ebx"
     if word in (".globl", ".global"):
@@ -242,9 +242,7 @@ def _no_instruction(found: re.Match[str], line: _Line) -> str | None:
         return f"NASM writes it:   section {name}"
     if word.startswith("Py"):
         return 'the macros that begin with Py need:   %include "python.inc"'
-    return (
-        f"`{word}' is no instruction and no macro known here: misspelt, or its %include is missing"
-    )
+    return f"`{word}' is neither an instruction nor a macro known here: misspelt, or its %include is missing"
 
 
 def _size_missing(found: re.Match[str], line: _Line) -> str | None:

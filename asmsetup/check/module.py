@@ -142,7 +142,7 @@ def _needed(path: str, facts: ElfFacts, module: ModuleContext) -> Iterator[Findi
                 path,
                 None,
                 f"the module needs {library}: it works only where Python is that shared library,"
-                " and is no manylinux module",
+                " and is not a manylinux module",
                 ways_out=("take -lpython out: the interpreter provides its names itself",),
             )
         elif not (

@@ -134,7 +134,7 @@ def _missing_entry_point(objects: Sequence[ObjectPlaces], module: ModuleContext)
         f"nothing here defines `{wanted}', so `import {module.name}' fails",
         ways_out=(
             f"declare it and define it:   global {wanted}:function",
-            "a library that is no Python module lists its names:   Extension(export_symbols=[...])",
+            "a library that is not a Python module lists its names:   Extension(export_symbols=[...])",
         ),
     )
 
@@ -151,7 +151,7 @@ def _no_name(objects: Sequence[ObjectPlaces], module: ModuleContext) -> Finding:
         ERROR,
         objects[0].object.file if objects else module.name,
         None,
-        f"the module is called `{short}', which is no name that can be imported",
+        f"the module is called `{short}', which is not a name that can be imported",
         ways_out=(f'use letters, digits and _:   Extension("{package}{dot}{likely}", ...)',),
     )
 

@@ -24,7 +24,7 @@ import setuptools.errors
 
 from .. import record
 from ..build import Builder
-from ..errors import CompileError
+from ..errors import CompileError, ToolError
 from ..fingerprint import Dependencies, completed, prerequisites
 from ..includes import Reader
 from ..jobs import Job
@@ -78,16 +78,19 @@ class CSources:
                 original(command, *args, **options)
                 return
             said.append(subprocess.list2cmdline(command))
-            done = subprocess.run(
-                list(command),
-                env=options.get("env"),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                check=False,
-            )
+            try:
+                done = subprocess.run(
+                    list(command),
+                    env=options.get("env"),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    errors="replace",
+                    check=False,
+                )
+            except FileNotFoundError as error:
+                raise _no_compiler(str(command[0])) from error
             if done.stdout:
                 said.append(done.stdout.rstrip("\n"))
             if done.returncode and name == "spawn":
@@ -214,6 +217,18 @@ class CSources:
         if made is not None:
             seconds = round(time.monotonic() - start, 6)
             record.write(path, Record(print_, dependencies, made, content_digest(content), seconds))
+
+
+def _no_compiler(name: str) -> ToolError:
+    return ToolError.not_found(
+        "the C compiler",
+        name,
+        "Debian, Ubuntu:   apt-get install gcc libc6-dev",
+        "Fedora, RHEL:     dnf install gcc",
+        "Alpine:           apk add gcc musl-dev",
+        "Arch:             pacman -S gcc",
+        "another one:      CC=clang",
+    )
 
 
 def _cost(path: str, source: str) -> float:

@@ -54,7 +54,7 @@ IN_A_FUNCTION = [
 ]
 
 NO_FLAG = (
-    "is no flag of a function; the flags are METH_NOARGS, METH_O, METH_VARARGS, METH_FASTCALL,"
+    "is not a flag of a function; the flags are METH_NOARGS, METH_O, METH_VARARGS, METH_FASTCALL,"
     " METH_KEYWORDS, METH_METHOD, METH_CLASS, METH_STATIC and METH_COEXIST"
 )
 
@@ -68,7 +68,7 @@ WHOLE = [
     ("PyModule", 1, "wrong number of arguments; write `PyModule name"),
     ("PyModule m\nPyEndModule\nPyModule n", 3, "a source declares one module"),
     ("PyModule m\nPyFunction f", 2, "wrong number of arguments; write `PyFunction name"),
-    ("PyModule m\nPyFunction f, 3000", 2, "these flags are no calling convention"),
+    ("PyModule m\nPyFunction f, 3000", 2, "these flags are not a calling convention"),
     ("PyModule m\nPyFunction f, METH_NOARG", 2, f"METH_NOARG {NO_FLAG}"),
     ("PyModule m\nPyFunction f, METH_FASTCALL|METH_KEYWORD", 2, f"METH_KEYWORD {NO_FLAG}"),
     ("PyModule m\nPyFunction f, (NOARGS | 0x10)", 2, f"NOARGS {NO_FLAG}"),

@@ -156,7 +156,7 @@ def test_a_module_whose_name_cannot_be_imported(name: str, likely: str, hello: P
 
     assert hello.refused() == (
         "this would not work:\n"
-        f"hello.asm: error: the module is called `{name.removeprefix('p.')}', which is no name"
+        f"hello.asm: error: the module is called `{name.removeprefix('p.')}', which is not a name"
         " that can be imported [entry-point-missing]\n"
         f'  use letters, digits and _:   Extension("{likely}", ...)'
     )

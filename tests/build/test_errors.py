@@ -58,7 +58,7 @@ def test_a_nasm_with_arguments(hello: Project) -> None:
     error = hello.refused(NASM=f"nasm {arguments}")
 
     assert error.splitlines()[1:3] == [
-        "  NASM names the program alone; its arguments go into NASMFLAGS:",
+        "  NASM names only the program; its arguments go into NASMFLAGS:",
         f"      NASM=nasm NASMFLAGS={shlex.quote(arguments)}",
     ]
 
@@ -70,8 +70,8 @@ def test_a_nasm_that_crashes(hello: Project) -> None:
 
     assert hello.refused(NASM=str(crashing)) == (
         "hello.asm: nasm was killed by signal 11 (SIGSEGV)\n"
-        "  it has crashed, or was killed, as the system does when memory runs out\n"
-        "  build once more, or with another version of it:   NASM=/path/to/it"
+        "  it crashed, or the system killed it, as it does when memory runs out\n"
+        "  build again, or with another version of it:   NASM=/path/to/it"
     )
 
 
@@ -80,8 +80,8 @@ def test_a_nasm_that_makes_nothing(hello: Project) -> None:
 
     assert hello.refused(NASM=str(lazy)) == (
         "hello.asm: the assembler reported success and left no object\n"
-        f"  {lazy} must run nasm as it is told to\n"
-        "  and no option may turn nasm to something else, as -E and -M do: see NASMFLAGS and"
+        f"  {lazy} must run nasm with the arguments it is given\n"
+        "  and no option may make nasm do anything else, as -E and -M do: see NASMFLAGS and"
         " nasm-args"
     )
 
@@ -210,7 +210,7 @@ def test_an_include_that_cannot_be_read(hello: Project) -> None:
 
     assert hello.refused().splitlines()[1:3] == [
         '    %include "round.inc"',
-        "  round.inc is there, and cannot be read: it is a symbolic link that leads back to itself",
+        "  round.inc exists, but cannot be read: it is a symbolic link that leads back to itself",
     ]
 
 
@@ -233,8 +233,8 @@ def test_includes_that_include_each_other(hello: Project, one: str, other: str) 
     named = "b.inc" if "`b.inc'" in lines[0] else "a.inc"
     between = "a.inc" if named == "b.inc" else "b.inc"
     assert lines[2:4] == [
-        f"  the includes never end: {named} includes {between} includes {named}",
-        "  let each give its text only once:   %ifndef NAME, %define NAME, ..., %endif",
+        f"  the includes form a loop: {named} includes {between} includes {named}",
+        "  guard each against a second time:   %ifndef NAME, %define NAME, ..., %endif",
     ]
     assert len(lines) < 10
     assert "include_dirs" not in failed.error
@@ -439,6 +439,42 @@ def build_with_mount(project: Project, mount: str, *command: str, ok: bool) -> R
     return build(project, f'set -- unshare -m sh -ec {shlex.quote(inner)} sh "$@"', *command, ok=ok)
 
 
+def test_a_file_where_the_build_folder_belongs(hello: Project) -> None:
+    hello.write({"build": ""})
+
+    first, way = hello.refused().splitlines()
+
+    assert first.startswith("cannot write build/temp.")
+    assert first.endswith((".o: Not a directory", ".exports: Not a directory"))
+    assert way == "  build is a file where a folder belongs: remove or rename it"
+
+
+def test_a_folder_where_the_module_belongs(hello: Project) -> None:
+    hello.build_ext()
+    (module,) = hello.folder.glob("build/lib*/*.so")
+    module.unlink()
+    module.mkdir()
+
+    first, way = hello.refused("--force").splitlines()
+
+    assert first.startswith("cannot write ")
+    assert first.endswith(f"{module.name}: Is a directory")
+    assert way.endswith(f"{module.name} is a folder where a file belongs: remove or rename it")
+
+
+def test_no_c_compiler(hello: Project) -> None:
+    hello.write({"more.c": "int more;\n"}).extension("hello", ["hello.asm", "more.c"])
+
+    assert hello.refused(CC="nope-gcc", CXX="nope-gcc", PATH=os.environ["PATH"]) == (
+        f"cannot find the C compiler: no nope-gcc on PATH ({os.environ['PATH']})\n"
+        "  Debian, Ubuntu:   apt-get install gcc libc6-dev\n"
+        "  Fedora, RHEL:     dnf install gcc\n"
+        "  Alpine:           apk add gcc musl-dev\n"
+        "  Arch:             pacman -S gcc\n"
+        "  another one:      CC=clang"
+    )
+
+
 READ_ONLY = "mount --bind . . && mount -o remount,ro,bind ."
 
 
@@ -447,6 +483,7 @@ def test_a_read_only_tree(hello: Project) -> None:
 
     assert "Read-only file system" in error
     assert "build" in error
+    assert "Errno" not in error
 
 
 def test_a_read_only_tree_with_the_build_elsewhere(hello: Project) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,27 @@ def test_what_cannot_be_done_is_an_error_without_a_traceback(tmp_path: Path) -> 
     done = asmsetup(tmp_path, "cache", ASMSETUP_CACHE_SIZE="big")
     assert done.returncode == 3
     assert done.stderr.startswith("error: ASMSETUP_CACHE_SIZE is 'big'")
+
+
+@pytest.mark.parametrize("args", [("cache",), ("cache", "--json"), ("--version",)])
+def test_output_that_cannot_be_written(filled: Path, args: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "asmsetup", *args],
+            env=environment(PYTHONPATH=str(REPOSITORY), ASMSETUP_CACHE_DIR=str(filled)),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    assert (done.returncode, done.stderr) == (
+        3,
+        "error: standard output: No space left on device\n",
+    )
+
+
+def test_the_version(tmp_path: Path) -> None:
+    done = asmsetup(tmp_path, "--version")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"asmsetup {metadata.version('asmsetup')}\n"

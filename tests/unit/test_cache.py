@@ -393,7 +393,8 @@ def test_a_folder_that_can_be_none_is_complained_of_once(
     build = project(tmp_path / "build", warnings.append)
     assert build() == ["nasm a.asm", "nasm b.asm"]
     assert len(warnings) == 1
-    assert warnings[0].startswith(f"cannot {verb} the object cache {os.path.abspath(folder)}: ")
+    what = f"warning: cannot {verb} the object cache {os.path.abspath(folder)}: "
+    assert warnings[0].startswith(what)
 
 
 def test_a_full_disk_costs_the_entry_and_no_more(store: Cache) -> None:

@@ -27,7 +27,7 @@ NASM_MISTAKES = [
     ),
     (
         "movv rax, rbx",
-        "`movv' is no instruction and no macro known here: misspelt, or its %include is missing",
+        "`movv' is neither an instruction nor a macro known here: misspelt, or its %include is missing",
     ),
     (
         "movl %eax, %ebx",
@@ -100,7 +100,10 @@ def test_nasm(line: str, hint: str, nasm: str, tmp_path: Path) -> None:
 
 
 def test_what_nasm_says_without_a_line_stays_as_it_is() -> None:
-    said = "nasm: fatal: unable to open input file `x.asm'\nx.asm:900: error: something new"
+    said = (
+        "nasm: fatal: unable to open input file `x.asm'\nx.asm:900: error: something new\n"
+        "x.asm:901: error: parser: instruction expected"
+    )
     assert explain_nasm(said, lambda path: ["one line"]) == said
     assert explain_nasm("", lambda path: []) == ""
 
@@ -194,12 +197,11 @@ def test_a_block_that_is_not_closed(text: str, told: list[str], nasm: str, tmp_p
             "utf-8-sig",
             "x.asm:1: error: instruction expected\n    bogus eax\n"
             "  the file begins with a byte order mark, which NASM takes for a name: save it as"
-            " UTF-8 without",
+            " UTF-8 without one",
         ),
         (
             "utf-16",
-            "x.asm:1: error: this is no text that NASM reads: the file is in UTF-16, save it as"
-            " UTF-8",
+            "x.asm:1: error: NASM cannot read this file: it is in UTF-16; save it as UTF-8",
         ),
     ],
 )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from asmsetup.files import placed, same_content, sweep
+from asmsetup.errors import FileError
+from asmsetup.files import placed, same_content, sweep, unreadable
 
 
 def test_a_file_takes_its_place(tmp_path: Path) -> None:
@@ -90,3 +92,88 @@ def test_what_killed_builds_left_is_swept_away(tmp_path: Path) -> None:
     sweep(str(tmp_path / "not there"))
 
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(ours)
+
+
+ELSEWHERE = "or build elsewhere:   python setup.py build --build-base=FOLDER"
+
+
+def refused(path: str, number: int | None = None, named: str | None = None) -> str:
+    """The message when writing ``path`` fails, by itself or with the error ``number``."""
+    with pytest.raises(FileError) as error:
+        _write(path, number, named)
+    return str(error.value)
+
+
+def _write(path: str, number: int | None, named: str | None) -> None:
+    with placed(path) as partial:
+        if number is not None:
+            raise OSError(number, os.strerror(number), *([partial] if named is None else []))
+        Path(partial).write_text("new")
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.EACCES, f"Permission denied\n  make the folder b writable, {ELSEWHERE}"),
+        (errno.EROFS, f"Read-only file system\n  make the folder b writable, {ELSEWHERE}"),
+        (errno.ENOSPC, f"No space left on device\n  make room on the disk of b, {ELSEWHERE}"),
+        (
+            errno.EFBIG,
+            "File too large\n  raise the limit on the size of files:   ulimit -f unlimited",
+        ),
+        (errno.EIO, "Input/output error"),
+    ],
+)
+@pytest.mark.parametrize("named", [None, "nothing"])
+def test_what_cannot_be_written(
+    number: int, said: str, named: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert refused("b/x.o", number, named) == f"cannot write b/x.o: {said}"
+
+
+@pytest.mark.parametrize("path", ["b/x.o", "b/c/x.o"])
+def test_a_file_where_a_folder_belongs(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("b").write_text("")
+
+    first, way = refused(path).split("\n")
+    assert first in (f"cannot write {path}: File exists", f"cannot write {path}: Not a directory")
+    assert way == "  b is a file where a folder belongs: remove or rename it"
+
+
+def test_a_folder_where_a_file_belongs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("b/x.o").mkdir(parents=True)
+
+    assert refused("b/x.o") == (
+        "cannot write b/x.o: Is a directory\n"
+        "  b/x.o is a folder where a file belongs: remove or rename it"
+    )
+    assert os.listdir("b") == ["x.o"]
+
+
+def test_an_error_about_another_file_stays_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="gone"), placed(str(tmp_path / "file")):
+        Path("gone").read_text()
+
+
+def test_what_can_be_read(tmp_path: Path) -> None:
+    file, loop, dangling = tmp_path / "file", tmp_path / "loop", tmp_path / "dangling"
+    file.write_text("")
+    loop.symlink_to(loop)
+    dangling.symlink_to("gone")
+
+    paths = (file, tmp_path / "gone", tmp_path, loop, dangling, "/dev/null", "a\0b")
+    assert [unreadable(str(path)) for path in paths] == [
+        None,
+        "it is not there",
+        "it is a folder",
+        "it is a symbolic link that leads back to itself",
+        "it is a symbolic link to gone, which is not there",
+        "it is a device",
+        "no file can have this name",
+    ]

@@ -43,3 +43,14 @@ def test_refused(system: str, machine: str, maxsize: int, said: str) -> None:
         target.require_supported(system, machine, maxsize)
 
     assert refused.value.ways_out
+
+
+def test_another_python_is_refused() -> None:
+    with pytest.raises(PlatformError) as refused:
+        target.require_supported("linux", "x86_64", BIG, "PyPy")
+
+    assert str(refused.value) == (
+        "asmsetup builds modules for CPython only, and this is PyPy\n"
+        "  leave the assembly extensions out here:"
+        "   ext_modules=... if sys.implementation.name == 'cpython' else []"
+    )
