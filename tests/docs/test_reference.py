@@ -38,7 +38,7 @@ def test_macros_are_found() -> None:
 @each_macro
 def test_clobbers(macro: str) -> None:
     page, section = where(macro)
-    assert "Clobbers" in section or "Clobbers of all" in page
+    assert "Clobbers" in section or re.search("Clobbers of all|clobber nothing", page)
 
 
 def has_errors_of_its_own(macro: str) -> bool:
