@@ -39,10 +39,6 @@ def check(name: str, universal: bool, defines: Defines, check: str, folder: Path
 @pytest.mark.parametrize(
     ("check_name", "defines"),
     [
-        ("check_gil_used", {"GIL": "Py_MOD_GIL_USED"}),
-        ("check_gil_used", {"GIL": "Py_MOD_GIL_USED", **SINGLE_PHASE}),
-        ("check_gil_not_used", {}),
-        ("check_gil_not_used", {"GIL": "Py_MOD_GIL_NOT_USED", **SINGLE_PHASE}),
         ("check_state", {"OWNS_ITSELF": "1"}),
         ("check_exec_is_last", {"EXEC": "add_last"}),
         ("check_exec_is_last", {"EXEC": "add_last", **SINGLE_PHASE}),
@@ -57,12 +53,30 @@ def test_slot(
     check(name, universal, defines, check_name, tmp_path)
 
 
+@pytest.mark.parametrize("name", [n for n, each in INTERPRETERS.items() if each.version >= (3, 13)])
+@each_target
+@pytest.mark.parametrize("phases", [{}, SINGLE_PHASE], ids=["multi-phase", "single-phase"])
+@pytest.mark.parametrize(
+    ("check_name", "defines"),
+    [
+        ("check_gil_not_used", {}),
+        ("check_gil_not_used", {"GIL": "Py_MOD_GIL_NOT_USED"}),
+        ("check_gil_used", {"GIL": "Py_MOD_GIL_USED"}),
+    ],
+    ids=label,
+)
+def test_gil(
+    check_name: str, defines: Defines, phases: Defines, universal: bool, name: str, tmp_path: Path
+) -> None:
+    """The slot is new in 3.13, and matters to builds without the GIL."""
+    check(name, universal, defines | phases, check_name, tmp_path)
+
+
 @each_interpreter
 @each_target
 @pytest.mark.parametrize(
     ("defines", "refused"),
     [
-        ({}, "taken"),
         ({"MULTIPLE_INTERPRETERS": "Py_MOD_PER_INTERPRETER_GIL_SUPPORTED"}, "taken"),
         ({"MULTIPLE_INTERPRETERS": "Py_MOD_MULTIPLE_INTERPRETERS_SUPPORTED"}, "refused"),
         ({"MULTIPLE_INTERPRETERS": "Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED"}, "refused"),
