@@ -25,7 +25,7 @@ from .cache import Cache
 from .check import Finding, report
 from .config import Settings
 from .errors import AsmsetupError, AssembleError, CheckError, LinkError, SourceError
-from .files import placed, same_content, unreadable, write_text
+from .files import placed, same_content, sweep, unreadable, write_text
 from .includes import INCLUDE_DIR, search_path
 from .inspection import Inspector, explained
 from .jobs import Job, Queue
@@ -100,7 +100,7 @@ class Builder:
     def _cache(self) -> Cache | None:
         if not self.settings.cache:
             return None
-        return Cache(cache.folder(os.environ), cache.size_limit(os.environ), self._warn)
+        return cache.opened(os.environ, self._warn)
 
     def _warn(self, text: str) -> None:
         self.talk.warning(f"warning: {text}")
@@ -139,7 +139,8 @@ class Builder:
 
     def _options(self, recipe: Recipe, source: str) -> AssemblerOptions:
         include_dirs = (*search_path(source, recipe.options.include_dirs), INCLUDE_DIR)
-        args = (*self.settings.nasm_args, *recipe.options.args)
+        strictly = ("-w+error",) if self.settings.strict else ()
+        args = (*strictly, *self.settings.nasm_args, *recipe.options.args)
         # What a source does not ask for it is not told: so its object is the same for every
         # Python, unless it really depends on one.
         mentioned = self.reader.closure(source, include_dirs, args).mentioned
@@ -183,6 +184,8 @@ class Builder:
         With each comes whether it is vital: when a vital one fails, nothing
         that has not started will. Of one that is named twice the first counts.
         """
+        if not self._jobs:
+            sweep(self.folder)
         new: dict[str, ObjectFile] = {}
         stale: dict[str, tuple[Job, float]] = {}
         for wanted, vital in objects:

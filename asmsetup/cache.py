@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,9 @@ DEFAULT_SIZE = 1 << 30
 
 _MAGIC = b"asmsetup cache 1\n"
 _SHARDS = 256
+_SHARD = re.compile(r"[0-9a-f]{2}")
+_ENTRY = re.compile(r"[0-9a-f]{62}(?:\..*\.tmp)?")
+"""Nothing else in the folder is ours to count or to remove."""
 _STATISTICS = "statistics"
 _STATISTICS_LIMIT = 1 << 16
 _ABANDONED = 3600
@@ -31,8 +35,11 @@ _ABANDONED = 3600
 Warn = Callable[[str], None]
 
 
-def folder(environ: Mapping[str, str]) -> str:
-    """Return where the cache is: ASMSETUP_CACHE_DIR, else the user's cache folder (XDG)."""
+def folder(environ: Mapping[str, str]) -> str | None:
+    """Return where the cache is: ASMSETUP_CACHE_DIR, else the user's cache folder (XDG).
+
+    None when neither is known, as for a user without a home folder.
+    """
     chosen = environ.get("ASMSETUP_CACHE_DIR")
     if chosen:
         return os.path.abspath(os.path.expanduser(chosen))
@@ -40,7 +47,7 @@ def folder(environ: Mapping[str, str]) -> str:
     base = environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(base):
         base = os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(base, "asmsetup")
+    return os.path.join(base, "asmsetup") if os.path.isabs(base) else None
 
 
 def size_limit(environ: Mapping[str, str]) -> int:
@@ -61,6 +68,15 @@ def size_limit(environ: Mapping[str, str]) -> int:
             "K, M and G are understood:   ASMSETUP_CACHE_SIZE=500M",
         )
     return int(digits) << shift
+
+
+def opened(environ: Mapping[str, str], warn: Warn) -> Cache | None:
+    """Return the cache that the environment asks for, None when it has no place.
+
+    Raises ConfigError for a size that is none.
+    """
+    where, limit = folder(environ), size_limit(environ)
+    return None if where is None else Cache(where, limit, warn)
 
 
 class Statistics(NamedTuple):
@@ -157,11 +173,15 @@ class Cache:
         return Statistics(self.folder, len(sizes), sum(sizes), self.limit, hits, misses, damaged)
 
     def clear(self) -> None:
-        """Remove every entry and the statistics. Raises OSError when that cannot be done."""
+        """Remove every entry and the statistics. Raises OSError when that cannot be done.
+
+        What is not the cache's stays.
+        """
         for shard in self._shards():
             for entry in _entries(shard, abandoned=True):
                 os.unlink(entry.path)
-            os.rmdir(shard)
+            if not os.listdir(shard):
+                os.rmdir(shard)
         with suppress(FileNotFoundError):
             os.unlink(os.path.join(self.folder, _STATISTICS))
 
@@ -170,10 +190,14 @@ class Cache:
 
     def _shards(self) -> list[str]:
         try:
-            names = os.listdir(self.folder)
+            found = list(os.scandir(self.folder))
         except FileNotFoundError:
             return []
-        return [os.path.join(self.folder, name) for name in names if len(name) == 2]
+        return [
+            item.path
+            for item in found
+            if _SHARD.fullmatch(item.name) and item.is_dir(follow_symlinks=False)
+        ]
 
     def _complain(self, verb: str, error: OSError) -> None:
         with self._lock:
@@ -189,6 +213,7 @@ class Cache:
     def _add_statistics(self, counts: tuple[int, int, int]) -> None:
         path = os.path.join(self.folder, _STATISTICS)
         try:
+            os.makedirs(self.folder, exist_ok=True)
             # A short line is appended whole: no lock. Over a network folder one may get lost.
             with open(path, "a", encoding="ascii") as file:
                 file.write("{} {} {}\n".format(*counts))
@@ -250,6 +275,8 @@ def _entries(shard: str, *, abandoned: bool = False) -> Iterator[_Entry]:
     except FileNotFoundError:
         return
     for item in found:
+        if not _ENTRY.fullmatch(item.name) or not item.is_file(follow_symlinks=False):
+            continue
         try:
             status = item.stat()
         except FileNotFoundError:

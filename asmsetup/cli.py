@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from . import cache
-from .cache import Cache, Statistics
-from .errors import AsmsetupError
+from .cache import Statistics
+from .errors import AsmsetupError, ConfigError
 
 _FAILED = 3
 _JSON_VERSION = 1
@@ -68,7 +68,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _cache(*, clear: bool, as_json: bool) -> int:
-    store = Cache(cache.folder(os.environ), cache.size_limit(os.environ), _warn)
+    store = cache.opened(os.environ, _warn)
+    if store is None:
+        raise ConfigError(
+            "there is no object cache: this user has no home folder",
+            "name a folder for it:   ASMSETUP_CACHE_DIR=/path/to/folder",
+        )
     before = store.statistics()
     if clear:
         store.clear()

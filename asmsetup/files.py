@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from .errors import FileError
 
 _CHUNK = 1 << 16
+_PARTIAL = re.compile(r".*\.(\d+)-\d+\.tmp(?:\.[di])?")
 
 
 @contextmanager
@@ -41,6 +43,15 @@ def placed(path: str) -> Iterator[str]:
     finally:
         if os.path.lexists(partial):
             os.remove(partial)
+
+
+def sweep(folder: str) -> None:
+    """Remove from ``folder`` what builds that were killed left of ``placed`` files."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        for name in os.listdir(folder):
+            partial = _PARTIAL.fullmatch(name)
+            if partial and not os.path.exists(f"/proc/{partial[1]}"):
+                os.remove(os.path.join(folder, name))
 
 
 def _not_written(path: str, error: OSError) -> FileError:

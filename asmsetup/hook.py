@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".asm", ".nasm")
 """What a source for NASM is called."""
 
-_COMMANDS = frozenset({"build_ext", "build_py", "bdist_wheel"})
+_COMMANDS = frozenset({"build_ext", "build_py", "sdist", "bdist_wheel"})
 
 
 def finalize_distribution_options(dist: Distribution) -> None:

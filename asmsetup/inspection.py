@@ -48,7 +48,8 @@ class Inspector:
     def after_link(self, module: ModuleFile, path: str) -> list[Finding]:
         """Return what is wrong with a module that was linked to ``path`` for the time being."""
         known = self._found.get(module.name, ())
-        return check.check_module(module.path, elf.read(path), self._context(module), known)
+        facts, objects = elf.read(path), self._checked(module)
+        return check.check_module(module.path, facts, self._context(module), known, objects)
 
     def explained(self, module: ModuleFile, said: str) -> str:
         """Return what ld said of a module, with source lines and hints."""

@@ -51,10 +51,14 @@ def check_objects(
 
 
 def check_module(
-    path: str, facts: ElfFacts, module: ModuleContext, known: Sequence[Finding] = ()
+    path: str,
+    facts: ElfFacts,
+    module: ModuleContext,
+    known: Sequence[Finding] = (),
+    objects: Sequence[CheckedObject] = (),
 ) -> list[Finding]:
-    """Judge the linked module; ``known`` is what was found before, and not said again."""
-    findings = _module.check(path, facts, module)
+    """Judge the module linked from ``objects``; what was ``known`` before is not said again."""
+    findings = _module.check(path, facts, module, objects)
     if tells_text_relocations(known):
         findings = (f for f in findings if f.rule != "text-relocations")
     if any(finding.rule == "writable-code" for finding in known):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..elf import ElfFacts
-from .context import ModuleContext
+from .context import CheckedObject, ModuleContext
 from .findings import ERROR, WARNING, Finding
+from .providers import Providers
 
 # The C library's own parts and the compilers' run-time libraries, which every system has.
 _SYSTEM_LIBRARIES = frozenset(
@@ -25,8 +26,10 @@ _COMPILER_LIBRARIES = (
 )
 
 
-def check(path: str, facts: ElfFacts, module: ModuleContext) -> Iterator[Finding]:
-    """The findings about the module at ``path``."""
+def check(
+    path: str, facts: ElfFacts, module: ModuleContext, objects: Sequence[CheckedObject]
+) -> Iterator[Finding]:
+    """The findings about the module at ``path``, which was linked from ``objects``."""
 
     def finding(rule: str, severity: str, what: str, *ways_out: str) -> Finding:
         return Finding(rule, severity, path, None, what, ways_out=ways_out)
@@ -45,6 +48,13 @@ def check(path: str, facts: ElfFacts, module: ModuleContext) -> Iterator[Finding
             WARNING,
             f"the module exports {_listed(unexpected)}: names of other modules may clash with them",
             "list what others shall use:   Extension(..., export_symbols=[...])",
+        )
+    if missing := sorted(module.exports - exported):
+        yield finding(
+            "missing-export",
+            ERROR,
+            f"export_symbols names {_listed(missing)}, and the module exports no such thing",
+            f"let the linker see it:   global {missing[0]}:function   or take it off the list",
         )
     if facts.stack_flags != "RW":
         said = "asks for" if facts.stack_flags else "says nothing about its stack, which means"
@@ -71,15 +81,16 @@ def check(path: str, facts: ElfFacts, module: ModuleContext) -> Iterator[Finding
             "the absolute addresses in the objects cause it; C is compiled with -fPIC",
         )
     if not facts.relro or not facts.bind_now:
-        missing = "-z relro" if not facts.relro else "-z now"
+        without = "-z relro" if not facts.relro else "-z now"
         yield finding(
             "not-hardened",
             WARNING,
-            f"the module is linked without `{missing}': its table of function addresses stays"
+            f"the module is linked without `{without}': its table of function addresses stays"
             " writable, an attacker's first target",
             "take the option that undoes it out of the linker's arguments",
         )
     yield from _needed(path, facts, module)
+    yield from _unprovided(path, facts, module, objects)
     if facts.runpath and not module.runtime_library_dirs:
         yield finding(
             "unexpected-runpath",
@@ -87,6 +98,39 @@ def check(path: str, facts: ElfFacts, module: ModuleContext) -> Iterator[Finding
             f"the module tells the loader to search {facts.runpath}, a folder of this machine",
             "take `-rpath' out of the linker's arguments (LDFLAGS)",
         )
+
+
+def _unprovided(
+    path: str, facts: ElfFacts, module: ModuleContext, objects: Sequence[CheckedObject]
+) -> Iterator[Finding]:
+    """The names that nobody provides; those in assembly were found before, with their line."""
+    providers = Providers(module)
+    for symbol in facts.undefined:
+        name = symbol.name
+        # CPython's are checked at their use; a compiler's own begin with two underscores.
+        if symbol.binding == "weak" or name.startswith(("Py", "_Py", "__")):
+            continue
+        if providers.has_when_loaded(name, facts.needed) is False:
+            yield Finding(
+                "unknown-name",
+                ERROR,
+                path,
+                None,
+                f"nothing provides `{name}': neither this module nor CPython, the C library or a"
+                " library it needs, so the import fails with `undefined symbol'",
+                ways_out=_visible(name, objects)
+                or ('name its library:   Extension(..., libraries=["..."])',),
+            )
+
+
+def _visible(name: str, objects: Sequence[CheckedObject]) -> tuple[str, ...]:
+    """How to let the other objects see a label of this name, if there is one."""
+    return tuple(
+        f"{made.source} has such a label; let the others see it:   global {name}:function hidden"
+        for made in objects
+        if made.source is not None
+        and any(symbol.name == name and symbol.section for symbol in made.facts.symbols)
+    )
 
 
 def _needed(path: str, facts: ElfFacts, module: ModuleContext) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from functools import cached_property
 
 from .. import elf
@@ -33,6 +34,18 @@ class Providers:
         if any(exports is not None and name in exports for exports in self._libraries):
             return True
         return None if self._module.extra_objects or None in self._libraries else False
+
+    def has_when_loaded(self, name: str, needed: Iterable[str]) -> bool | None:
+        """Whether the C library or a library that the linked module needs defines ``name``.
+
+        None when one of them is not where the linker looks.
+        """
+        if any(name in self._opened(path) for path in self._module.c_library):
+            return True
+        libraries = [self._library(f":{library}") for library in needed]
+        if any(exports is not None and name in exports for exports in libraries):
+            return True
+        return None if None in libraries or not self._module.c_library else False
 
     def names_like(self, name: str) -> list[str]:
         """The names of the C library that ``name`` may be a misspelling of."""

@@ -11,11 +11,16 @@ from functools import cache
 from setuptools import Command
 from setuptools.command.build_ext import build_ext as _build_ext
 
-from .commands import BdistWheel, BuildExt, BuildPy
+from .commands import BdistWheel, BuildExt, BuildPy, Sdist
 
 __all__ = ["build_ext", "extended"]
 
-_LAYERS = {"build_ext": BuildExt, "build_py": BuildPy, "bdist_wheel": BdistWheel}
+_LAYERS = {
+    "build_ext": BuildExt,
+    "build_py": BuildPy,
+    "sdist": Sdist,
+    "bdist_wheel": BdistWheel,
+}
 
 
 @cache

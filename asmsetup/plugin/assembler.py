@@ -31,7 +31,7 @@ from ..jobs import Job
 from ..linker import LinkerOptions, ModuleFile
 from ..nasm import AssemblerOptions, ObjectFile
 from .c_sources import CSources, understood
-from .extensions import ExtraArgs, args_for, by_language, is_mixed
+from .extensions import ExtraArgs, args_for, by_language, is_mixed, namesakes, plain
 from .session import lowest_version, settings, setuptools_errors
 
 
@@ -69,6 +69,7 @@ class Assembler:
         own. Raises setuptools' errors.
         """
         with setuptools_errors():
+            ext = plain(ext)
             own = self._plan(ext)
             with self._lock:
                 self._take_place()
@@ -84,7 +85,7 @@ class Assembler:
     def _as_seen_below(self, ext: Extension, objects: list[ObjectFile] | None) -> Extension:
         wanted = copy.copy(ext)
         # setuptools adds PyInit_ to the list it finds.
-        wanted.export_symbols = list(ext.export_symbols or ())
+        wanted.export_symbols = list(ext.export_symbols)
         # distutils goes by time stamps alone, and takes a missing file for a new one. Linking
         # assembly is cheaper than any question whether it must be, and changes no file in vain.
         if is_mixed(ext) and objects is not None and self._is_as_recorded(ext, objects):
@@ -121,7 +122,7 @@ class Assembler:
         planned = []
         for ext in extensions:
             with suppress(AsmsetupError):  # Told when this extension's turn comes.
-                planned += [(item, not ext.optional) for item in self._plan(ext)]
+                planned += [(item, not ext.optional) for item in self._plan(plain(ext))]
         self._builder.start(planned)
         if self._c_sources is not None and not self._generates_sources():
             self._c_sources.nothing_writes_headers()
@@ -133,6 +134,7 @@ class Assembler:
         taken: set[str] = set()
         for ext in extensions:
             with suppress(AsmsetupError):
+                ext = plain(ext)
                 if not self._is_as_recorded(ext, self._plan(ext)):
                     self._start_c(c_sources, ext, sorted(set(ext.sources) - taken))
             taken.update(ext.sources)
@@ -305,13 +307,16 @@ class Assembler:
         module = self._module(ext, output_filename, objects, options)
         with setuptools_errors():
             self._builder.check(module, lambda: self._other_modules(ext))
-            if not is_mixed(ext):
+            if is_mixed(ext):
+                with self._builder.placed(module) as partial:
+                    link_with_driver(partial, self._driver_flags(module))
+                with placed(self._record_path(ext)) as partial:
+                    write_text(partial, self._record(ext, self._plan(ext)))
+            else:
                 self._builder.link(module)
-                return
-            with self._builder.placed(module) as partial:
-                link_with_driver(partial, self._driver_flags(module))
-        with placed(self._record_path(ext)) as partial:
-            write_text(partial, self._record(ext, self._plan(ext)))
+        # Of other settings, universal or not: it would be packed as well, or imported instead.
+        for path in namesakes(output_filename):
+            os.remove(path)
 
     def _linker_options(
         self,
@@ -344,7 +349,7 @@ class Assembler:
             compiled=tuple(path for path in objects if path not in made and path not in extra),
             extra_objects=extra,
             entry_points=entry_points(ext.name),
-            exported=tuple(ext.export_symbols or ()),
+            exported=tuple(ext.export_symbols),
             options=options,
             limited_api=self._limited_api(ext),
             universal=self._settings.universal,
@@ -353,8 +358,9 @@ class Assembler:
     def _other_modules(self, ext: Extension) -> Iterator[ModuleFile]:
         """Yield the other modules that must come out well and are of nothing but assembly."""
         for other in self._extensions() if self._started else ():
-            if other is ext or other.optional or is_mixed(other):
+            if other.name == ext.name or other.optional or is_mixed(other):
                 continue
+            other = plain(other)
             planned = self._plan(other)
             self._builder.require(planned, vital=True)
             options = self._linker_options(

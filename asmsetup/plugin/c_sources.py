@@ -26,7 +26,6 @@ from .. import record
 from ..build import Builder
 from ..errors import CompileError, ToolError
 from ..fingerprint import Dependencies, completed, prerequisites
-from ..hook import is_assembly
 from ..includes import Reader
 from ..jobs import Job
 from ..record import Record, content_digest
@@ -160,8 +159,10 @@ class CSources:
 
     def files_read(self, sources: Iterable[str], build_temp: str) -> list[str]:
         """Return the files that were read when these sources were compiled last."""
-        others = [source for source in sources if not is_assembly(source)]
-        objects = self._compiler.object_filenames(others, output_dir=build_temp)
+        # What C is generated from, such as .pyx, the compiler does not know.
+        known = tuple(self._compiler.src_extensions)
+        compiled = [source for source in sources if source.endswith(known)]
+        objects = self._compiler.object_filenames(compiled, output_dir=build_temp)
         return sorted({file for path in objects for file in record.files(path)})
 
     def _fingerprint(self, command: list[Any], files: Sequence[str], reader: Reader) -> str:

@@ -1,4 +1,4 @@
-"""What assembly adds to build_ext, build_py and bdist_wheel.
+"""What assembly adds to build_ext, build_py, sdist and bdist_wheel.
 
 Each class is a layer to put over a command class of setuptools, of another
 plugin or of the user: it says what it has to say and hands on to the next.
@@ -20,11 +20,17 @@ import setuptools.errors
 from setuptools import Command, Extension
 
 from .. import cache, target, wheel
-from ..cache import Cache
 from ..errors import WheelError
 from ..files import placed
 from ..hook import is_assembly
-from .extensions import assembly_sources, require_sources, require_universal, shipped_files
+from .extensions import (
+    assembly_sources,
+    left_behind,
+    require_sources,
+    require_universal,
+    shadowing,
+    shipped_files,
+)
 from .session import is_universal, lowest_version, settings, setuptools_errors
 
 if TYPE_CHECKING:
@@ -121,6 +127,9 @@ class BuildExt(Command):
         self.announce(f"copying {infile} -> {os.path.dirname(outfile)}", logging.INFO)
         with placed(outfile) as partial:
             shutil.copy2(infile, partial)
+        for path in shadowing(outfile):
+            self.announce(f"removing {path}, which would be imported instead", logging.INFO)
+            os.remove(path)
         return outfile, True
 
 
@@ -149,6 +158,16 @@ class BuildPy(Command):
             ]
 
 
+class Sdist(Command):
+    """An sdist that says which files of the extensions it cannot hold."""
+
+    def run(self) -> None:
+        """Make the sdist; see setuptools."""
+        for line in left_behind(self.distribution.ext_modules or ()):
+            self.announce(f"warning: {line}", logging.WARNING)
+        super().run()
+
+
 class BdistWheel(Command):
     """A bdist_wheel whose platform tag is proved, and whose bytes depend on the source alone."""
 
@@ -163,12 +182,10 @@ class BdistWheel(Command):
         super().finalize_options()
 
     def _stable_abi_tag(self) -> str | None:
-        version = lowest_version(self.distribution, settings())
-        if sysconfig.get_config_var("Py_GIL_DISABLED"):
-            # The free-threaded builds have a stable ABI since 3.15 (PEP 803).
-            if sys.version_info < (3, 15):
-                return None
-            version = max(version, (3, 15))
+        if sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < (3, 15):
+            return None  # no stable ABI yet: setuptools makes a module of this version
+        with setuptools_errors():
+            version = lowest_version(self.distribution, settings())
         return f"cp{version[0]}{version[1]}"
 
     def get_tag(self) -> tuple[str, str, str]:
@@ -230,12 +247,11 @@ class BdistWheel(Command):
 def _examine(modules: Mapping[str, str]) -> wheel.Verdict:
     libc = target.running().libc
     ask = settings().auditwheel == "check"
-    if not settings().cache:
-        return wheel.examine(modules, libc, ask=ask)
     # What is wrong with the cache, building the modules has told already.
-    verdicts = Cache(cache.folder(os.environ), cache.size_limit(os.environ), lambda text: None)
+    verdicts = cache.opened(os.environ, lambda text: None) if settings().cache else None
     found = wheel.examine(modules, libc, verdicts, ask=ask)
-    verdicts.close()
+    if verdicts is not None:
+        verdicts.close()
     return found
 
 

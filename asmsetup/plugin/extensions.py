@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterable, Sequence
+from importlib.machinery import EXTENSION_SUFFIXES
+from itertools import takewhile
 from typing import Any
 
 from setuptools import Extension
@@ -26,6 +29,60 @@ def require_sources(ext: Extension) -> None:
             f"Extension {ext.name!r} has an empty list of sources",
             'name at least one:   Extension("x", sources=["x.asm"])',
         )
+
+
+_LISTS = (
+    *("include_dirs", "library_dirs", "runtime_library_dirs", "libraries", "extra_objects"),
+    *("undef_macros", "extra_link_args", "export_symbols", "depends"),
+)
+
+
+def plain(ext: Extension) -> Extension:
+    """Return a copy of an extension whose lists are there and hold strings, no other paths.
+
+    Raises SourceError when an option is not the list that it has to be: a
+    string in its place would be taken for a list of letters.
+    """
+    _require_lists(ext)
+    copied = copy.copy(ext)
+    for option in _LISTS:
+        setattr(copied, option, list(map(os.fspath, getattr(ext, option, None) or ())))
+    return copied
+
+
+def _require_lists(ext: Extension) -> None:
+    for option in _LISTS:
+        _require_list(ext, option, getattr(ext, option, None))
+    args = ext.extra_compile_args
+    for key, value in args.items() if isinstance(args, dict) else [(None, args)]:
+        option = "extra_compile_args" if key is None else f"extra_compile_args[{key!r}]"
+        _require_list(ext, option, value)
+    for macro in ext.define_macros or ():
+        if not _is_macro(macro):
+            raise SourceError(
+                f"Extension {ext.name!r}: define_macros has {macro!r}",
+                'each is a name and its value:   define_macros=[("NAME", "1"), ("FLAG", None)]',
+            )
+
+
+def _require_list(ext: Extension, option: str, value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(item, str | os.PathLike) for item in value
+    ):
+        raise SourceError(
+            f"Extension {ext.name!r}: {option} must be a list of strings, and is {value!r}"
+        )
+
+
+def _is_macro(macro: object) -> bool:
+    return (
+        isinstance(macro, tuple | list)
+        and len(macro) == 2
+        and isinstance(macro[0], str)
+        and (macro[1] is None or isinstance(macro[1], str))
+    )
 
 
 def require_universal(extensions: Iterable[Extension]) -> None:
@@ -79,6 +136,32 @@ def by_language(
     return [(args, group) for args, group in groups if group]
 
 
+def namesakes(path: str) -> list[str]:
+    """Return the files beside the module ``path`` that this Python takes for the same module."""
+    stem, suffix = _split(path)
+    return _there(stem, EXTENSION_SUFFIXES, but=suffix)
+
+
+def shadowing(path: str) -> list[str]:
+    """Return those of the ``namesakes`` that this Python imports in the place of ``path``."""
+    stem, suffix = _split(path)
+    return _there(stem, takewhile(lambda other: other != suffix, EXTENSION_SUFFIXES), but=suffix)
+
+
+def _there(stem: str, suffixes: Iterable[str], but: str) -> list[str]:
+    # A module for another Python has no rank among this one's.
+    if but not in EXTENSION_SUFFIXES:
+        return []
+    return [stem + each for each in suffixes if each != but and os.path.isfile(stem + each)]
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Return a module's path up to the first dot of its name, and the rest."""
+    folder, name = os.path.split(path)
+    stem, dot, rest = name.partition(".")
+    return os.path.join(folder, stem), dot + rest
+
+
 def assembly_sources(extensions: Iterable[Extension]) -> list[str]:
     """Return every source for NASM once, as the extensions name it."""
     named = (str(source) for ext in extensions for source in ext.sources)
@@ -91,14 +174,40 @@ def shipped_files(extensions: Iterable[Extension]) -> list[str]:
     That is what lies in the project, as paths relative to it: an sdist holds
     nothing from elsewhere.
     """
+    return [path for path in _files_read(extensions) if _is_shipped(path)]
+
+
+def left_behind(extensions: Iterable[Extension]) -> list[str]:
+    """Return why an sdist will not build: a line for each file that it cannot hold."""
+    extensions = list(extensions)
+    outside = [
+        f"{path} is outside of the project, so the sdist is without it"
+        for path in _files_read(extensions)
+        if not _is_shipped(path)
+    ]
+    missing = [
+        f"{source} is no file that can be read, so the sdist is without it"
+        for source in assembly_sources(extensions)
+        if not os.path.isfile(source) or not os.access(source, os.R_OK)
+    ]
+    return [*missing, *outside]
+
+
+def _files_read(extensions: Iterable[Extension]) -> list[str]:
+    """Return the files that the extensions' sources name, relative to the project."""
     project = os.getcwd()
     reader = includes.Reader()
     found: dict[str, None] = {}
     for ext in extensions:
         for source in assembly_sources([ext]):
-            folders = includes.search_path(source, ext.include_dirs)
+            # Wrong ones are told of when something is built.
+            given = (path for path in ext.include_dirs if isinstance(path, str | os.PathLike))
+            folders = includes.search_path(source, [os.fspath(path) for path in given])
             for path in reader.closure(source, folders).files:
-                relative = os.path.relpath(path, project)
-                if not relative.startswith(os.pardir + os.sep) and os.path.isfile(path):
-                    found[relative] = None
+                if os.path.isfile(path):
+                    found[os.path.relpath(path, project)] = None
     return list(found)
+
+
+def _is_shipped(path: str) -> bool:
+    return not path.startswith(os.pardir + os.sep)

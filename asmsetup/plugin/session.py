@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -86,10 +87,22 @@ def lowest_version(dist: Distribution, chosen: config.Settings) -> tuple[int, in
     """Return the oldest Python a stable-ABI module is for.
 
     That is ``limited-api``, else the lower bound of requires-python, else the
-    running version.
+    running version. Raises ConfigError when it is newer than that.
     """
-    if chosen.limited_api is not None:
-        return chosen.limited_api
+    said, version = "limited-api", chosen.limited_api
+    if version is None:
+        said, version = "the lower bound of requires-python", _lower_bound(dist)
+    running = sys.version_info[:2]
+    if version > running:
+        raise ConfigError(
+            "{} is {}.{}, and this is Python {}.{}".format(said, *version, *running),
+            "a module for the stable ABI is built by its oldest Python or by a newer one",
+        )
+    # The free-threaded builds have a stable ABI since 3.15 (PEP 803).
+    return max(version, (3, 15)) if sysconfig.get_config_var("Py_GIL_DISABLED") else version
+
+
+def _lower_bound(dist: Distribution) -> tuple[int, int]:
     bounds = [
         (3, int(match[1]))
         for spec in dist.python_requires or ()

@@ -9,6 +9,7 @@ from tests.interpreters import REPOSITORY, Interpreter, all_interpreters, tools
 
 INCLUDE = REPOSITORY / "asmsetup" / "include"
 MODULES = Path(__file__).parent / "modules"
+TYPED = Path(__file__).parent / "typed"
 INTERPRETERS = {each.name: each for each in all_interpreters()}
 ASSEMBLERS = {"nasm": "nasm", **{name: str(path) for name, path in tools("nasm-").items()}}
 
@@ -36,7 +37,9 @@ def assemble(
     )
 
 
-def build(source: Path, module: Path, defines: Defines = UNIVERSAL, nasm: str = "nasm") -> Path:
+def build(
+    source: Path, module: Path, defines: Defines = UNIVERSAL, nasm: str = "nasm", *objects: Path
+) -> Path:
     """Assemble and link a module; nasm and ld must have nothing to say."""
     object_file = module.with_suffix(".o")
     said = assemble(source, object_file, defines, nasm)
@@ -44,7 +47,7 @@ def build(source: Path, module: Path, defines: Defines = UNIVERSAL, nasm: str = 
     linked = subprocess.run(
         [
             *("ld", "-shared", "-z", "noexecstack", "-z", "now", "-z", "relro", "-z", "text"),
-            *("-o", str(module), str(object_file)),
+            *("-o", str(module), str(object_file), *map(str, objects)),
         ],
         capture_output=True,
         text=True,
@@ -52,6 +55,13 @@ def build(source: Path, module: Path, defines: Defines = UNIVERSAL, nasm: str = 
     )
     assert (linked.returncode, linked.stderr) == (0, ""), linked.stderr
     return module
+
+
+def build_typed(folder: Path, defines: Defines = UNIVERSAL, nasm: str = "nasm") -> Path:
+    """typed.so in the folder, with the C routine it calls."""
+    kernels = folder / "kernels.o"
+    said_by("gcc", "-O2", "-fPIC", "-c", TYPED / "kernels.c", "-o", kernels)
+    return build(TYPED / "typed.asm", folder / "typed.so", defines, nasm, kernels)
 
 
 def target_of(interpreter: Interpreter) -> Defines:

@@ -1,4 +1,4 @@
-"""What the module `macros` must do. Runs in each interpreter: `python check_macros.py NAME`."""
+"""What the module `macros` must do. Runs in each interpreter: `python check_macros.py [NAME ...]`."""
 
 from __future__ import annotations
 
@@ -330,4 +330,5 @@ def check_subinterpreters():
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]]()
+    for name in sys.argv[1:] or [each for each in globals() if each.startswith("check_")]:
+        globals()[name]()

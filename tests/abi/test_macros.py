@@ -12,6 +12,7 @@ from tests.abi.assembling import (
     INCLUDE,
     INTERPRETERS,
     MODULES,
+    TYPED,
     UNIVERSAL,
     Defines,
     assemble,
@@ -56,6 +57,43 @@ def test_universal(name: str, interpreter: Interpreter, universal: Path) -> None
 @pytest.mark.parametrize("name", NAMES)
 def test_specific(name: str, interpreter: Interpreter, specific: Path) -> None:
     python(interpreter, specific, str(CHECKS), name)
+
+
+LIMITED = [
+    (minor, name)
+    for minor in (11, 13, 15)
+    for name, interpreter in INTERPRETERS.items()
+    if interpreter.version >= (3, minor) and not interpreter.free_threaded
+]
+
+
+@pytest.mark.parametrize(("minor", "name"), LIMITED)
+def test_limited_api(minor: int, name: str, tmp_path: Path) -> None:
+    """One module for every CPython with a GIL from 3.minor on; 3.10's limited API has no buffers."""
+    defines = {"Py_LIMITED_API": f"0x03{minor:02x}0000"}
+    build(MODULES / "macros.asm", tmp_path / "macros.so", defines)
+    python(INTERPRETERS[name], tmp_path, str(CHECKS))
+
+
+ABI3T = [name for name, interpreter in INTERPRETERS.items() if interpreter.version >= (3, 15)]
+
+
+@pytest.mark.skipif(not ABI3T, reason="no CPython 3.15 was fetched: see docs/testing.md")
+@pytest.mark.parametrize("name", ABI3T)
+def test_limited_api_without_gil(name: str, tmp_path: Path) -> None:
+    """abi3t, which builds with a GIL take as well."""
+    defines = {"Py_LIMITED_API": "0x030f0000", "Py_GIL_DISABLED": "1"}
+    build(MODULES / "macros.asm", tmp_path / "macros.so", defines)
+    python(INTERPRETERS[name], tmp_path, str(CHECKS))
+
+
+@pytest.mark.parametrize("source", [MODULES / "macros.asm", TYPED / "typed.asm"])
+def test_universal_unless_told_otherwise(source: Path, tmp_path: Path) -> None:
+    """Who calls nasm without asmsetup, and with no -D, gets the module for every CPython."""
+    told, untold = tmp_path / "told.o", tmp_path / "untold.o"
+    assert assemble(source, told, UNIVERSAL).stderr == ""
+    assert assemble(source, untold, {}).stderr == ""
+    assert untold.read_bytes() == told.read_bytes()
 
 
 @pytest.mark.parametrize("nasm", ASSEMBLERS)

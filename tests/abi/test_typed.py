@@ -16,17 +16,17 @@ from tests.abi.assembling import (
     ASSEMBLERS,
     INCLUDE,
     INTERPRETERS,
+    TYPED,
     UNIVERSAL,
     Defines,
     assemble,
     build,
+    build_typed,
     python,
     target_of,
 )
 from tests.interpreters import Interpreter, pytest_path
 from tests.projects import Python, installed_aside
-
-SOURCES = Path(__file__).parent / "typed"
 
 
 def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -45,21 +45,11 @@ def succeed(*command: str | Path) -> None:
     assert (done.returncode, done.stdout) == (0, ""), f"{command}\n{done.stdout}"
 
 
-def build_typed(folder: Path, defines: Defines = UNIVERSAL, nasm: str = "nasm") -> None:
-    """typed.so in the folder, with the C routine it calls."""
-    typed, kernels = folder / "typed.o", folder / "kernels.o"
-    said = assemble(SOURCES / "typed.asm", typed, defines, nasm)
-    assert (said.returncode, said.stderr) == (0, "")
-    succeed("gcc", "-O2", "-fPIC", "-c", SOURCES / "kernels.c", "-o", kernels)
-    hardening = ["-z", "noexecstack", "-z", "now", "-z", "relro", "-z", "text"]
-    succeed("ld", "-shared", *hardening, "-o", folder / "typed.so", typed, kernels)
-
-
 def build_clinic(folder: Path, interpreter: Interpreter) -> None:
     """clinic.so in the folder: what Argument Clinic would have made of the same signatures."""
     include = f"-I{interpreter.include_dir}"
     output = folder / "clinic.so"
-    succeed("gcc", "-O2", "-shared", "-fPIC", include, SOURCES / "clinic.c", "-o", output)
+    succeed("gcc", "-O2", "-shared", "-fPIC", include, TYPED / "clinic.c", "-o", output)
 
 
 def pytest_for(interpreter: Interpreter) -> Path:
@@ -74,7 +64,7 @@ def check(interpreter: Interpreter, *folders: Path) -> None:
     path = os.pathsep.join(map(str, (*folders, pytest_for(interpreter))))
     options = ["-q", "--tb=short", "-p", "no:cacheprovider", "-c", os.devnull]
     root = f"--rootdir={folders[0]}"
-    checks = SOURCES / "check_typed.py"
+    checks = TYPED / "check_typed.py"
     environment = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
     done = run(*interpreter.command, "-m", "pytest", *options, root, checks, **environment)
     assert done.returncode == 0, done.stdout[-20_000:]
@@ -114,10 +104,10 @@ def test_names_in_the_modules_state(how: tuple[str, ...], name: str, tmp_path: P
     """The names that a module for several versions holds, and those who have no place for them."""
     interpreter = INTERPRETERS[name]
     defines = {each.upper().replace("-", "_"): "1" for each in how}
-    build(SOURCES / "state.asm", tmp_path / "state.so", UNIVERSAL | defines)
-    python(interpreter, tmp_path, str(SOURCES / "check_state.py"), *how)
-    build(SOURCES / "state.asm", tmp_path / "state.so", target_of(interpreter) | defines)
-    python(interpreter, tmp_path, str(SOURCES / "check_state.py"), *how)
+    build(TYPED / "state.asm", tmp_path / "state.so", UNIVERSAL | defines)
+    python(interpreter, tmp_path, str(TYPED / "check_state.py"), *how)
+    build(TYPED / "state.asm", tmp_path / "state.so", target_of(interpreter) | defines)
+    python(interpreter, tmp_path, str(TYPED / "check_state.py"), *how)
 
 
 def test_limited_api(tmp_path: Path) -> None:

@@ -113,9 +113,10 @@ def test_cython_sources_without_cythonize(project: MakeProject, python: Python) 
     built = project("beside-cython-and-c").beside(installed_aside(python, "Cython==3.3.1"))
     built.extensions(("both", ["both.pyx", "number.asm"], {}), ("hello", ["hello.asm"], {}))
 
-    built.build_ext()
+    for _ in range(2):  # The second time there is nothing to do.
+        built.build_ext()
 
-    assert [built.answer(name) for name in ("hello", "both")] == ["42", "44"]
+        assert [built.answer(name) for name in ("hello", "both")] == ["42", "44"]
 
 
 def test_parallel_compile_of_pybind11(project: MakeProject, python: Python) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
 
@@ -13,6 +14,49 @@ from tests.projects import PACKAGES, REPOSITORY, Project
 
 def findings(package: str) -> str:
     return (PACKAGES / package / "findings.txt").read_text().strip()
+
+
+CALLING = """
+#include <Python.h>
+extern long answer(void);
+static PyObject *call(PyObject *self, PyObject *unused) { return PyLong_FromLong(answer()); }
+static PyMethodDef methods[] = {{"answer", call, METH_NOARGS, NULL}, {0}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "hello", NULL, -1, methods};
+PyMODINIT_FUNC PyInit_hello(void) { return PyModule_Create(&module); }
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "way_out"),
+    [
+        ("answer:", "answer.asm has such a label; let the others see it:   global answer"),
+        ("global answers:function\nanswers:", "name its library:   Extension("),
+    ],
+)
+def test_what_c_calls_and_nobody_provides(hello: Project, source: str, way_out: str) -> None:
+    code = f"section .text\n{source}\n mov eax, 42\n ret\n"
+    hello.write({"binding.c": CALLING, "answer.asm": code})
+    hello.extension("hello", ["binding.c", "answer.asm"])
+
+    error = hello.refused()
+
+    assert "nothing provides `answer'" in error
+    assert way_out in error
+    hello.write({"answer.asm": f"global answer:function\n{code.replace('answers', 'answer')}"})
+    hello.build_ext()
+    assert hello.answer() == "42"
+
+
+def test_strict_makes_nasms_warnings_stop_the_build(hello: Project) -> None:
+    source = (hello.folder / "hello.asm").read_text()
+    hello.write({"hello.asm": f"{source}section .data\ndb 1000\n"})
+    assert "warning" in hello.build_ext().output
+
+    hello.settings("strict = true")
+
+    for _ in range(2):  # What stopped one build stops the next.
+        assert re.match(r"hello\.asm:\d+: error: byte data exceeds bounds", hello.refused())
+    hello.settings('strict = true\nnasm-args = ["-w-error=number-overflow"]').build_ext()
 
 
 @pytest.mark.parametrize("package", ["call-without-plt", "got-without-rel", "entry-point-local"])

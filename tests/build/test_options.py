@@ -411,3 +411,56 @@ def test_cflags_reach_the_c_of_a_mixed_module(hello: Project) -> None:
     hello.build_ext(CFLAGS="-DMORE=1")
 
     assert hello.answer() == "43"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("extra_link_args", "-s", "extra_link_args must be a list of strings, and is '-s'"),
+        ("extra_link_args", [5], "extra_link_args must be a list of strings, and is [5]"),
+        ("include_dirs", "inc", "include_dirs must be a list of strings, and is 'inc'"),
+        ("libraries", "m", "libraries must be a list of strings, and is 'm'"),
+        ("extra_compile_args", 5, "extra_compile_args must be a list of strings, and is 5"),
+        (
+            "extra_compile_args",
+            {"nasm": "-Ox"},
+            "extra_compile_args['nasm'] must be a list of strings, and is '-Ox'",
+        ),
+        (
+            "define_macros",
+            ["X"],
+            "define_macros has 'X'\n"
+            '  each is a name and its value:   define_macros=[("NAME", "1"), ("FLAG", None)]',
+        ),
+        ("define_macros", [("X", 1)], "define_macros has ('X', 1)"),
+    ],
+)
+def test_what_must_be_a_list(hello: Project, option: str, value: object, message: str) -> None:
+    hello.extension("hello", ["hello.asm"], **{option: value})
+
+    assert hello.refused().startswith(f"Extension 'hello': {message}")
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_paths_may_be_path_objects(hello: Project, mixed: bool) -> None:
+    hello.write({"inc/number.inc": "%define NUMBER 42\n", "more.c": "int more;\n"})
+    source = '%include "module.inc"\n%include "number.inc"\nMODULE hello, NUMBER\n'
+    hello.write({"hello.asm": source, "lib/empty": ""})
+    sources = ["hello.asm", "more.c"] if mixed else ["hello.asm"]
+    folders = 'include_dirs=[Path("inc")], library_dirs=[Path("lib")], depends=[Path("more.c")]'
+    hello.write(
+        {
+            "setup.py": "from pathlib import Path\nfrom setuptools import Extension, setup\n"
+            f'setup(py_modules=[], ext_modules=[Extension("hello", {sources!r}, {folders})])\n'
+        }
+    )
+
+    hello.build_ext()
+
+    assert hello.answer() == "42"
+
+
+def test_an_export_that_is_not_there(hello: Project) -> None:
+    hello.extension("hello", ["hello.asm"], export_symbols=["nosuch"])
+
+    assert "export_symbols names `nosuch', and the module exports no such thing" in hello.refused()

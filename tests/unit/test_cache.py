@@ -119,7 +119,7 @@ def test_a_clock_that_jumps_costs_at_most_an_entry(store: Cache, when: int) -> N
 
 def test_what_killed_builds_left_is_cleared_away(store: Cache) -> None:
     store.put(KEY, b"an object")
-    old, young = (entry(store).with_name(f"{name}.tmp") for name in ("old", "young"))
+    old, young = (entry(store).with_name(f"{'a' * 62}.{name}.tmp") for name in ("old", "young"))
     for path in (old, young):
         path.write_bytes(b"half an entr")
     os.utime(old, (0, 0))
@@ -142,6 +142,46 @@ def test_statistics_add_up_over_builds_and_stay_small(store: Cache) -> None:
     statistics = store.statistics()
     assert (statistics.hits, statistics.misses) == (8000, 16000)
     assert Path(store.folder, "statistics").stat().st_size < 2 * cache._STATISTICS_LIMIT
+
+
+def test_what_is_not_the_caches_stays(store: Cache, tmp_path: Path) -> None:
+    """Somebody may name a folder that has more in it."""
+    store.put(KEY, b"an object")
+    theirs = [
+        *("go/keep", "ab/thesis.txt", f"ab/{'f' * 62}/deep", f"{KEY[:2]}/{'F' * 62}"),
+        *("linked/other", "note"),
+    ]
+    for name in theirs:
+        path = Path(store.folder, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("precious")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / ("a" * 62)).write_text("precious")
+    Path(store.folder, "ee").symlink_to(elsewhere)
+
+    assert store.statistics().entries == 1
+    Cache(store.folder, 0, no_warning).put(key(3), b"too much")
+    store.clear()
+
+    assert all(Path(store.folder, name).read_text() == "precious" for name in theirs)
+    assert (elsewhere / ("a" * 62)).exists()
+    assert store.get(KEY) is None
+
+
+def test_statistics_alone_make_the_folder(tmp_path: Path) -> None:
+    """As after a first build that failed: nothing was put, and nothing is to be warned of."""
+    store = Cache(str(tmp_path / "new"), cache.DEFAULT_SIZE, no_warning)
+    store.count(hit=False)
+    store.close()
+    assert store.statistics().misses == 1
+
+
+def test_no_home_folder_is_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert cache.folder({}) is None
+    assert cache.opened({}, no_warning) is None
+    assert cache.folder({"ASMSETUP_CACHE_DIR": "/somewhere"}) == "/somewhere"
 
 
 def test_clear_leaves_nothing(store: Cache) -> None:

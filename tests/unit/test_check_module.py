@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import elf
-from asmsetup.check import Finding, ModuleContext, check_module, report
+from asmsetup import elf, linker
+from asmsetup.check import CheckedObject, Finding, ModuleContext, check_module, report
 from asmsetup.elf import ElfFacts, Segment, Symbol
 from tests.checking import LD, NASM
 
@@ -63,6 +63,45 @@ def test_rules(facts: dict[str, object], broken: list[str]) -> None:
 def test_what_the_project_asks_for_is_no_surprise() -> None:
     context = CONTEXT._replace(exports=frozenset(["helper"]), runtime_library_dirs=("/opt/lib",))
     assert rules_broken_by({"globals": (ENTRY, OTHER), "runpath": "/opt/lib"}, context) == []
+
+
+def test_what_the_project_promises_is_there() -> None:
+    context = CONTEXT._replace(exports=frozenset(["helper", "nosuch"]))
+    assert rules_broken_by({"globals": (ENTRY, OTHER)}, context) == ["missing-export"]
+
+
+CALLED = ENTRY._replace(name="called", section=None)
+LOCAL = ENTRY._replace(name="called", binding="local")
+
+
+@pytest.mark.parametrize(
+    ("undefined", "broken"),
+    [
+        (CALLED, ["unknown-name"]),
+        (CALLED._replace(binding="weak"), []),
+        (CALLED._replace(name="getpid"), []),
+        (CALLED._replace(name="PyLong_Frobnicate"), []),  # told at its use, before
+        (CALLED._replace(name="__asan_init"), []),
+    ],
+)
+def test_somebody_provides_what_the_module_leaves_open(
+    undefined: Symbol, broken: list[str]
+) -> None:
+    context = CONTEXT._replace(c_library=linker.c_library_files())
+    assert rules_broken_by({"globals": (ENTRY, undefined)}, context) == broken
+    # What is not where the linker looks may provide anything.
+    unknown = {"globals": (ENTRY, undefined), "needed": ("libz.so.99",)}
+    assert rules_broken_by({**unknown}, context) == []
+
+
+def test_the_label_that_nobody_sees_is_named() -> None:
+    context = CONTEXT._replace(c_library=linker.c_library_files())
+    facts = ElfFacts(**{**SOUND, "globals": (ENTRY, CALLED)})  # type: ignore[arg-type]
+    made = CheckedObject("x.o", ElfFacts(symbols=(LOCAL,)), "x.asm")
+    (finding,) = check_module("x.so", facts, context, (), [made])
+    assert finding.ways_out == (
+        "x.asm has such a label; let the others see it:   global called:function hidden",
+    )
 
 
 def test_strict_makes_errors_of_warnings() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from asmsetup.errors import FileError
-from asmsetup.files import placed, same_content, unreadable
+from asmsetup.files import placed, same_content, sweep, unreadable
 
 
 def test_a_file_takes_its_place(tmp_path: Path) -> None:
@@ -77,6 +78,20 @@ def test_same_content(tmp_path: Path, one: str | None, other: str | None, same: 
             (tmp_path / name).write_text(text)
 
     assert same_content(str(tmp_path / "one"), str(tmp_path / "other")) == same
+
+
+def test_what_killed_builds_left_is_swept_away(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    theirs = [f"x.o.{gone.pid}-7.tmp", f"x.o.{gone.pid}-7.tmp.d", f"m.exports.{gone.pid}-7.tmp"]
+    ours = [f"x.o.{os.getpid()}-7.tmp", "x.o", "x.o.json", "notes.tmp"]
+    for name in (*theirs, *ours):
+        (tmp_path / name).touch()
+
+    sweep(str(tmp_path))
+    sweep(str(tmp_path / "not there"))
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(ours)
 
 
 ELSEWHERE = "or build elsewhere:   python setup.py build --build-base=FOLDER"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.conftest import MakeProject
@@ -35,6 +37,25 @@ def test_tag_and_name(hello: Project, requires_python: str, settings: str, tag: 
     assert wheel.tag == f"{tag}-abi3-{BOTH}"
     assert wheel.payload == ["hello.abi3.so"]
     assert hello.answer(path=wheel.unpacked()) == "42"
+
+
+@pytest.mark.parametrize(
+    ("requires_python", "settings", "what"),
+    [
+        (">=3.90", "", "the lower bound of requires-python is 3.90"),
+        ("", 'limited-api = "3.15"', "limited-api is 3.15"),
+    ],
+)
+@pytest.mark.skipif(sys.version_info >= (3, 15), reason="this Python is the newest known")
+def test_not_older_than_the_one_it_is_built_by(
+    hello: Project, requires_python: str, settings: str, what: str
+) -> None:
+    stable(hello, requires_python, settings)
+    running = "{}.{}".format(*sys.version_info)
+    message = f"{what}, and this is Python {running}\n  a module for the stable ABI is built by"
+
+    for command in ("bdist_wheel", "build_ext"):
+        assert message in hello.setup(command, ok=False).error
 
 
 def test_without_a_bound_it_is_the_running_version(hello: Project) -> None:

@@ -51,6 +51,24 @@ def test_everything_read_is_in_it(reading: Project) -> None:
     assert not names & UNREAD
 
 
+def test_what_it_cannot_hold_is_named(hello: Project) -> None:
+    source = (hello.folder / "hello.asm").read_text()
+    hello.write(
+        {
+            "hello.asm": f'%include "../shared.inc"\n{source}',
+            "../shared.inc": "",
+            "../other.asm": "section .text\n",
+        }
+    )
+    hello.extensions(("hello", ["hello.asm", "../other.asm"], {}), ("gone", ["gone.asm"], {}))
+
+    said = hello.backend("build_sdist", "dist").output
+
+    for path in ("../shared.inc", "../other.asm"):
+        assert f"warning: {path} is outside of the project, so the sdist is without it" in said
+    assert "warning: gone.asm is no file that can be read, so the sdist is without it" in said
+
+
 def test_without_nasm(reading: Project) -> None:
     assert sdist(reading, PATH="/nowhere") >= READ
 
