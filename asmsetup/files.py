@@ -60,7 +60,7 @@ def _not_written(path: str, error: OSError) -> FileError:
     elsewhere = "or build elsewhere:   python setup.py build --build-base=FOLDER"
     match error.errno:
         case errno.EACCES | errno.EPERM | errno.EROFS:
-            ways = [f"make the folder {folder} writable, {elsewhere}"]
+            ways = [f"make the folder {_nearest(folder)} writable, {elsewhere}"]
         case errno.ENOTDIR | errno.EEXIST:
             ways = [f"{_file_among(folder)} is a file where a folder belongs: remove or rename it"]
         case errno.EISDIR:
@@ -72,6 +72,13 @@ def _not_written(path: str, error: OSError) -> FileError:
         case _:
             ways = []
     return FileError(f"cannot write {path}: {error.strerror}", *ways)
+
+
+def _nearest(folder: str) -> str:
+    """Return the folder, or the first one above it that is there."""
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder) or os.curdir
+    return folder
 
 
 def _file_among(folder: str) -> str:

@@ -133,6 +133,20 @@ def test_what_cannot_be_written(
     assert refused("b/x.o", number, named) == f"cannot write b/x.o: {said}"
 
 
+def test_the_folder_that_is_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("b").mkdir()
+
+    def no_folders(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "b/c")
+
+    monkeypatch.setattr(os, "makedirs", no_folders)
+
+    assert refused("b/c/d/x.o") == (
+        f"cannot write b/c/d/x.o: Permission denied\n  make the folder b writable, {ELSEWHERE}"
+    )
+
+
 @pytest.mark.parametrize("path", ["b/x.o", "b/c/x.o"])
 def test_a_file_where_a_folder_belongs(
     path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
