@@ -28,6 +28,7 @@ def raises(error, message, function, *arguments):
 def check_module():
     assert macros.__doc__ == "Every macro of python.inc.\nAnd no more."
     assert (macros.ANSWER, macros.NEGATIVE, macros.NAME, macros.LAST) == (42, -1, "macros", 1)
+    assert (macros.LEAST, macros.MOST) == (-(1 << 63), (1 << 63) - 1)
     assert macros.__name__ == "macros"
 
 
@@ -89,6 +90,7 @@ def check_loads():
 def check_errors():
     raises(ValueError, "1 -2 3 100%", macros.fail)
     raises(KeyError, "[5] 7 -1 9", macros.fail_with_four, [5])
+    raises(ValueError, "1 2", macros.fail_from_memory)
     raises(RuntimeError, "no value", macros.fail_plainly)
     raises(TypeError, "fast_last() takes at least one argument", macros.fast_last)
 

@@ -196,6 +196,24 @@ def test_macros_are_nolist() -> None:
     assert listed == []
 
 
+def test_a_type_named_like_its_module(tmp_path: Path) -> None:
+    """Each has a table of methods of its own."""
+    functions = [
+        f"PyFunction {name}, METH_NOARGS\nPy_RETURN_NONE\nPyEndFunction\n"
+        for name in ("before", "method", "after")
+    ]
+    (tmp_path / "same.asm").write_text(
+        '%include "python.inc"\nPyModule same\n'
+        f"{functions[0]}PyType same, 32\n{functions[1]}PyEndType\n{functions[2]}PyEndModule\n"
+    )
+    build(tmp_path / "same.asm", tmp_path / "same.so")
+    check = (
+        "import same; assert same.before() is same.after() is same.same().method() is None;"
+        "assert not {'before', 'after'} & set(dir(same.same)); assert not hasattr(same, 'method')"
+    )
+    python(next(iter(INTERPRETERS.values())), tmp_path, "-c", check)
+
+
 def test_a_classic_source(interpreter: Interpreter, tmp_path: Path) -> None:
     """What hand-written includes declare is there, laid out for the version compiled for."""
     build(MODULES / "classic.asm", tmp_path / "classic.so", target_of(interpreter))

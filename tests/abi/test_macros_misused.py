@@ -32,6 +32,19 @@ IN_A_FUNCTION = [
         'PyRaise PyExc_ValueError, "%zd %zd", rcx, rdx',
         "the value in rdx is overwritten by the value before it; exchange the registers",
     ),
+    (
+        'PyRaise PyExc_ValueError, "%zd %zd", rax, [rdx + 8]',
+        "the address [rdx + 8] needs rdx, which the value before it overwrites; use another",
+    ),
+    ('PyRaise PyExc_ValueError, "%zd%zd%zd", 1, 2, [4*ECX]', "needs rcx, which the value"),
+    ("Py_CLEAR [rax + R11 * 8]", "Py_CLEAR needs r11 itself; put the address into another"),
+    ("PyReturn Py_None", "a reference that is borrowed; write Py_RETURN_NONE"),
+    ("PyReturn Py_True", "a reference that is borrowed; write Py_RETURN_TRUE"),
+    *(
+        (f"PyLocal {name}", "the name of an argument or local is a register, or")
+        for name in ("eax", "R9D", "si", "bpl", "rsp", "r8w", "k1", "st0", "mm7", "fs", "YMM31")
+    ),
+    ("PyKeep xmm0", "the name of an argument or local is a register, or"),
     ("Py_INCREF rax", "Py_INCREF cannot count in rax; move the object to rdi first"),
     ("Py_INCREF [rdi]", "Py_INCREF needs a 64-bit register, not [rdi]"),
     ("Py_DECREF edi", "Py_DECREF needs a 64-bit register, not edi"),
@@ -83,6 +96,31 @@ WHOLE = [
     ("PyModule m\nPyFunction f, METH_O, a, a", 2, "means something already; choose another"),
     ('PyModule m\nPyDoc "a"\nPyDoc "b"', 3, "a second PyDoc for the same PyModule"),
     ("PyModule m\nPyModuleSlot nothing, 1", 2, "PyModuleSlot does not take nothing"),
+    ("PyModule m\nPyModuleSlot gil, 0\nPyModuleSlot gil, 0", 3, "a second PyModuleSlot gil"),
+    ("PyModule m\nPyModuleSlot gil, 2", 2, "PyModuleSlot gil is one of the numbers Py_MOD_ in"),
+    ("PyModule m\nPyModuleSlot multiple_interpreters, -1", 2, "of the numbers Py_MOD_ in the"),
+    (
+        "PyModule m\nPySinglePhase\nPyModuleSlot state_size, 8\nPyEndModule",
+        4,
+        "PyModuleSlot state_size is for modules in two phases; with PySinglePhase,",
+    ),
+    (
+        'PyModule m\nPyConstant "BIG", 0xffffffffffffffff',
+        2,
+        "PyConstant adds signed integers of 64 bits, which 0xffffffffffffffff does not fit",
+    ),
+    ("PyModule m\nPyFunction f, METH_O | METH_STATIC", 2, "are for the methods of a type"),
+    ('PyModule m\nPyMethod "f", f, METH_O | METH_CLASS', 2, "are for the methods of a type"),
+    (
+        "PyModule m\nPyType T, 32\nPyFunction f, METH_O | METH_STATIC | METH_CLASS",
+        3,
+        "METH_STATIC excludes METH_CLASS and METH_METHOD: a static method gets no class",
+    ),
+    (
+        "PyModule m\nPyType T, 31",
+        2,
+        "PyType T: its objects need more than 31 bytes; give the size of a struc that begins with",
+    ),
     ("PyModule m\nPyEndType", 2, "PyEndType is inside PyModule of line 2"),
     ("PyModule m\nPyMember 1, 2, 3", 2, "PyMember is inside PyModule of line 2"),
     ("PyModule m\nPyType T, 32\nPyEndModule", 3, "PyEndModule is inside PyType of line 3"),

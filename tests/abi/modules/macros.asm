@@ -14,6 +14,8 @@ PyDoc               "Every macro of python.inc.", 10, "And no more."
 
 PyConstant          "ANSWER", 42
 PyConstant          "NEGATIVE", -1
+PyConstant          "LEAST", -0x8000000000000000
+PyConstant          "MOST", 0x7fffffffffffffff
 PyConstant          "NAME", "macros"
 
 ;-----------------------------------------------------------------------
@@ -150,6 +152,15 @@ PyFunction          fail_with_four, METH_O, -, object
     PyLocal         number
     mov             qword [number], 7
     PyRaise         PyExc_KeyError, "%R %zd %d %i", object, [number], -1, 9
+    PyReturn        NULL
+PyEndFunction
+
+PyFunction          fail_from_memory, METH_NOARGS
+    PyLocal         numbers, 16
+    mov             qword [numbers], 1
+    mov             qword [numbers + 8], 2
+    lea             rcx, [numbers]
+    PyRaise         PyExc_ValueError, "%zd %zd", [rcx], [rcx + 8]
     PyReturn        NULL
 PyEndFunction
 
@@ -491,7 +502,8 @@ PyRoutine           Counter.traverse, self, visit, arg
 PyEndRoutine
 
 PyRoutine           Counter.clear
-    Py_CLEAR        [rdi + CounterObject.callback]
+    mov             eax, CounterObject.callback
+    Py_CLEAR        [rdi + rax]
     PyReturn        0
 PyEndRoutine
 
