@@ -11,6 +11,7 @@ from tests.abi.assembling import INCLUDE, INTERPRETERS, assemble
 from tests.abi.headers import Headers
 from tests.abi.includes import declared_names, section
 from tests.abi.test_tables import TARGETS, Target
+from tests.interpreters import MINORS
 
 WITH_HEADERS = [each for each in INTERPRETERS.values() if each.has_headers]
 CALL_INC = (INCLUDE / "python" / "call.inc").read_text()
@@ -32,7 +33,11 @@ def test_variadic_functions() -> None:
     }
     of_call_inc = set(re.findall(r"^%define _py_variadic_(\w+)$", CALL_INC, re.MULTILINE))
     assert {"PyErr_Format", "PySys_Audit"} <= of_headers
-    assert of_headers & set(declared_names()) == of_call_inc
+    declared = of_headers & set(declared_names())
+    assert declared <= of_call_inc
+    # Of a version whose headers are not at hand nothing can be said.
+    if {each.version[1] for each in WITH_HEADERS} >= set(MINORS):
+        assert declared == of_call_inc
 
 
 @pytest.mark.parametrize(
