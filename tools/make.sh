@@ -64,7 +64,7 @@ show_verdict() {
 }
 
 tests() {
-    set_up nasm ld venv c++ headers
+    set_up nasm ld venv c++ headers ccache
     pip install --quiet --group test --editable .
     python -m pytest "$@"
 }
@@ -84,7 +84,7 @@ bench() {
 }
 
 test_matrix() {
-    set_up nasm ld venv c++ headers
+    set_up nasm ld venv c++ headers ccache
     pip install --quiet --group test --editable .
     run python tools/interpreters.py
     python -m pytest "$@"
@@ -134,6 +134,7 @@ has() {
     nasm) command -v "${NASM:-nasm}" ;;
     ld) command -v "${LD:-ld}" ;;
     c++) command -v "${CXX:-c++}" ;;
+    ccache) command -v ccache ;;
     # Debian has a part of the standard library in a package of its own.
     venv) "$base" -c "import ensurepip, venv" ;;
     headers) "$base" -c "import os, sysconfig; os.stat(sysconfig.get_path('include') + '/Python.h')" ;;
@@ -188,7 +189,7 @@ ask_for() {
 # package THING: print the name of the package that holds it for $manager.
 package() {
     case $manager:$1 in
-    *:nasm) say nasm ;;
+    *:nasm | *:ccache) say "$1" ;;
     *:ld) say binutils ;;
     apt-get:c++) say g++ ;;
     dnf:c++) say gcc-c++ ;;

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -157,6 +159,33 @@ def test_parallel_compile_of_pybind11_stays_in_charge_of_c(project: None) -> Non
     setup(before=PARALLEL_COMPILE)
     assert made(build()) == EVERYTHING
     assert numbers() == [40, 42]
+
+
+@pytest.mark.parametrize("way", ["CC", "PATH"])
+def test_ccache_compiles_the_c(
+    project: None, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Named in CC, or as the gcc that is found first; asmsetup's own objects know nothing of it."""
+    monkeypatch.setenv("CCACHE_DIR", str(tmp_path / "ccache"))
+    if way == "CC":
+        setup(before='import os; os.environ["CC"] = "ccache gcc"')
+    else:
+        (tmp_path / "bin").mkdir()
+        for name in ("gcc", "cc", "x86_64-linux-gnu-gcc"):
+            (tmp_path / "bin" / name).symlink_to(shutil.which("ccache") or "")
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    for hits in (0, 3):
+        assert made(build("-j", "2")) == EVERYTHING
+        assert numbers() == [40, 42]
+        assert made(build()) == []
+        said = subprocess.run(
+            ["ccache", "--print-stats"], capture_output=True, text=True, check=True
+        ).stdout
+        counted = dict(line.split("\t") for line in said.splitlines())
+        assert int(counted["direct_cache_hit"]) + int(counted["preprocessed_cache_hit"]) == hits
+        shutil.rmtree("build")
+        for module in Path().glob("*.so"):
+            module.unlink()
 
 
 def test_all_errors_of_what_had_started_are_told(project: None) -> None:

@@ -33,7 +33,7 @@ MANAGER = """
 echo "${0##*/} $*" >> "$LOG"
 case "$*" in
 *add*|*install*|*-S*) : > "$BIN/has-venv"; : > "$BIN/has-headers"
-    for program in nasm ld c++; do echo > "$BIN/$program"; chmod +x "$BIN/$program"; done ;;
+    for program in nasm ld c++ ccache; do echo > "$BIN/$program"; chmod +x "$BIN/$program"; done ;;
 esac
 """
 SUDO = 'echo "sudo $*" >> "$LOG"; shift; "$@"'
@@ -103,15 +103,15 @@ VENV = "python3 -m venv --clear .venv"
             "test",
             [
                 "apt-get update -q",
-                "apt-get install -y --no-install-recommends nasm binutils python3.11-venv g++ python3.11-dev",
+                "apt-get install -y --no-install-recommends nasm binutils python3.11-venv g++ python3.11-dev ccache",
             ],
         ),
-        ("dnf", "test", ["dnf install -y nasm binutils python3 gcc-c++ python3-devel"]),
-        ("apk", "test", ["apk add nasm binutils python3 g++ musl-dev python3-dev"]),
+        ("dnf", "test", ["dnf install -y nasm binutils python3 gcc-c++ python3-devel ccache"]),
+        ("apk", "test", ["apk add nasm binutils python3 g++ musl-dev python3-dev ccache"]),
         (
             "pacman",
             "test",
-            ["pacman -S --noconfirm --needed nasm binutils python gcc python"],
+            ["pacman -S --noconfirm --needed nasm binutils python gcc python ccache"],
         ),
     ],
 )
