@@ -18,7 +18,11 @@ UNIVERSAL: Defines = {"PY_UNIVERSAL": "1"}
 
 
 def assemble(
-    source: Path, object_file: Path, defines: Defines = UNIVERSAL, nasm: str = "nasm"
+    source: Path,
+    object_file: Path,
+    defines: Defines = UNIVERSAL,
+    nasm: str = "nasm",
+    *options: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run nasm, and return what it said and whether it failed."""
     return subprocess.run(
@@ -27,6 +31,7 @@ def assemble(
             "-felf64",
             f"-I{INCLUDE}/",
             *(f"-D{name}={value}" for name, value in defines.items()),
+            *options,
             "-o",
             str(object_file),
             str(source),

@@ -214,6 +214,36 @@ def test_a_type_named_like_its_module(tmp_path: Path) -> None:
     python(next(iter(INTERPRETERS.values())), tmp_path, "-c", check)
 
 
+def test_the_section_stays(tmp_path: Path) -> None:
+    """What follows the include goes where it would have gone without."""
+    source = tmp_path / "source.asm"
+    source.write_text('section .data\n%include "python.inc"\nvariable: dq 1\n')
+    assert assemble(source, tmp_path / "source.o", UNIVERSAL | {"PY_CET": "1"}).stderr == ""
+    assert "0000000000000000 d variable\n" in said_by("nm", tmp_path / "source.o")
+
+
+@pytest.mark.parametrize("defines", [UNIVERSAL, {"PY_VERSION_HEX": "0x030e00f0"}])
+@pytest.mark.parametrize("nasm", ASSEMBLERS)
+def test_no_warning_of_any_kind(nasm: str, defines: Defines, tmp_path: Path) -> None:
+    source = tmp_path / "source.asm"
+    # nasm 3.01 warns of the warnings of its own STRUC, so there is none here.
+    source.write_text(
+        '%include "python.inc"\n%include "python/typed.inc"\nPyModule m\n'
+        "PyFunction f, METH_O, -, object\nPyCall PyErr_Clear\nPyCall PyErr_Clear\n"
+        "PyHas PyLong_FromInt64\nPyHas PyLong_FromInt64\nPy_INCREF object\n"
+        'PyRaise PyExc_ValueError, "%zd", object\nPyReturn NULL\nPyEndFunction\n'
+        'PyTypedFunction "g(a: i64) -> i64", extern labs\n'
+        'PyTypedFunction "h(a: i64) -> i64", extern labs\n'
+        'PyType T, 32\nPyEndType\nPyConstant "A", 1\nPyEndModule\n'
+    )
+    options = ["-w+all", "-w+error"]
+    if "version 3" in said_by(ASSEMBLERS[nasm], "-v"):
+        # These are what position-independent code consists of.
+        options += ["-w-reloc-abs-qword", "-w-reloc-rel-dword"]
+    said = assemble(source, tmp_path / "source.o", defines, ASSEMBLERS[nasm], *options)
+    assert (said.returncode, said.stderr) == (0, "")
+
+
 def test_a_classic_source(interpreter: Interpreter, tmp_path: Path) -> None:
     """What hand-written includes declare is there, laid out for the version compiled for."""
     build(MODULES / "classic.asm", tmp_path / "classic.so", target_of(interpreter))

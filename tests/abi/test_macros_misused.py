@@ -145,6 +145,26 @@ WHOLE = [
     ),
     ("PyRoutine a\npush rcx\npush rdx\nPUSH rsi\nPyCall PyErr_Occurred", 5, "24 bytes have been"),
     ("PyRoutine a\npush rcx\nPyReturn", 3, "the function returns with 8 bytes pushed and not"),
+    ("PyRoutine a\nsub rsp, 8\nPyCall PyErr_Occurred", 3, "8 bytes have been pushed"),
+    ("PyRoutine a\npush rax\nsub RSP, 16\nadd rsp, 16\nPyReturn", 5, "with 8 bytes pushed and"),
+    ("PyRoutine a\nxor eax, eax\nret", 3, "`ret' leaves the frame of the function behind; write"),
+    ("PyRoutine a\nPyReturn\n.error: RET", 3, "`ret' leaves the frame of the function behind"),
+    (
+        "PyRoutine a\nPyEndRoutine",
+        2,
+        "PyRoutine of line 2 has no return; write PyReturn before PyEnd",
+    ),
+    (
+        "PyRoutine a\nPy_BEGIN_ALLOW_THREADS\nPyCall PyGILState_Ensure\n"
+        "PyCall PyErr_Occurred\nPyCall PyGILState_Release\nPyCall PyErr_Occurred",
+        6,
+        "PyErr_Occurred must not be called between Py_BEGIN_ALLOW_THREADS and",
+    ),
+    (
+        "PyRoutine a\nPy_BEGIN_ALLOW_THREADS\nPyCall PyGILState_Release",
+        3,
+        "must not be called betw",
+    ),
     ("PyDispatch a, b, c", 1, "PyDispatch needs a routine after each set of features"),
     # What is never closed is found at the end, where no macro looks any more.
     ("PyModule m", 1, "symbol `PyModule.PyEndModule_is_missing' not defined"),
@@ -190,11 +210,18 @@ def test_whole_source(text: str, line: int, message: str, nasm: str, tmp_path: P
     [
         "push rcx\npush rdx\nPyCall PyErr_Occurred\npop rdx\npop rcx\nPyReturn",
         "push qword 1\npop rcx\nPyCall PyErr_Occurred\nPyReturn",
+        "push rcx\npush rdx\nPyCall PyErr_Occurred\nadd rsp, 16\nPyReturn",
+        "sub rsp, 8\npush 7\nPyCall PyErr_Occurred\nadd rsp, 2 * 8\nPyReturn",
+        "push rbp\nmov rbp, rsp\nand rsp, -16\nPyCall PyErr_Occurred\nmov rsp, rbp\npop rbp\nPyReturn",
+        "push rcx\nlea rsp, [rsp + 8]\nPyCall PyErr_Occurred\nPyReturn",
+        # Not every way out is a return.
+        "jmp [rdi]",
+        "push rcx\njmp .on\n.back: PyCall PyErr_Occurred\nPyReturn\n.on: pop rcx\njmp .back",
         # Behind a return, only the source knows what has been pushed.
         "push rcx\njz .other\npop rcx\nPyReturn\n.other: pop rcx\nPyCall PyErr_Occurred\nPyReturn",
     ],
 )
-def test_pushes_in_order(body: str, tmp_path: Path) -> None:
+def test_the_stack_in_order(body: str, tmp_path: Path) -> None:
     source = tmp_path / "source.asm"
     around = "push rax\npop rax\nret\n"
     source.write_text(f'%include "python.inc"\n{around}PyRoutine a\n{body}\nPyEndRoutine\n{around}')
@@ -203,11 +230,31 @@ def test_pushes_in_order(body: str, tmp_path: Path) -> None:
         assert (said.returncode, said.stderr) == (0, "")
 
 
+@pytest.mark.parametrize(
+    "calls",
+    [
+        "PyGILState_Ensure PyErr_Occurred PyGILState_Release",
+        "PyThread_acquire_lock_timed PyThread_release_lock PyThread_tss_get",
+        "PyErr_SetInterrupt PyErr_SetInterruptEx",
+        "PyMutex_Lock PyMutex_Unlock PyTime_MonotonicRaw PyTime_TimeRaw PyTime_PerfCounterRaw",
+    ],
+)
+def test_without_the_gil(calls: str, tmp_path: Path) -> None:
+    body = "\n".join(f"PyCall {name}" for name in calls.split())
+    source = tmp_path / "source.asm"
+    source.write_text(
+        '%include "python.inc"\nPyRoutine a\nPy_BEGIN_ALLOW_THREADS\n'
+        f"{body}\nPy_END_ALLOW_THREADS\nPyReturn\nPyEndRoutine\n"
+    )
+    said = assemble(source, tmp_path / "source.o", {"PY_VERSION_HEX": "0x030e00f0"})
+    assert (said.returncode, said.stderr) == (0, "")
+
+
 @each_nasm
 @pytest.mark.parametrize(
     "defines", [{"PY_VERSION_HEX": "0x030b00f0"}, {"Py_LIMITED_API": "0x030b0000"}]
 )
 def test_every_nasm_and_target(nasm: str, defines: Defines, tmp_path: Path) -> None:
-    text = "PyRoutine a\nPyCall PyLong_FromInt64\nPyEndRoutine"
+    text = "PyRoutine a\nPyCall PyLong_FromInt64\nPyReturn\nPyEndRoutine"
     (error,) = errors_of(text, tmp_path, defines, ASSEMBLERS[nasm])
     assert "3: fatal: not in every version compiled for: PyLong_FromInt64__is_" in error

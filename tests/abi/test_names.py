@@ -16,7 +16,10 @@ CPYTHONS = {
     *("SSTATE_INTERNED_MORTAL", "SSTATE_NOT_INTERNED"),
 }
 """Constants of Python.h without a prefix of CPython's."""
-EXTENDED = {"extern", "istruc", "pop", "push", "NullMethodDef"}
+EXTENDED = {
+    *("extern", "istruc", "push", "pop", "add", "sub", "and", "lea", "mov", "ret", "jmp"),
+    "NullMethodDef",
+}
 """Words of nasm that mean the same as before and more, and one of hand-written includes."""
 DEFINING = re.compile(
     r"\s*(?:"
