@@ -123,7 +123,7 @@ class Builder:
         unfit = {source: why for source in recipe.sources if (why := unreadable(source))}
         if unfit:
             raise SourceError(
-                "\n".join(f"{source}: {_no_source(why)}" for source, why in unfit.items()),
+                "\n".join(f"{source}: {_no_source(source, why)}" for source, why in unfit.items()),
                 f"Extension {recipe.name!r} names it; paths start from {os.getcwd()}",
             )
         if twice := [each for each, count in Counter(recipe.sources).items() if count > 1]:
@@ -313,10 +313,10 @@ class Builder:
         return path
 
 
-def _no_source(why: str) -> str:
-    if why == "it is not there":
-        return "there is no such source file"
-    return f"this source cannot be read: {why}"
+def _no_source(path: str, why: str) -> str:
+    if os.path.lexists(path):
+        return f"this source cannot be read: {why}"
+    return "there is no such source file"
 
 
 def _raise_all(errors: Iterable[BaseException]) -> None:

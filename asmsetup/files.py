@@ -7,13 +7,16 @@ import os
 import re
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from .errors import FileError
 
 _CHUNK = 1 << 16
-_PARTIAL = re.compile(r".*\.(\d+)-\d+\.tmp(?:\.[di])?")
+_PARTIAL = re.compile(r".*\.\d+-\d+\.tmp(?:\.[di])?")
+_ABANDONED = 3600
+"""Seconds after which a temporary file is taken for a killed build's."""
 
 
 @contextmanager
@@ -46,12 +49,17 @@ def placed(path: str) -> Iterator[str]:
 
 
 def sweep(folder: str) -> None:
-    """Remove from ``folder`` what builds that were killed left of ``placed`` files."""
-    with suppress(FileNotFoundError, NotADirectoryError):
-        for name in os.listdir(folder):
-            partial = _PARTIAL.fullmatch(name)
-            if partial and not os.path.exists(f"/proc/{partial[1]}"):
-                os.remove(os.path.join(folder, name))
+    """Remove from ``folder`` what builds that were killed left of ``placed`` files.
+
+    That is what is old: a build that goes on may be another container's, whose
+    processes are not to be seen from here. What cannot be removed stays.
+    """
+    with suppress(OSError):
+        names = os.listdir(folder)
+        for path in (os.path.join(folder, name) for name in names if _PARTIAL.fullmatch(name)):
+            with suppress(OSError):
+                if abs(time.time() - os.stat(path).st_mtime) > _ABANDONED:
+                    os.remove(path)
 
 
 def _not_written(path: str, error: OSError) -> FileError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -81,17 +80,21 @@ def test_same_content(tmp_path: Path, one: str | None, other: str | None, same: 
 
 
 def test_what_killed_builds_left_is_swept_away(tmp_path: Path) -> None:
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    theirs = [f"x.o.{gone.pid}-7.tmp", f"x.o.{gone.pid}-7.tmp.d", f"m.exports.{gone.pid}-7.tmp"]
-    ours = [f"x.o.{os.getpid()}-7.tmp", "x.o", "x.o.json", "notes.tmp"]
-    for name in (*theirs, *ours):
+    killed = ["x.o.5-7.tmp", "x.o.5-7.tmp.d", "m.exports.5-7.tmp"]
+    others = ["x.o", "x.o.json", "notes.tmp"]
+    for name in (*killed, *others):
         (tmp_path / name).touch()
+        os.utime(tmp_path / name, (1, 1))
+    # One that is about to be placed, and one that cannot be removed.
+    (tmp_path / "x.o.6-7.tmp").touch()
+    (tmp_path / "x.o.4-7.tmp").mkdir()
+    os.utime(tmp_path / "x.o.4-7.tmp", (1, 1))
 
     sweep(str(tmp_path))
     sweep(str(tmp_path / "not there"))
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(ours)
+    left = [*others, "x.o.6-7.tmp", "x.o.4-7.tmp"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(left)
 
 
 ELSEWHERE = "or build elsewhere:   python setup.py build --build-base=FOLDER"
