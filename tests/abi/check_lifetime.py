@@ -11,6 +11,7 @@ import threading
 import weakref
 
 import lifetime
+from isolated import run_isolated
 
 
 def again():
@@ -113,27 +114,9 @@ gc.collect()
 """
 
 
-def run_in_another_interpreter():
-    """One with a GIL of its own, since 3.12."""
-    code = f"import sys; sys.path[:] = {sys.path!r}\n{IN_ANOTHER_INTERPRETER}"
-    if sys.version_info >= (3, 13):
-        import _interpreters
-
-        number = _interpreters.create("isolated")
-        error = _interpreters.exec(number, code)
-        assert error is None, error
-        _interpreters.destroy(number)
-    else:
-        import _xxsubinterpreters
-
-        number = _xxsubinterpreters.create(isolated=True)
-        _xxsubinterpreters.run_string(number, code)
-        _xxsubinterpreters.destroy(number)
-
-
 def check_interpreters_in_turn():
     for _ in range(3):
-        run_in_another_interpreter()
+        run_isolated(IN_ANOTHER_INTERPRETER)
     check_typed_methods()
 
 
@@ -144,7 +127,7 @@ def check_interpreters_at_once():
 
     def work():
         try:
-            run_in_another_interpreter()
+            run_isolated(IN_ANOTHER_INTERPRETER)
         except BaseException as error:
             errors.append(error)
 

@@ -11,6 +11,8 @@ import warnings
 import weakref
 from pathlib import Path
 
+from isolated import run_isolated
+
 PATH = next(Path(sys.path[1]).glob("slots*.so"))
 FREE_THREADED = "free-threading" in sys.version
 
@@ -72,24 +74,6 @@ except ImportError as error:
 else:
     raise AssertionError("imported by an interpreter with a GIL of its own")
 """
-
-
-def run_isolated(code):
-    """Run code in an interpreter that, since 3.12, has a GIL of its own and asks modules for it."""
-    code = f"import sys; sys.path[:] = {sys.path!r}\n{code}"
-    if sys.version_info >= (3, 13):
-        import _interpreters
-
-        number = _interpreters.create("isolated")
-        error = _interpreters.exec(number, code)
-        assert error is None, error
-        _interpreters.destroy(number)
-    else:
-        import _xxsubinterpreters
-
-        number = _xxsubinterpreters.create(isolated=True)
-        _xxsubinterpreters.run_string(number, code)
-        _xxsubinterpreters.destroy(number)
 
 
 def check_refused_by_isolated_interpreters():
