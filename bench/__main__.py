@@ -19,9 +19,11 @@ from asmsetup.includes import Reader
 from . import figures, machine, projects, report, tools
 from .measure import Sample, measure
 from .projects import REPOSITORY, Project
+from .report import ONE_JOB
 from .tools import Tool
 
 RIVALS = ("asmsetup", "meson-python", "scikit-build-core")
+CORES = len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True)
@@ -84,26 +86,26 @@ class Bench:
         self._keep(result)
         return result
 
-    def run_bare(self, project: Project, name: str) -> None:
+    def run_bare(self, project: Project, name: str, situation: str, jobs: int) -> None:
         """Do the same with nothing but NASM, the compiler, the linker and make."""
         folder = self.work / name
         shutil.rmtree(folder / "bare", ignore_errors=True)
-        command = tools.bare(project, folder)
+        command = tools.bare(project, folder, jobs)
         build = measure(command, folder, dict(os.environ), self.log)
         rebuilt = sum(1 for _ in tools.objects(folder))
-        self._keep(Result(project.name, "cold", "bare tools", build, None, rebuilt, None, None))
+        self._keep(Result(project.name, situation, "bare tools", build, None, rebuilt, None, None))
 
-    def run_build_ext(self, project: Project, tool: Tool) -> None:
+    def run_build_ext(self, project: Project, tool: Tool, situation: str, jobs: int) -> None:
         """Do the same with asmsetup, without pip, metadata and the wheel."""
         name = f"{project.name}-build-ext"
         project.write(self.work / name, tool.name)
         shutil.rmtree(self.cache, ignore_errors=True)
-        command = [str(tool.python), "setup.py", "build_ext"]
+        command = [str(tool.python), "setup.py", "build_ext", f"--parallel={jobs}"]
         env = tools.environment(tool, self.cache)
         build = measure(command, self.work / name, env, self.log)
         rebuilt = sum(1 for _ in tools.objects(self.work / name))
         self._keep(
-            Result(project.name, "cold", "build_ext alone", build, None, rebuilt, None, None)
+            Result(project.name, situation, "build_ext alone", build, None, rebuilt, None, None)
         )
         shutil.rmtree(self.work / name)
 
@@ -133,8 +135,9 @@ class Bench:
                 if situation.name == "cold":
                     name = f"{project.name}-bare"
                     project.write(self.work / name, "asmsetup")
-                    self.run_bare(project, name)
-                    self.run_build_ext(project, rivals[0])
+                    for cores, jobs in (("cold", CORES), (ONE_JOB, 1)):
+                        self.run_bare(project, name, cores, jobs)
+                        self.run_build_ext(project, rivals[0], cores, jobs)
 
     def _situations(self, project: Project) -> Iterator[Situation]:
         def folder(tool: Tool) -> Path:

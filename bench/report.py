@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 _BEGIN, _END = "<!-- begin of the measured part -->", "<!-- end of the measured part -->"
+_LIMITS = ("build_ext alone", "bare tools")
 _COLORS = {
     "asmsetup": "#2f6f9f",
     "setuptools": "#8c8c8c",
@@ -17,6 +18,9 @@ _COLORS = {
     "build_ext alone": "#8fb4d1",
     "bare tools": "#b9b9b9",
 }
+
+ONE_JOB = "cold, one job"
+"""The situation in which one core does it all."""
 
 Rows = list[dict[str, Any]]
 
@@ -104,6 +108,10 @@ def _targets(results: Rows) -> str:
         ratio(f"{project}, cold, wall, to the bare tools", to_limit, wall, limit)
         alone = middle(_wall, project, cold, "build_ext alone")
         ratio("the same without pip and the wheel (build_ext)", to_limit, alone, limit)
+        one_job = {tool: middle(_wall, project, ONE_JOB, tool) for tool in _LIMITS}
+        ratio("the same with one job", "", one_job["build_ext alone"], [one_job["bare tools"]])
+        for tool, all_cores in (("bare tools", limit[0]), ("build_ext alone", alone)):
+            ratio(f"{project}, one job, wall, to all cores, {tool}", "", one_job[tool], [all_cores])
         cpu = middle(_cpu, project, cold, "asmsetup")
         ratio(
             f"{project}, cold, CPU, to the bare tools",

@@ -101,11 +101,11 @@ def isal_sdist(folder: Path) -> Path:
     return path
 
 
-def bare(project: Project, folder: Path) -> list[str]:
+def bare(project: Project, folder: Path, jobs: int) -> list[str]:
     """Write a makefile that does what every tool has to, and no more; return how to run it.
 
     NASM once for each source, the C compiler likewise, and one link per module,
-    on all cores: the limit.
+    so many at once: the limit.
     """
     include_dirs = [f"-I{path}" for path in project.include_dirs]
     define = [f"-D{word}" for word in project.define]
@@ -147,7 +147,7 @@ def bare(project: Project, folder: Path) -> list[str]:
     (folder / "bare").mkdir(exist_ok=True)
     text = "\n".join([f"all: {' '.join(modules)}", *lines, ""])
     (folder / "bare.mk").write_text(text)
-    return ["make", "-s", f"-j{len(os.sched_getaffinity(0))}", "-f", "bare.mk"]
+    return ["make", "-s", f"-j{jobs}", "-f", "bare.mk"]
 
 
 def _python_headers() -> str:
