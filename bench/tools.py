@@ -64,6 +64,8 @@ def environment(tool: Tool, cache: Path) -> dict[str, str]:
         **inherited,
         "PATH": f"{tool.python.parent}{os.pathsep}{os.environ['PATH']}",
         "CFLAGS": "-O2 -g0",
+        # meson puts ccache before the compiler wherever there is one.
+        "CCACHE_DISABLE": "1",
         "ASMSETUP_CACHE_DIR": str(cache),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_INPUT": "1",

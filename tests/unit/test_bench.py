@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from asmsetup.includes import closure
-from bench import generate, projects, report
+from bench import generate, projects, report, tools
 
 
 def run(*command: str, cwd: Path) -> str:
@@ -51,6 +51,15 @@ def test_each_tool_is_told_of_every_source(tmp_path: Path, tool: str) -> None:
         if (path := tmp_path / "project" / name).exists()
     )
     assert [name for name in generate.names(4) if name not in text] == []
+
+
+def test_no_cache_helps_a_rival(tmp_path: Path) -> None:
+    (tmp_path / "x.c").write_text("int x;\n")
+    tool = tools.Tool("meson-python", Path(sys.executable))
+    env = tools.environment(tool, tmp_path) | {"CCACHE_DIR": str(tmp_path / "ccache")}
+    command = ["ccache", "cc", "-c", "x.c"]
+    subprocess.run(command, cwd=tmp_path, env=env, check=True)
+    assert not list((tmp_path / "ccache").rglob("*R"))
 
 
 def test_the_sources_of_a_library_are_read_from_its_makefile() -> None:
