@@ -257,6 +257,12 @@ def object_macros(compiler: Compiler, headers: str) -> dict[str, str]:
     return {name: body for name, body in macros.items() if name not in machine | TARGET_MACROS}
 
 
+def function_macros(compiler: Compiler, headers: str) -> set[str]:
+    """Macros with parameters."""
+    text = compiler.preprocess("-dM", source=headers)
+    return set(re.findall(r"^#define (\w+)\(", text, re.MULTILINE))
+
+
 def evaluate(compiler: Compiler, headers: str, names: list[str]) -> dict[str, int]:
     """The names that are integer constants, with their values."""
     while True:
@@ -301,17 +307,20 @@ def read_symbols(
 ) -> None:
     """Public names are those that the headers declare and the library exports.
 
+    Up to 3.13 a macro of the same name hides the declaration of Py_CompileStringFlags.
+
     The rest is private: it is recorded, because modules use it all the same, but
     may be gone in the next version. PyInit_ of the built-in modules is not even that.
     """
     exported = exported_names(interpreter.library)
     declared = declared_names(compiler, headers)
+    macros = function_macros(compiler, headers)
     if free_threaded and not interpreter.free_threaded:
         exported = guess_free_threaded_exports(interpreter, exported, declared, headers)
     for name, kind in exported.items():
         if re.match(r"_?Py(?!Init_)|PY_", name):
             (abi.data if kind == "STT_OBJECT" else abi.functions).add(name)
-            if name in declared and name.startswith("Py"):
+            if name in declared | macros and name.startswith("Py"):
                 abi.public.add(name)
     of_debug_build = Compiler(compiler.include, (*compiler.macros, "Py_DEBUG=1"))
     abi.debug_only = {

@@ -92,6 +92,9 @@ def check_errors():
     raises(KeyError, "[5] 7 -1 9", macros.fail_with_four, [5])
     raises(ValueError, "1 2", macros.fail_from_memory)
     raises(RuntimeError, "no value", macros.fail_plainly)
+    own = type("Own", (Exception,), {})
+    raises(own, f"{own!r} 5", macros.own_exception, own)
+    raises(own, "plain", macros.own_exception_in_memory, own)
     raises(TypeError, "fast_last() takes at least one argument", macros.fast_last)
 
 

@@ -251,3 +251,21 @@ def test_a_classic_source(interpreter: Interpreter, tmp_path: Path) -> None:
         "import classic; assert classic.give() is None; assert classic.give.__doc__ == 'Give None.'"
     )
     python(interpreter, tmp_path, "-W", "ignore", "-c", check)
+
+
+def test_the_parts_of_the_version(tmp_path: Path) -> None:
+    source = tmp_path / "source.asm"
+    source.write_text(
+        '%include "python.inc"\n'
+        "%if PY_MAJOR_VERSION != 3 || PY_MINOR_VERSION != 13 || PY_MICRO_VERSION != 7\n"
+        "  %error other\n%endif\n"
+    )
+    said = assemble(source, tmp_path / "source.o", {"PY_VERSION_HEX": "0x030d07f0"})
+    assert (said.returncode, said.stderr) == (0, "")
+
+
+def test_one_module_for_all_has_no_version(tmp_path: Path) -> None:
+    source = tmp_path / "source.asm"
+    source.write_text('%include "python.inc"\nmov eax, PY_MINOR_VERSION\n')
+    said = assemble(source, tmp_path / "source.o")
+    assert "2: error: symbol `PY_MINOR_VERSION__is_not_the_same_in_every_Python'" in said.stderr

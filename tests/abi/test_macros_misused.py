@@ -37,14 +37,24 @@ IN_A_FUNCTION = [
         "the address [rdx + 8] needs rdx, which the value before it overwrites; use another",
     ),
     ('PyRaise PyExc_ValueError, "%zd%zd%zd", 1, 2, [4*ECX]', "needs rcx, which the value"),
+    (
+        'PyRaise rbx, "%zd%zd", 1, rdi',
+        "the value in rdi is overwritten by the value before it; exchange the registers",
+    ),
+    ('PyRaise rbx, "%zd", [rdi + 8]', "the address [rdi + 8] needs rdi, which the value before"),
+    ('PyRaise ebx, "no"', "`ebx' is not a name of CPython's API"),
     ("Py_CLEAR [rax + R11 * 8]", "Py_CLEAR needs r11 itself; put the address into another"),
     ("PyReturn Py_None", "a reference that is borrowed; write Py_RETURN_NONE"),
     ("PyReturn Py_True", "a reference that is borrowed; write Py_RETURN_TRUE"),
+    ("PyReturn Py_Ellipsis", "a reference that is borrowed; load it with PyLoad, and write Py_N"),
+    ("PyReturn Py_NotImplemented", "a reference that is borrowed; load it with PyLoad, and wri"),
+    ("PyLocal 5", "the name of an argument or local is no name, is a register, or"),
+    ('PyKeep "a"', "the name of an argument or local is no name, is a register, or"),
     *(
-        (f"PyLocal {name}", "the name of an argument or local is a register, or")
+        (f"PyLocal {name}", "the name of an argument or local is no name, is a register, or")
         for name in ("eax", "R9D", "si", "bpl", "rsp", "r8w", "k1", "st0", "mm7", "fs", "YMM31")
     ),
-    ("PyKeep xmm0", "the name of an argument or local is a register, or"),
+    ("PyKeep xmm0", "the name of an argument or local is no name, is a register, or"),
     ("Py_INCREF rax", "Py_INCREF cannot count in rax; move the object to rdi first"),
     ("Py_INCREF [rdi]", "Py_INCREF needs a 64-bit register, not [rdi]"),
     ("Py_DECREF edi", "Py_DECREF needs a 64-bit register, not edi"),
@@ -91,7 +101,7 @@ WHOLE = [
     (
         "PyModule m\nPyFunction f, METH_O, rdi",
         2,
-        "the name of an argument or local is a register, or",
+        "the name of an argument or local is no name, is a register, or",
     ),
     ("PyModule m\nPyFunction f, METH_O, a, a", 2, "means something already; choose another"),
     ('PyModule m\nPyDoc "a"\nPyDoc "b"', 3, "a second PyDoc for the same PyModule"),
@@ -121,6 +131,11 @@ WHOLE = [
         2,
         "PyType T: its objects need more than 31 bytes; give the size of a struc that begins with",
     ),
+    ('PyModule "m"', 1, 'PyModule needs a name, and no quotes, numbers or signs: "m"'),
+    ("PyModule pkg.m", 1, "PyModule needs a name without a dot: pkg.m"),
+    ("PyModule m\nPyFunction 'f', METH_O", 2, "PyFunction needs a name, and no quotes, numbers"),
+    ("PyModule m\nPyFunction 2f, METH_O", 2, "PyFunction needs a name, and no quotes, numbers"),
+    ("PyModule m\nPyType T - 1, 32", 2, "PyType needs a name, and no quotes, numbers or signs: T"),
     ("PyModule m\nPyEndType", 2, "PyEndType is inside PyModule of line 2"),
     ("PyModule m\nPyMember 1, 2, 3", 2, "PyMember is inside PyModule of line 2"),
     ("PyModule m\nPyType T, 32\nPyEndModule", 3, "PyEndModule is inside PyType of line 3"),

@@ -164,6 +164,19 @@ PyFunction          fail_from_memory, METH_NOARGS
     PyReturn        NULL
 PyEndFunction
 
+; own_exception(exception), own_exception_in_memory(exception)
+PyFunction          own_exception, METH_O, -, -
+    PyRaise         rsi, "%R %zd", rsi, 5
+    PyReturn        NULL
+PyEndFunction
+
+PyFunction          own_exception_in_memory, METH_O, -, object
+    PyLocal         exception
+    mov             [exception], object
+    PyRaise         [exception], "plain"
+    PyReturn        NULL
+PyEndFunction
+
 PyFunction          fail_plainly, METH_NOARGS
     PyRaise         PyExc_RuntimeError, "no value"
     PyReturn        NULL

@@ -586,11 +586,13 @@ def test_methods():
 
 
 def test_routines_that_raise():
-    for name in ("object", "i32", "u32", "i64", "double", "bytes", "str", "cstr"):
+    for name in ("object", "i32", "u32", "i64", "double", "bool", "bytes", "str", "cstr"):
         assert raised(getattr(typed, f"raise_{name}")) == "LookupError: from the routine"
     data = bytearray(1)
     assert raised(typed.raise_u64, data) == "LookupError: from the routine"
+    assert raised(typed.raise_bool_of, data) == "LookupError: from the routine"
     data.append(1)
+    assert [typed.true_bool(value) for value in (-1, 0, 1)] == [True, False, True]
 
 
 def exports(data):

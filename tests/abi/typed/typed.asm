@@ -111,6 +111,9 @@ PyTypedFunction "raise_u32() -> u32", calls raise_minus_one
 PyTypedFunction "raise_i64() -> i64", calls raise_minus_one
 PyTypedFunction "raise_u64(data: bytes) -> u64", calls raise_minus_one
 PyTypedFunction "raise_double() -> double", calls raise_minus_one_double
+PyTypedFunction "raise_bool() -> bool", calls raise_minus_one
+PyTypedFunction "raise_bool_of(data: bytes) -> bool", calls raise_minus_one
+PyTypedFunction "true_bool(value: i64, /) -> bool", calls same
 PyTypedFunction "raise_bytes() -> bytes", calls raise
 PyTypedFunction "raise_str() -> str", calls raise
 PyTypedFunction "raise_cstr() -> cstr", calls raise
