@@ -61,6 +61,11 @@ MISUSES = [
     ),
     ('"f(a: i64 =)"', "PyTypedFunction f: no default after `='"),
     ('"f(a: i64 = x)"', "PyTypedFunction f: `x' is not a default for `a: i64'; write an integer"),
+    *(
+        (f'"f(a: u64 = {number})"', f"`{number}' is not a default for `a: u64'; write an integer")
+        for number in ("0ffh", "101b", "017", "$0f", "17o", "0d9", "00")
+    ),
+    ('"f(a: i64 = -010)"', "`-010' is not a default for `a: i64'; write an integer such as"),
     ('"f(a: i32 = 2147483648)"', "PyTypedFunction f: the default 2147483648 of `a' does not fit"),
     ('"f(a: i32 = -2147483649)"', "PyTypedFunction f: the default -2147483649 of `a' does not fit"),
     ('"f(a: u32 = -1)"', "PyTypedFunction f: the default -1 of `a' does not fit u32"),

@@ -239,6 +239,8 @@ def test_results():
     [
         ("default_i32", -(2**31)),
         ("default_u32", 2**32 - 1),
+        ("default_binary", 0b101),
+        ("default_octal", -0o17),
         ("default_i64", -(2**63)),
         ("default_u64", 2**64 - 1),
         ("default_float", struct.unpack("f", struct.pack("f", 0.1))[0]),

@@ -41,6 +41,8 @@ PyTypedFunction "free_none(value: bytes)", calls nothing, nogil
 ; Defaults.
 PyTypedFunction "default_i32(value: i32 = -2147483648) -> i32", calls same
 PyTypedFunction "default_u32(value: u32 = 0xffffffff) -> u32", calls same
+PyTypedFunction "default_binary(value: u32 = 0b101) -> u32", calls same
+PyTypedFunction "default_octal(value: i64 = -0o17) -> i64", calls same
 PyTypedFunction "default_i64(value: i64 = -9223372036854775808) -> i64", calls same
 PyTypedFunction "default_u64(value: u64 = 18446744073709551615, /) -> u64", calls same
 PyTypedFunction "default_float(value: float = 0.1) -> float", calls nothing
