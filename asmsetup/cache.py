@@ -12,12 +12,12 @@ import hashlib
 import os
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
 from .errors import ConfigError
+from .files import is_abandoned
 
 DEFAULT_SIZE = 1 << 30
 """Bytes, when ASMSETUP_CACHE_SIZE says nothing."""
@@ -29,8 +29,6 @@ _ENTRY = re.compile(r"[0-9a-f]{62}(?:\..*\.tmp)?")
 """Nothing else in the folder is ours to count or to remove."""
 _STATISTICS = "statistics"
 _STATISTICS_LIMIT = 1 << 16
-_ABANDONED = 3600
-"""Seconds after which a temporary file is taken for a killed build's."""
 
 Warn = Callable[[str], None]
 
@@ -295,12 +293,11 @@ def _trim(shard: str, limit: int) -> None:
     except OSError:
         return
     # A clock that jumps makes some entries look older than they are. They are assembled again.
-    now = time.time()
     entries = []
     for entry in everything:
         if not entry.path.endswith(".tmp"):
             entries.append(entry)
-        elif abs(now - entry.used) > _ABANDONED:
+        elif is_abandoned(entry.used):
             _remove(entry.path)
     size = sum(entry.size for entry in entries)
     for entry in sorted(entries, key=lambda entry: entry.used):

@@ -16,7 +16,6 @@ from .errors import FileError
 _CHUNK = 1 << 16
 _PARTIAL = re.compile(r".*\.\d+-\d+\.tmp(?:\.[di])?")
 _ABANDONED = 3600
-"""Seconds after which a temporary file is taken for a killed build's."""
 
 
 @contextmanager
@@ -58,8 +57,16 @@ def sweep(folder: str) -> None:
         names = os.listdir(folder)
         for path in (os.path.join(folder, name) for name in names if _PARTIAL.fullmatch(name)):
             with suppress(OSError):
-                if abs(time.time() - os.stat(path).st_mtime) > _ABANDONED:
+                if is_abandoned(os.stat(path).st_mtime):
                     os.remove(path)
+
+
+def is_abandoned(modified: float) -> bool:
+    """Tell from its time, in seconds, whether a temporary file is a killed build's: it is old.
+
+    Or of a future that a clock has since left.
+    """
+    return abs(time.time() - modified) > _ABANDONED
 
 
 def _not_written(path: str, error: OSError) -> FileError:

@@ -135,9 +135,9 @@ class Bench:
                 if situation.name == "cold":
                     name = f"{project.name}-bare"
                     project.write(self.work / name, "asmsetup")
-                    for cores, jobs in (("cold", CORES), (ONE_JOB, 1)):
-                        self.run_bare(project, name, cores, jobs)
-                        self.run_build_ext(project, rivals[0], cores, jobs)
+                    for cold, jobs in (("cold", CORES), (ONE_JOB, 1)):
+                        self.run_bare(project, name, cold, jobs)
+                        self.run_build_ext(project, rivals[0], cold, jobs)
 
     def _situations(self, project: Project) -> Iterator[Situation]:
         def folder(tool: Tool) -> Path:

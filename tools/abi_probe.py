@@ -305,22 +305,21 @@ def read_integers(path: Path) -> list[int]:
 def read_symbols(
     interpreter: Interpreter, compiler: Compiler, headers: str, free_threaded: bool, abi: Abi
 ) -> None:
-    """Public names are those that the headers declare and the library exports.
-
-    Up to 3.13 a macro of the same name hides the declaration of Py_CompileStringFlags.
+    """Public names are those that the headers declare and the library exports, be the
+    declaration hidden by a macro, as that of Py_CompileStringFlags is up to 3.13.
 
     The rest is private: it is recorded, because modules use it all the same, but
     may be gone in the next version. PyInit_ of the built-in modules is not even that.
     """
     exported = exported_names(interpreter.library)
     declared = declared_names(compiler, headers)
-    macros = function_macros(compiler, headers)
+    documented = declared | function_macros(compiler, headers)
     if free_threaded and not interpreter.free_threaded:
         exported = guess_free_threaded_exports(interpreter, exported, declared, headers)
     for name, kind in exported.items():
         if re.match(r"_?Py(?!Init_)|PY_", name):
             (abi.data if kind == "STT_OBJECT" else abi.functions).add(name)
-            if name in declared | macros and name.startswith("Py"):
+            if name in documented and name.startswith("Py"):
                 abi.public.add(name)
     of_debug_build = Compiler(compiler.include, (*compiler.macros, "Py_DEBUG=1"))
     abi.debug_only = {

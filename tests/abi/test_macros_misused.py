@@ -233,6 +233,8 @@ def test_whole_source(text: str, line: int, message: str, nasm: str, tmp_path: P
         "push qword 1\npop rcx\nPyCall PyErr_Occurred\nPyReturn",
         "push rcx\npush rdx\nPyCall PyErr_Occurred\nadd rsp, 16\nPyReturn",
         "sub rsp, 8\npush 7\nPyCall PyErr_Occurred\nadd rsp, 2 * 8\nPyReturn",
+        "sub rsp, 8 + 8\npush rax\nadd rsp, 8 + 8\npop rax\nPyCall PyErr_Occurred\nPyReturn",
+        "sub rsp, 2 * LATER\nadd rsp, 2 * LATER\nPyReturn\nLATER equ 8",
         "push rbp\nmov rbp, rsp\nand rsp, -16\nPyCall PyErr_Occurred\nmov rsp, rbp\npop rbp\nPyReturn",
         "push rcx\nlea rsp, [rsp + 8]\nPyCall PyErr_Occurred\nPyReturn",
         # Not every way out is a return.
