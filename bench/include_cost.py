@@ -4,7 +4,7 @@
 
 Runs of the sources alternate; printed are the medians and the least of nasm's processor time,
 which other work on the machine disturbs less than the clock. The limit is 10 ms (nasm 2.16.01)
-for every kind of target, python/typed.inc included; the last line says whether the medians keep
+for every kind of target; the last line says whether the medians keep
 it, and so does the exit code. A source that uses macros has nasm read their files as well: what
 nearly every module needs is shown too, without a limit.
 """
@@ -38,7 +38,6 @@ BARE = "extern PyLong_FromLong\n" + CODE
 EXTERNS = "".join(f"extern PyFunction_Number{n}\n" for n in range(1000)) + BARE
 WITH_TABLES = '%include "python/abi.inc"\n' + CODE
 WITH_ALL = '%include "python.inc"\n' + CODE
-WITH_TYPED = '%include "python.inc"\n%include "python/typed.inc"\n' + CODE
 # Reads the files that nearly every module needs.
 MODULE = '%include "python.inc"\n' + CODE + "PyModule m\nPyEndModule\n"
 
@@ -70,8 +69,6 @@ CASES = {
     "python.inc, 3.13": Case(WITH_ALL, ONE_VERSION, True),
     "python.inc, 3.15": Case(WITH_ALL, NEWEST, True),
     "python.inc, 3.15t": Case(WITH_ALL, THREADED, True),
-    "and typed.inc, universal": Case(WITH_TYPED, UNIVERSAL, True),
-    "and typed.inc, 3.13": Case(WITH_TYPED, ONE_VERSION, True),
     "and an empty module, universal": Case(MODULE, UNIVERSAL),
     "and an empty module, 3.13": Case(MODULE, ONE_VERSION),
 }

@@ -1,6 +1,5 @@
 ; The functions measured, as typed functions. NAME is the module's name.
 %include "python.inc"
-%include "python/typed.inc"
 
 PyModule    NAME
 PyTypedFunction "add(a: i64, b: i64, /) -> i64", calls add_

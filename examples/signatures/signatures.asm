@@ -2,7 +2,6 @@
 ; hand first, one function per METH_ form; then typed functions.
 
 %include "python.inc"
-%include "python/typed.inc"
 
 struc Methods_object
                     PyObject_HEAD

@@ -228,7 +228,7 @@ def test_no_warning_of_any_kind(nasm: str, defines: Defines, tmp_path: Path) -> 
     source = tmp_path / "source.asm"
     # nasm 3.01 warns of the warnings of its own STRUC, so there is none here.
     source.write_text(
-        '%include "python.inc"\n%include "python/typed.inc"\nPyModule m\n'
+        '%include "python.inc"\nPyModule m\n'
         "PyFunction f, METH_O, -, object\nPyCall PyErr_Clear\nPyCall PyErr_Clear\n"
         "PyHas PyLong_FromInt64\nPyHas PyLong_FromInt64\nPy_INCREF object\n"
         'PyRaise PyExc_ValueError, "%zd", object\nPyReturn NULL\nPyEndFunction\n'

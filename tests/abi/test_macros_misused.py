@@ -131,12 +131,6 @@ WHOLE = [
         2,
         "PyType T: its objects need more than 31 bytes; give the size of a struc that begins with",
     ),
-    (
-        'PyModule m\nPyTypedFunction "f()"',
-        2,
-        "PyTypedFunction is declared by python/typed.inc: include that after python.inc",
-    ),
-    ('PyModule m\nPyArguments "f(a)"', 2, "PyArguments is declared by python/typed.inc: incl"),
     ('PyModule "m"', 1, 'PyModule needs a name, and no quotes, numbers or signs: "m"'),
     ("PyModule pkg.m", 1, "PyModule needs a name without a dot: pkg.m"),
     ("PyModule m\nPyFunction 'f', METH_O", 2, "PyFunction needs a name, and no quotes, numbers"),

@@ -13,14 +13,13 @@ from asmsetup import includes
 from tests.abi.assembling import ASSEMBLERS, INCLUDE, said_by
 
 PYTHON_INC = (INCLUDE / "python.inc").read_text()
-TYPED_INC = (INCLUDE / "python" / "typed.inc").read_text()
 BODIES = {
     name: path.name
     for path in (INCLUDE / "python").glob("*.inc")
     for name in re.findall(r"^%macro _py_(Py\w+) 0-\*\.nolist$", path.read_text(), re.MULTILINE)
 }
 STUB = r"^%macro (Py\w+) 0-1\+\.nolist\n  _py_with_(\w+) _py_\1 %1\n%endmacro$"
-STUBS = dict(re.findall(STUB, PYTHON_INC + TYPED_INC, re.MULTILINE))
+STUBS = dict(re.findall(STUB, PYTHON_INC, re.MULTILINE))
 
 CODE = {"misuse.inc", "call.inc", "object.inc", "reference.inc", "function.inc"}
 MODULE = CODE | {"module.inc"}
@@ -33,7 +32,7 @@ def test_every_macro_has_a_stub_and_every_stub_a_macro() -> None:
     assert BODIES.keys() == STUBS.keys()
     for name, unit in STUBS.items():
         reader = rf"^%macro _py_read_{unit} .*?%endmacro$"
-        (text,) = re.findall(reader, PYTHON_INC + TYPED_INC, re.MULTILINE | re.DOTALL)
+        (text,) = re.findall(reader, PYTHON_INC, re.MULTILINE | re.DOTALL)
         # PyFunction is in function.inc, and comes with module.inc, which reads that.
         assert f'"python/{BODIES[name]}"' in text or BODIES[name] in CODE
 
@@ -41,7 +40,7 @@ def test_every_macro_has_a_stub_and_every_stub_a_macro() -> None:
 def files_read(folder: Path, text: str, nasm: str) -> set[str]:
     """The files of macros that nasm reads for a source."""
     source = folder / "source.asm"
-    source.write_text(f'%include "python.inc"\n%include "python/typed.inc"\n{text}\n')
+    source.write_text(f'%include "python.inc"\n{text}\n')
     rule = said_by(ASSEMBLERS[nasm], "-felf64", f"-I{INCLUDE}/", "-M", source)
     names = {Path(name).name for name in rule.replace("\\\n", " ").split()[1:]}
     return names & (set(BODIES.values()) | ARGUMENTS)

@@ -65,7 +65,6 @@ def test_names_have_our_prefixes() -> None:
 # Each macro that makes labels, in a source whose own names all begin with own.
 SOURCE = """
 %include "python.inc"
-%include "python/typed.inc"
 PyModule own
 PyDoc "Doc."
 PyConstant "own", 1

@@ -19,7 +19,6 @@ from tests.abi.assembling import (
     TYPED,
     UNIVERSAL,
     Defines,
-    assemble,
     build,
     build_typed,
     python,
@@ -117,17 +116,6 @@ def test_limited_api(tmp_path: Path) -> None:
     check(next(each for each in fitting if not each.free_threaded), tmp_path)
 
 
-def test_what_is_not_used_adds_nothing(tmp_path: Path) -> None:
-    objects = []
-    for include in ("", '%include "python/typed.inc"'):
-        source, output = tmp_path / "m.asm", tmp_path / "m.o"
-        source.write_text(f'%include "python.inc"\n{include}\nPyModule m\nPyEndModule\n')
-        said = assemble(source, output)
-        assert (said.returncode, said.stderr) == (0, "")
-        objects.append(output.read_bytes())
-    assert objects[0] == objects[1]
-
-
 SIGNATURES = [
     *(f"f(a: {one}, b: {one}) -> {one}" for one in ("i32", "u32", "i64", "u64", "double", "bool")),
     *(f"f(a: {one} = None) -> {one}" for one in ("object", "str")),
@@ -143,7 +131,7 @@ def test_nasm_needs_no_pass_more(signature: str, defines: Defines, tmp_path: Pat
     """Each pass reads all includes again; a size that nasm guessed wrong costs one."""
     source = tmp_path / "m.asm"
     source.write_text(
-        '%include "python.inc"\n%include "python/typed.inc"\nPyModule m\n'
+        '%include "python.inc"\nPyModule m\n'
         f'PyTypedFunction "{signature}"\nPyEndModule\nsection .text\nf: ret\n'
     )
     options = [f"-I{INCLUDE}/", *(f"-D{name}={value}" for name, value in defines.items())]

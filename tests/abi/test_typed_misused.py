@@ -9,14 +9,13 @@ import pytest
 from tests.abi.assembling import ASSEMBLERS, assemble
 
 SOURCE = """
-%include "python/typed.inc"
 PyModule m
 {}
 PyEndModule
 section .text
 routine: ret
 """
-LINE = 5
+LINE = 4
 USAGE = 'wrong number of arguments; write `PyTypedFunction "name(parameter: type = default, ...)'
 OPTIONS = "is not an option; the options are `calls routine', `extern routine', `nogil' and"
 

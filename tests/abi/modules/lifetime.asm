@@ -2,7 +2,6 @@
 ; whose state owns an object, for tests/abi/test_lifetime.py.
 
 %include "python.inc"
-%include "python/typed.inc"
 
 struc Node_object
                     PyObject_HEAD

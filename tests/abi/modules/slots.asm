@@ -6,7 +6,6 @@
 ;   EXEC                         the routine of the slot exec
 
 %include "python.inc"
-%include "python/typed.inc"
 
 struc Thing_object
                     PyObject_HEAD

@@ -2,7 +2,6 @@
 ; made in one phase (-DSINGLE_PHASE) or by itself (-DCREATES).
 
 %include "python.inc"
-%include "python/typed.inc"
 
 PyModule            state
 %ifdef SINGLE_PHASE

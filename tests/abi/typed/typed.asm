@@ -1,6 +1,5 @@
 ; Every kind of parameter and result, for check_typed.py.
 %include "python.inc"
-%include "python/typed.inc"
 
 struc Box
     PyObject_HEAD
