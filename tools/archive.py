@@ -12,11 +12,13 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.interpreters import replace_text
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+APT_HELPER = "/usr/lib/apt/apt-helper"
 
 
 class UnavailableError(Exception):
@@ -25,6 +27,15 @@ class UnavailableError(Exception):
 
 class RefusedError(UnavailableError):
     """The archive was asked and did not give it."""
+
+
+@dataclass(frozen=True)
+class PoolFile:
+    """A file that the archive holds, whatever its lists name."""
+
+    path: str
+    """Below the archive's address."""
+    sha256: str
 
 
 class Archive:
@@ -42,11 +53,13 @@ class Archive:
             self._suites[name] = suite
         return self._suites[name]
 
-    def source(self, package: str, suites: Sequence[str], folder: Path) -> Path:
+    def source(
+        self, package: str, suites: Sequence[str], folder: Path, older: PoolFile | None = None
+    ) -> Path:
         """Download the newest upstream source that the archive really gives, into `folder`.
 
-        A suite's list may name versions that the archive does not hold any more, or not yet.
-        Raises RefusedError, naming the first refusal, when it gives none.
+        A suite's list may name versions that the archive does not hold any more, or not yet: then
+        it is `older`. Raises RefusedError, naming the first refusal, when it gives none.
         """
         refusals = []
         for name in suites:
@@ -56,6 +69,8 @@ class Archive:
                     return suite.source(package, version, folder)
                 except RefusedError as error:
                     refusals.append(error)
+        if older:
+            return self.suite(suites[0]).pool_file(older, folder)
         if refusals:
             raise refusals[0]
         raise RefusedError(f"no source package {package} in Debian {', '.join(suites)}")
@@ -67,6 +82,8 @@ class Suite:
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         self.folder = folder
+        self.uri = ""
+        """The archive's address, when the lists were fetched."""
 
     def update(self) -> None:
         """Configure apt and fetch the suite's lists."""
@@ -74,12 +91,12 @@ class Suite:
             raise UnavailableError("apt-get and dpkg-deb are not on the machine")
         for path in ("state/lists/partial", "cache/archives/partial"):
             (self.folder / path).mkdir(parents=True, exist_ok=True)
-        uri = archive_uri(
+        self.uri = archive_uri(
             Path("/etc/os-release").read_text(),
             _output("apt-get", "indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)"),
         )
         replace_text(self.folder / "status", "")
-        replace_text(self.folder / "archive.sources", apt_sources(uri, self.name))
+        replace_text(self.folder / "archive.sources", apt_sources(self.uri, self.name))
         machine = _output("apt-config", "dump")
         replace_text(self.folder / "apt.conf", apt_configuration(machine, self.folder))
         self._run("package lists", "apt-get", "update")
@@ -113,6 +130,13 @@ class Suite:
         self._run(what, *command, f"{package}={version}", folder=folder)
         (tar_archive,) = folder.glob(f"{package}_*.orig.tar.?z*")
         return tar_archive
+
+    def pool_file(self, file: PoolFile, folder: Path) -> Path:
+        """Download a file of the archive's pool into `folder`. apt verifies it."""
+        target = folder / Path(file.path).name
+        command = [APT_HELPER, "download-file", f"{self.uri.rstrip('/')}/{file.path}", str(target)]
+        self._run(file.path, *command, f"SHA256:{file.sha256}")
+        return target
 
     def _run(self, what: str, *command: str, folder: Path | None = None) -> str:
         environment = {**os.environ, "APT_CONFIG": str(self.folder / "apt.conf"), "LC_ALL": "C"}

@@ -40,7 +40,7 @@ from tests.interpreters import (
     replace_text,
     save_inventory,
 )
-from tools.archive import Archive, RefusedError, UnavailableError, unpack
+from tools.archive import Archive, PoolFile, RefusedError, UnavailableError, unpack
 
 STAMP = ".complete.json"
 ASK_AGAIN = 24 * 3600
@@ -218,6 +218,8 @@ class SourceBuild:
     configure: tuple[str, ...] = ()
     compiler: str | None = None
     """The tool of the cache to compile with, for another C library than the machine's."""
+    older: PoolFile | None = None
+    """The source of an older version, for days when the archive does not give what it lists."""
 
     @property
     def folder(self) -> str:
@@ -242,7 +244,7 @@ class SourceBuild:
             zlib = self._zlib(work, archive, builder)
             # pkg-config would name the machine's libraries, which are made for its own libc.
             settings += ["PKG_CONFIG=false", f"ZLIB_CFLAGS=-I{zlib}", f"ZLIB_LIBS={zlib}/libz.a"]
-        source = extracted(archive.source(self.package, self.suites, work))
+        source = extracted(archive.source(self.package, self.suites, work, self.older))
         say(f"{self.name}: building {source.name}, which takes some minutes (log: {builder.log})")
         builder.run(
             source, "./configure", "--disable-test-modules", "--without-ensurepip", *settings
@@ -318,10 +320,26 @@ RECIPES: tuple[Recipe, ...] = (
         "3.13t", "bin/python3.13t", "python3.13", ("unstable", "trixie"), ("--disable-gil",)
     ),
     SourceBuild(
-        "3.14t", "bin/python3.14t", "python3.14", ("unstable", "testing"), ("--disable-gil",)
+        "3.14t",
+        "bin/python3.14t",
+        "python3.14",
+        ("unstable", "testing"),
+        ("--disable-gil",),
+        older=PoolFile(
+            "pool/main/p/python3.14/python3.14_3.14.7.orig.tar.xz",
+            "3b48dac8fb59f62eaa67ac83c1eb12bda1b7a08406dd286e252c11a66be27f81",
+        ),
     ),
     SourceBuild(
-        "3.15t", "bin/python3.15t", "python3.15", ("unstable", "testing"), ("--disable-gil",)
+        "3.15t",
+        "bin/python3.15t",
+        "python3.15",
+        ("unstable", "testing"),
+        ("--disable-gil",),
+        older=PoolFile(
+            "pool/main/p/python3.15/python3.15_3.15.0~rc2.orig.tar.xz",
+            "8d93af5eaaaea5adfd41bd786a7ba3f03f2ad1ab57c6a65e0b963deab91d5ad7",
+        ),
     ),
     MuslToolchain("trixie"),
     SourceBuild(

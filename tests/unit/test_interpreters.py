@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import shlex
@@ -32,7 +33,9 @@ from tests.interpreters import (
     tools,
 )
 from tools.archive import (
+    APT_HELPER,
     Archive,
+    PoolFile,
     RefusedError,
     Suite,
     UnavailableError,
@@ -647,6 +650,9 @@ class Shelf(Suite):
     def source_versions(self, package: str) -> list[str]:
         return self.listed
 
+    def pool_file(self, file: PoolFile, folder: Path) -> Path:
+        return Path(file.path)
+
     def source(self, package: str, version: str, folder: Path) -> Path:
         if version not in self.given:
             raise RefusedError(f"{version}: 404")
@@ -681,6 +687,27 @@ def test_the_newest_source_that_is_given_is_taken(given: list[str], chosen: str)
 def test_no_source_is_given(listed: list[str], says: str) -> None:
     with pytest.raises(RefusedError, match=says):
         Shelves(Shelf("unstable", listed, [])).source("python3.13", ["unstable"], Path())
+
+
+@pytest.mark.parametrize(("given", "chosen"), [([], "pool/old"), (["2"], "2")])
+def test_an_older_source(given: list[str], chosen: str) -> None:
+    archive = Shelves(Shelf("unstable", ["3", "2"], given))
+    older = PoolFile("pool/old", "0")
+    assert archive.source("python3.13", ["unstable"], Path(), older) == Path(chosen)
+
+
+@pytest.mark.skipif(not Path(APT_HELPER).exists(), reason="no apt here")
+def test_a_file_of_the_pool_is_verified(tmp_path: Path) -> None:
+    (tmp_path / "pool").mkdir()
+    (tmp_path / "pool/old.tar").write_text("old")
+    (tmp_path / "downloads").mkdir()
+    suite = Suite("unstable", tmp_path)
+    suite.uri = f"copy://{tmp_path}/"
+    right = PoolFile("pool/old.tar", hashlib.sha256(b"old").hexdigest())
+    assert suite.pool_file(right, tmp_path / "downloads").read_text() == "old"
+    wrong = PoolFile("pool/old.tar", hashlib.sha256(b"new").hexdigest())
+    with pytest.raises(RefusedError, match=r"pool/old\.tar from Debian unstable: .*Hash Sum mis"):
+        suite.pool_file(wrong, tmp_path / "downloads")
 
 
 def test_interpreters_are_hashable_values() -> None:
