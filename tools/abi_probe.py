@@ -38,6 +38,8 @@ TARGET_MACROS = {"Py_LIMITED_API", "Py_TARGET_ABI3T", "Py_GIL_DISABLED", "Py_DEB
 FOR_EMBEDDING = ("PyConfig", "PyPreConfig")
 # Differ from one machine or patch release to the next, so no part of an ABI.
 MACHINE_HEADERS = ("pyconfig.h", "patchlevel.h")
+# PY_VERSION_HEX, where the API is not limited; kept without the patch release.
+ABI_VERSION = "PyABIInfo_DEFAULT_ABI_VERSION"
 
 
 @dataclass
@@ -122,6 +124,8 @@ def probe(interpreter: Interpreter, free_threaded: bool, limited: Version | None
     abi = Abi(".".join(map(str, interpreter.version)))
     read_layouts(compiler, headers, abi)
     abi.constants = read_constants(compiler, headers)
+    if ABI_VERSION in abi.constants:
+        abi.constants[ABI_VERSION] &= ~0xFFFF
     if limited:
         abi.public = declared_names(compiler, headers)
     else:

@@ -25,7 +25,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from tools.abi_probe import Abi, Version
+from tools.abi_probe import ABI_VERSION, Abi, Version
 
 Defines = dict[str, str]
 
@@ -211,11 +211,14 @@ class Target:
 def full_target(name: str, abi: Abi, since: Mapping[str, Version]) -> Target:
     version = version_of(name)
     exported = abi.functions | abi.data
+    defines = defines_of(abi, is_core) | abi.aliases
+    if ABI_VERSION in defines:
+        defines[ABI_VERSION] = "PY_VERSION_HEX"
     return Target(
         name=name,
         file="cp" + name.replace(".", ""),
         title=f"CPython {version[0]}.{version[1]}{', free-threaded' * name.endswith('t')}",
-        defines=defines_of(abi, is_core) | abi.aliases,
+        defines=defines,
         more=defines_of(abi, lambda name: not is_core(name)),
         widths=widths_of(abi),
         names=abi.public | (exported & (since.keys() | HELPERS)),
