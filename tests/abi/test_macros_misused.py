@@ -132,7 +132,55 @@ WHOLE = [
         "PyType T: its objects need more than 31 bytes; give the size of a struc that begins with",
     ),
     ('PyModule "m"', 1, 'PyModule needs a name, and no quotes, numbers or signs: "m"'),
-    ("PyModule pkg.m", 1, "PyModule needs a name without a dot: pkg.m"),
+    ("PyModule pkg.m", 1, "PyModule needs a name of letters, digits and _: pkg.m"),
+    ('PyModule m, "pkg.m"\nPyDoc "a"\nPyModule n', 3, "PyModule is inside PyModule of line 2"),
+    ("PyModule m, pkg.m", 1, "PyModule needs the full name as a string, not pkg.m"),
+    (
+        "PyModule m\nPyFunction a@b, METH_O",
+        2,
+        "PyFunction needs a name of letters, digits and _: a@",
+    ),
+    (
+        "PyModule m\nPyFunction $in, METH_O",
+        2,
+        "PyFunction needs a name of letters, digits and _: $i",
+    ),
+    ("PyModule m\nPyType A?, 32", 2, "PyType needs a name of letters, digits and _: A?"),
+    ('PyRoutine "a"', 1, 'PyRoutine needs a name, and no quotes, numbers or signs: "a"'),
+    ("PyRoutine 5, a", 1, "PyRoutine needs a name, and no quotes, numbers or signs: 5"),
+    ("PyRoutine a b", 1, "PyRoutine needs a name, and no quotes, numbers or signs: a b"),
+    ('PyDispatch "a", b', 1, 'PyDispatch needs a name, and no quotes, numbers or signs: "a"'),
+    (
+        'PyModule m\nPyMethod "f", "f", METH_O',
+        2,
+        'needs the label of a routine, not the string "f"',
+    ),
+    (
+        'PyModule m\nPyMethod "f", f, METH_O, doc',
+        2,
+        "PyMethod needs the doc string as a string, not",
+    ),
+    (
+        'PyModule m\nPyModuleSlot exec, "f"',
+        2,
+        "PyModuleSlot needs a label or a number, not the str",
+    ),
+    ("PyModule m\nPyConstant A, 1", 2, "PyConstant needs the name as a string, not A"),
+    ('PyModule m\nPyType T, "T"', 2, 'PyType needs the size of its objects, not the string "T"'),
+    (
+        'PyModule m\nPyType T, 32\nPyTypeSlot Py_tp_doc, "text"',
+        3,
+        'PyTypeSlot needs a label or a number, not the string "text"',
+    ),
+    (
+        "PyModule m\nPyType T, 32\nPyMember x, Py_T_INT, 16",
+        3,
+        "PyMember needs the name as a string",
+    ),
+    ("PyModule m\nPyType T, 32\nPyGetSet x, f", 3, "PyGetSet needs the name as a string, not x"),
+    ('PyModule m\nPyType T, 32\nPyGetSet "x", "f"', 3, "PyGetSet needs the label of a getter, not"),
+    # What no macro can know is nasm's to say, at the line that says it.
+    ("PyModule m\nPyType T, nothing\nPyEndType\nPyEndModule", 2, "symbol `nothing' not defined"),
     ("PyModule m\nPyFunction 'f', METH_O", 2, "PyFunction needs a name, and no quotes, numbers"),
     ("PyModule m\nPyFunction 2f, METH_O", 2, "PyFunction needs a name, and no quotes, numbers"),
     ("PyModule m\nPyType T - 1, 32", 2, "PyType needs a name, and no quotes, numbers or signs: T"),
@@ -275,3 +323,27 @@ def test_every_nasm_and_target(nasm: str, defines: Defines, tmp_path: Path) -> N
     text = "PyRoutine a\nPyCall PyLong_FromInt64\nPyReturn\nPyEndRoutine"
     (error,) = errors_of(text, tmp_path, defines, ASSEMBLERS[nasm])
     assert "3: fatal: not in every version compiled for: PyLong_FromInt64__is_" in error
+
+
+@each_nasm
+@pytest.mark.parametrize("value", ["abc", "3.13", "", '"3.13"', "0x030d0000, 1", "-1 + 2"])
+@pytest.mark.parametrize("name", ["PY_VERSION_HEX", "Py_LIMITED_API"])
+def test_a_version_that_is_none(name: str, value: str, nasm: str, tmp_path: Path) -> None:
+    text = "PyRoutine a\nPyReturn\nPyEndRoutine"
+    (error,) = errors_of(text, tmp_path, {name: value}, ASSEMBLERS[nasm])
+    assert f": fatal: {name} is a version in hexadecimal, such as 0x030d0000 for 3.13" in error
+
+
+@each_nasm
+@pytest.mark.parametrize(
+    ("text", "macro"),
+    [
+        ("PyRoutine a\nPyBuffer b", "PyBuffer"),
+        ('PyModule m\nPyTypedFunction "f(a: bytes)"', "PyTypedFunction"),
+    ],
+)
+def test_buffers_beyond_the_limited_api(text: str, macro: str, nasm: str, tmp_path: Path) -> None:
+    limited = {"Py_LIMITED_API": "0x030a0000"}
+    (error,) = errors_of(text, tmp_path, limited, ASSEMBLERS[nasm])
+    assert error.startswith(at(2))
+    assert f"{macro} needs Py_buffer, which the limited API has since 3.11" in error

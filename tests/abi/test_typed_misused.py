@@ -43,6 +43,14 @@ MISUSES = [
         '"f({})"'.format(", ".join(f"a{i}: i64" for i in range(33))),
         "PyTypedFunction f: more than 32 parameters",
     ),
+    (
+        '"lambda(a: i64)"',
+        "PyTypedFunction: `lambda' is a keyword of Python; choose another name for",
+    ),
+    ('"f(a: i64, None: i64)"', "PyTypedFunction: `None' is a keyword of Python; choose another"),
+    (f'"f({"a" * 256}: i64)"', "the name of a parameter has 256 letters, and 255 are the most"),
+    (f'"{"f" * 5000}()"', "the name of a function has 5000 letters, and 255 are the most"),
+    ('"f(a: i64 ; count)"', "a signature holds no comment, as it has in `f(a: i64 ; count)'"),
     # markers
     ('"f(/, a: i64)"', "PyTypedFunction f: `/' belongs once, after the parameters"),
     ('"f(a: i64, /, /)"', "PyTypedFunction f: `/' belongs once"),
@@ -52,6 +60,7 @@ MISUSES = [
     # results
     ('"f() i64"', "PyTypedFunction f: after the parameters comes `-> type', not `i64'"),
     ('"f() -> i46"', "PyTypedFunction f: unknown type `i46'"),
+    ('"f() -> i64 ; x"', "PyTypedFunction: a signature holds no comment, as it has in `f() -> i64"),
     ('"f() -> double[]"', "PyTypedFunction f: a result cannot be `double[]'"),
     # defaults
     (
@@ -80,6 +89,10 @@ MISUSES = [
     ('"f(a: double = 1e)"', "`1e' is not a default for `a: double'"),
     ('"f(a: double = .5)"', "`.5' is not a default for `a: double'"),
     ('"f(a: double = 1.2.3)"', "`1.2.3' is not a default for `a: double'"),
+    ('"f(a: double = 1e999)"', "the default 1e999 of `a' does not fit double"),
+    ('"f(a: double = -2E308)"', "the default -2E308 of `a' does not fit double"),
+    ('"f(a: float = 3.5e38)"', "the default 3.5e38 of `a' does not fit float"),
+    ('"f(a: float = 1e39)"', "the default 1e39 of `a' does not fit float"),
     ('"f(a: bool = 1)"', "`1' is not a default for `a: bool'; write True or False"),
     ('"f(a: object = 1)"', "`1' is not a default for `a: object'; write None"),
     ('"f(a: str = abc)"', "`abc' is not a default for `a: str'; write None or 'text'"),
@@ -88,6 +101,11 @@ MISUSES = [
     ("\"f(a: writable bytes = b'a')\"", "`b'a'' is not a default for `a: writable bytes'"),
     ('"f(a: double[] = 1)"', "`1' is not a default for `a: double[]'; write None"),
     # options
+    (
+        '"f()", calls rax',
+        "PyTypedFunction f: `calls rax' names a register, which the call does not",
+    ),
+    ('"f()", extern R10', "PyTypedFunction f: `extern R10' names a register"),
     ('"f()", call routine', f"PyTypedFunction f: `call routine' {OPTIONS}"),
     ('"f()", calls', f"PyTypedFunction f: `calls' {OPTIONS}"),
     ('"f()", calls routine twice', f"PyTypedFunction f: `calls routine twice' {OPTIONS}"),
