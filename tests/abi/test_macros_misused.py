@@ -231,6 +231,7 @@ WHOLE = [
     ("PyDispatch a, b, c", 1, "PyDispatch needs a routine after each set of features"),
     # What is never closed is found at the end, where no macro looks any more.
     ("PyModule m", 1, "symbol `PyModule.PyEndModule_is_missing' not defined"),
+    ("PyModule m\nPyType T, 32", 1, "symbol `PyModule.PyEndModule_is_missing' not defined"),
     ("PyRoutine a", 1, "symbol `a.PyEndRoutine_is_missing' not defined"),
 ]
 
