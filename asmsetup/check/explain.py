@@ -31,7 +31,6 @@ _NASM_LINE = re.compile(r"(?P<file>.+?):(?P<line>\d+): (?P<kind>error|warning|fa
 _MISSING_END = re.compile(
     r"symbol `(?P<symbol>.*?(?P<end>Py\w*End\w+)_is_missing)' (?:not defined|undefined)"
 )
-_OWN_SYMBOL = re.compile(r"symbol `\.\.@\d+\.")
 
 
 class _Message(NamedTuple):
@@ -99,7 +98,6 @@ def _in_words(messages: Sequence[_Message], source: SourceText) -> list[_Message
     """The messages, with those that are about something else than they say put into words."""
     told = set()
     kept = []
-    opened = any(_MISSING_END.match(each.text) for each in messages)
     for each in messages:
         if each.file and _is_utf16(source(each.file)):
             each = _error(each, 1, "NASM cannot read this file: it is in UTF-16; save it as UTF-8")
@@ -109,8 +107,6 @@ def _in_words(messages: Sequence[_Message], source: SourceText) -> list[_Message
             told.add(missing["symbol"])
             opener = missing["end"].replace("End", "", 1)
             each = _error(each, each.line, f"{opener} of line {each.line} has no {missing['end']}")
-        elif opened and _OWN_SYMBOL.match(each.text):
-            continue  # what the end would have defined
         kept.append(each)
     return list(dict.fromkeys(kept))
 
