@@ -2,7 +2,7 @@
 """Measure examples/crc32c beside the well-known packages, in one run, and compare the results.
 
     pip install crc32c google-crc32c ./examples/crc32c    # ours as asm_crc32c: see --ours
-    python bench/crc32c.py --ours FOLDER [--peers FOLDER]
+    python bench/checksums.py --ours FOLDER [--peers FOLDER]
 
 Each size is measured in rounds that take turns, so that a busy machine is busy for all; printed is
 the best round of each, in GB/s.
