@@ -62,6 +62,29 @@ def test_names_have_our_prefixes() -> None:
     assert names == set()
 
 
+def test_names_local_to_a_block_have_our_prefix() -> None:
+    """A source has %$ names of its own in PyFunction; two are of nasm's own STRUC."""
+    local = {
+        f"{path.relative_to(INCLUDE)}: {name}"
+        for path in INCLUDE.rglob("*.inc")
+        for name in re.findall(r"%\$(\w+)", path.read_text())
+        if not name.startswith("_py_") and not name.startswith("struc")
+    }
+    assert local == set()
+
+
+def test_names_of_the_source_in_a_function(tmp_path: Path) -> None:
+    """Labels local to the block, and an argument called like its function."""
+    source = tmp_path / "source.asm"
+    source.write_text(
+        '%include "python.inc"\nPyModule m\nPyFunction data, METH_O, -, data\n%$name:\n%$doc:\n'
+        "cmp qword [data + 16], 0\njz %$line\n%$line:\nPyReturn NULL\nPyEndFunction\nPyEndModule\n"
+    )
+    said = assemble(source, tmp_path / "source.o", UNIVERSAL)
+    assert (said.returncode, said.stderr) == (0, "")
+    assert "]  data\n" in said_by("readelf", "-p", ".rodata", tmp_path / "source.o")
+
+
 # Each macro that makes labels, in a source whose own names all begin with own.
 SOURCE = """
 %include "python.inc"
