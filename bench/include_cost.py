@@ -4,9 +4,9 @@
 
 Runs of the sources alternate; printed are the medians and the least of nasm's processor time,
 which other work on the machine disturbs less than the clock. The limit is 10 ms (nasm 2.16.01)
-for every kind of target; the last line says whether the medians keep
-it, and so does the exit code. A source that uses macros has nasm read their files as well: what
-nearly every module needs is shown too, without a limit.
+for every kind of target; the last line says whether the medians keep it, and so does the exit
+code. A source that uses macros has nasm read their files as well: what nearly every module needs
+is shown too, without a limit.
 """
 
 from __future__ import annotations

@@ -222,6 +222,21 @@ def test_the_section_stays(tmp_path: Path) -> None:
     assert "0000000000000000 d variable\n" in said_by("nm", tmp_path / "source.o")
 
 
+@pytest.mark.parametrize("nasm", ASSEMBLERS)
+def test_doc_strings_of_several_lines(nasm: str, tmp_path: Path) -> None:
+    """In braces, one argument of the macro is several of db."""
+    source = tmp_path / "source.asm"
+    source.write_text(
+        '%include "python.inc"\nPyModule m\nPyMethod "f", f, METH_O, {"first", 10, "second"}\n'
+        'PyType T, 32\nPyMember "x", Py_T_INT, 16, 0, {"third", 10, "fourth"}\n'
+        'PyGetSet "y", f, 0, {"fifth", 10, "sixth"}\nPyEndType\nPyEndModule\nf: ret\n'
+    )
+    said = assemble(source, tmp_path / "source.o", UNIVERSAL, ASSEMBLERS[nasm])
+    assert (said.returncode, said.stderr) == (0, "")
+    for text in (b"first\nsecond\0", b"third\nfourth\0", b"fifth\nsixth\0"):
+        assert text in (tmp_path / "source.o").read_bytes()
+
+
 @pytest.mark.parametrize("defines", [UNIVERSAL, {"PY_VERSION_HEX": "0x030e00f0"}])
 @pytest.mark.parametrize("nasm", ASSEMBLERS)
 def test_no_warning_of_any_kind(nasm: str, defines: Defines, tmp_path: Path) -> None:

@@ -179,6 +179,21 @@ WHOLE = [
     ),
     ("PyModule m\nPyType T, 32\nPyGetSet x, f", 3, "PyGetSet needs the name as a string, not x"),
     ('PyModule m\nPyType T, 32\nPyGetSet "x", "f"', 3, "PyGetSet needs the label of a getter, not"),
+    (
+        'PyModule m\nPyType T, 32\nPyGetSet "x", f, "f"',
+        3,
+        "PyGetSet needs the label of a setter, n",
+    ),
+    (
+        'PyModule m\nPyType T, 32\nPyGetSet "x", f, 0, doc',
+        3,
+        "PyGetSet needs the doc string as a st",
+    ),
+    (
+        'PyModule m\nPyType T, 32\nPyMember "x", Py_T_INT, 16, 0, {doc, 10}',
+        3,
+        "PyMember needs the doc string as a string, not doc",
+    ),
     # What no macro can know is nasm's to say, at the line that says it.
     ("PyModule m\nPyType T, nothing\nPyEndType\nPyEndModule", 2, "symbol `nothing' not defined"),
     ("PyModule m\nPyFunction 'f', METH_O", 2, "PyFunction needs a name, and no quotes, numbers"),
