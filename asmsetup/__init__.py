@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def include_dir() -> str:
     """Return the folder of asmsetup's own NASM includes (python.inc)."""
-    from .includes import INCLUDE_DIR
+    from .assemble.includes import INCLUDE_DIR
 
     return INCLUDE_DIR
 

@@ -20,19 +20,20 @@ from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import NamedTuple
 
-from . import cache, includes, jobs, linker, nasm
-from .cache import Cache
+from .assemble import cache, includes, nasm
+from .assemble.cache import Cache
+from .assemble.includes import INCLUDE_DIR, search_path
+from .assemble.nasm import AssemblerOptions, Macro, Nasm, ObjectFile
+from .assemble.objects import Objects
+from .assemble.queue import Job, Queue, available
 from .check import Finding, report
+from .check.inspection import Inspector, explained
 from .config import Settings
 from .errors import AsmsetupError, AssembleError, CheckError, LinkError, SourceError
+from .facts.target import Target
 from .files import placed, same_content, sweep, unreadable, write_text
-from .includes import INCLUDE_DIR, search_path
-from .inspection import Inspector, explained
-from .jobs import Job, Queue
-from .linker import ModuleFile
-from .nasm import AssemblerOptions, Macro, Nasm, ObjectFile
-from .objects import Objects
-from .target import Target
+from .link import linker
+from .link.linker import ModuleFile
 
 Say = Callable[[str], None]
 
@@ -67,7 +68,7 @@ class Builder:
         self.settings = settings
         self.target = target
         self.folder = folder
-        self.queue = Queue(settings.jobs or jobs.available())
+        self.queue = Queue(settings.jobs or available())
         self.reader = includes.Reader()
         self.talk = talk
         self._planned: dict[Recipe, list[ObjectFile]] = {}

@@ -1,17 +1,16 @@
 """The door setuptools opens in every build: look for assembly, and stay out of the way without any.
 
 This module runs in every setuptools build of every environment asmsetup is
-installed in, so it imports nothing.
+installed in, so it imports nothing but a leaf that imports nothing.
 """
 
 from __future__ import annotations
 
+from .suffixes import is_assembly
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from setuptools import Command, Distribution
-
-SUFFIXES = (".asm", ".nasm")
-"""What a source for NASM is called."""
 
 _COMMANDS = frozenset({"build_ext", "build_py", "sdist", "bdist_wheel"})
 
@@ -41,11 +40,6 @@ def finalize_distribution_options(dist: Distribution) -> None:
 def has_assembly(dist: Distribution) -> bool:
     """Tell whether any extension of ``dist`` has a source for NASM."""
     return any(is_assembly(source) for ext in dist.ext_modules or () for source in _sources(ext))
-
-
-def is_assembly(source: object) -> bool:
-    """Tell whether a source (a string or a path) is for NASM, by its name."""
-    return str(source).endswith(SUFFIXES)
 
 
 def _sources(ext: object) -> list[object]:

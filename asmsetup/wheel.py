@@ -17,15 +17,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from .cache import Cache
+from .assemble.cache import Cache
 from .errors import WheelError
-from .target import Libc
+from .facts.target import Libc
 
 if TYPE_CHECKING:
     from auditwheel.policy import Policy
     from auditwheel.wheel_abi import WheelAbIInfo
 
-    from .elf import ElfFacts
+    from .facts.elf import ElfFacts
 
 
 _OLDEST = ("manylinux_2_5_x86_64", "manylinux1_x86_64")
@@ -180,7 +180,7 @@ def _are_named_for_any_libc(names: Iterable[str]) -> bool:
 
 
 def _facts(path: str) -> ElfFacts:
-    from . import elf  # front ends ask for metadata first, in a process that reads no module
+    from .facts import elf  # front ends ask for metadata first, in a process that reads no module
 
     return elf.read(path)
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from asmsetup.cache import Cache
-from asmsetup.includes import Reader
+from asmsetup.assemble.cache import Cache
+from asmsetup.assemble.includes import Reader
 
 from . import figures, machine, projects, report, tools
 from .measure import Sample, measure

@@ -21,9 +21,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from asmsetup import cpython_abi, elf, linker
 from asmsetup.build import entry_points
 from asmsetup.check import CheckedObject, ModuleContext, check_module, check_objects, report
+from asmsetup.facts import cpython_abi, elf
+from asmsetup.link import linker
 
 ROOT = Path(__file__).parent.parent
 TARGET = "-DPY_VERSION_HEX=0x030B07F0"
@@ -147,7 +148,7 @@ def measure(folder: Path, name: str, path: Path, runs: int) -> None:
 def import_time() -> float:
     code = (
         "import time, setuptools; start = time.process_time();"
-        " import asmsetup.check, asmsetup.cpython_abi; print(time.process_time() - start)"
+        " import asmsetup.check, asmsetup.facts.cpython_abi; print(time.process_time() - start)"
     )
     # With its bytecode beside it, as pip installs it.
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from asmsetup import config, cpython_abi, elf, linker
+from asmsetup import config
 from asmsetup.build import entry_points
 from asmsetup.check import CheckedObject, Finding, ModuleContext, check_module, check_objects
 from asmsetup.check.context import Version
 from asmsetup.errors import LinkError
+from asmsetup.facts import cpython_abi, elf
+from asmsetup.link import linker
 
 PACKAGES = Path(__file__).parent / "packages"
 NASM = os.environ.get("NASM", "nasm")

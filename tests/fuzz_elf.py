@@ -21,9 +21,9 @@ import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 
-from asmsetup import cpython_abi, elf
 from asmsetup.check import CheckedObject, ModuleContext, check_module, check_objects
 from asmsetup.errors import ObjectError
+from asmsetup.facts import cpython_abi, elf
 
 SECONDS_ALLOWED = 1.0
 BYTES_ALLOWED = 64 * 1024 * 1024

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import elf
+from asmsetup.facts import elf
 from tests.interpreters import REPOSITORY as REPOSITORY
 from tests.interpreters import cache_folder
 

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from .errors import ConfigError
-from .files import is_abandoned
+from ..errors import ConfigError
+from ..files import is_abandoned
 
 DEFAULT_SIZE = 1 << 30
 """Bytes, when ASMSETUP_CACHE_SIZE says nothing."""

@@ -16,8 +16,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from ..files import feed
 from . import nasm
-from .files import feed
 from .includes import ANY_VARIABLE, INCLUDE_DIR, Closure, Reader, own_digest
 from .nasm import AssemblerOptions
 

@@ -14,9 +14,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from .files import feed, unreadable
+from ..files import feed, unreadable
 
-INCLUDE_DIR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")
+INCLUDE_DIR = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "include")
 """The folder of asmsetup's own includes."""
 
 TARGET_MACROS = (

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
 
+from ..errors import AssembleError
+from ..files import placed
 from . import fingerprint as prints
 from . import nasm, record
 from .cache import Cache
-from .errors import AssembleError
-from .files import placed
 from .fingerprint import Dependencies, Fingerprint
 from .includes import Closure, Reader
 from .nasm import Nasm, ObjectFile

@@ -11,7 +11,7 @@ import hashlib
 import json
 from typing import NamedTuple
 
-from .files import placed
+from ..files import placed
 from .fingerprint import Dependencies, completed
 from .includes import Reader
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ..elf import ElfFacts
+from ..facts.elf import ElfFacts
 from . import module as _module
 from . import names as _names
 from . import relocations as _relocations

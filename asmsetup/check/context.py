@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..elf import ElfFacts
+from ..facts.elf import ElfFacts
 
 Version = tuple[int, int]
 

@@ -6,12 +6,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from . import check, cpython_abi, elf, linker
-from .check import CheckedObject, Finding, ModuleContext
-from .includes import Reader
-from .linker import ModuleFile
-from .nasm import ObjectFile
-from .target import Target
+from .. import check
+from ..assemble.includes import Reader
+from ..assemble.nasm import ObjectFile
+from ..facts import cpython_abi, elf
+from ..facts.target import Target
+from ..link import linker
+from ..link.linker import ModuleFile
+from . import CheckedObject, Finding, ModuleContext
 
 Listing = Callable[[ObjectFile], str]
 """Assembles a source once more and returns NASM's listing of it."""
@@ -53,7 +55,7 @@ class Inspector:
 
     def explained(self, module: ModuleFile, said: str) -> str:
         """Return what ld said of a module, with source lines and hints."""
-        from .check.explain import explain_ld  # only needed when a tool complains
+        from .explain import explain_ld  # only needed when a tool complains
 
         return explain_ld(said, check.locator(self._checked(module), self._context(module)))
 
@@ -61,7 +63,7 @@ class Inspector:
         """Return ld's warnings without those that were told before, with their lines."""
         if not said or not check.tells_text_relocations(self._found.get(module.name, ())):
             return said
-        from .check.explain import without_text_relocations
+        from .explain import without_text_relocations
 
         return without_text_relocations(said)
 
@@ -107,7 +109,7 @@ class Inspector:
 
 def explained(said: str, wanted: ObjectFile, reader: Reader) -> str:
     """Return what NASM said of a source, with source lines and hints."""
-    from .check.explain import explain_nasm  # only needed when a tool complains
+    from .explain import explain_nasm  # only needed when a tool complains
 
     return explain_nasm(said, _source_lines, lambda name: _about_include(name, wanted, reader))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..elf import RELOCATION_NAMES
+from ..facts.elf import RELOCATION_NAMES
 
 NUMBERS = {name.removeprefix("R_X86_64_"): number for number, name in RELOCATION_NAMES.items()}
 

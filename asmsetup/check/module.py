@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from ..elf import ElfFacts
+from ..facts.elf import ElfFacts
 from .context import CheckedObject, ModuleContext
 from .findings import ERROR, WARNING, Finding
 from .providers import Providers

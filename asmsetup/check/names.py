@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
-from ..elf import Symbol
+from ..facts.elf import Symbol
 from .context import ModuleContext, Version
 from .findings import ERROR, WARNING, Finding
 from .kinds import LINKER_DEFINED
@@ -15,7 +15,7 @@ from .providers import Providers
 
 
 class PythonAbi(Protocol):
-    """What is known of CPython's exported names; asmsetup.cpython_abi is the real one."""
+    """What is known of CPython's exported names; asmsetup.facts.cpython_abi is the real one."""
 
     VERSIONS: tuple[Version, ...]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..elf import ABSOLUTE, Relocation, RelocationTable, Section, Symbol
+from ..facts.elf import ABSOLUTE, Relocation, RelocationTable, Section, Symbol
 from .context import CheckedObject, ModuleContext
 from .findings import Finding
 from .kinds import ADDRESS_64, CALL, JUMP, LINKER_DEFINED, NUMBERS, RELATIVE, WIDTHS

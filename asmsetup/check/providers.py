@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable
 from functools import cached_property
 
-from .. import elf
 from ..errors import ObjectError
+from ..facts import elf
 from .context import ModuleContext
 
 # Where ld looks when it is told nothing (its SEARCH_DIR on the distributions), after -L.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..elf import RelocationTable, Section, Symbol
+from ..facts.elf import RelocationTable, Section, Symbol
 from .findings import Finding
 from .kinds import (
     ADDRESS_64,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ..elf import COMMON, Section, Symbol
+from ..facts.elf import COMMON, Section, Symbol
 from .context import ModuleContext
 from .findings import ERROR, WARNING, Finding
 from .kinds import GOT_OR_PLT

@@ -13,9 +13,9 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import cache
-from .cache import Statistics
-from .errors import AsmsetupError, ConfigError
+from ..assemble import cache
+from ..assemble.cache import Statistics
+from ..errors import AsmsetupError, ConfigError
 
 _FAILED = 3
 _JSON_VERSION = 1

@@ -16,7 +16,7 @@ Version = tuple[int, int]
 VERSIONS: tuple[Version, ...] = ((3, 10), (3, 11), (3, 12), (3, 13), (3, 14), (3, 15))
 FREE_THREADED_VERSIONS: tuple[Version, ...] = ((3, 13), (3, 14), (3, 15))
 
-_PATH = os.path.join(os.path.dirname(__file__), "data", "exports.txt")
+_PATH = os.path.join(os.path.dirname(os.path.dirname(__file__)), "data", "exports.txt")
 
 
 def exported(name: str, version: Version, free_threaded: bool = False) -> bool | None:

@@ -8,7 +8,7 @@ import sys
 import sysconfig
 from typing import Literal, NamedTuple
 
-from .errors import PlatformError
+from ..errors import PlatformError
 
 OBJECT_FORMAT = "elf64"
 """NASM's name of the object format (nasm -f)."""

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from . import program
-from .errors import LinkError
-from .nasm import ObjectFile
-from .target import EMULATION
+from .. import program
+from ..assemble.nasm import ObjectFile
+from ..errors import LinkError
+from ..facts.target import EMULATION
 
 HARDENING = ("-z", "noexecstack", "-z", "relro", "-z", "now")
 """No executable stack (NASM objects ask for none, and ld takes silence for consent on an

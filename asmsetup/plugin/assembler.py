@@ -22,14 +22,15 @@ from typing import Any
 from setuptools import Extension
 from setuptools.command.build_ext import build_ext
 
-from .. import linker, target
+from ..assemble.nasm import AssemblerOptions, ObjectFile
+from ..assemble.queue import Job
 from ..build import Builder, Recipe, Talk, entry_points
 from ..errors import AsmsetupError
+from ..facts import target
 from ..files import placed, same_text, write_text
-from ..hook import is_assembly
-from ..jobs import Job
-from ..linker import LinkerOptions, ModuleFile
-from ..nasm import AssemblerOptions, ObjectFile
+from ..link import linker
+from ..link.linker import LinkerOptions, ModuleFile
+from ..suffixes import is_assembly
 from .c_sources import CSources, understood
 from .extensions import ExtraArgs, args_for, by_language, is_mixed, namesakes, plain
 from .session import lowest_version, settings, setuptools_errors

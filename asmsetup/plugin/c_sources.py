@@ -22,13 +22,13 @@ from typing import Any
 
 import setuptools.errors
 
-from .. import record
+from ..assemble import record
+from ..assemble.fingerprint import Dependencies, completed, prerequisites
+from ..assemble.includes import Reader
+from ..assemble.queue import Job
+from ..assemble.record import Record, content_digest
 from ..build import Builder
 from ..errors import CompileError, ToolError
-from ..fingerprint import Dependencies, completed, prerequisites
-from ..includes import Reader
-from ..jobs import Job
-from ..record import Record, content_digest
 
 _ENVIRONMENT = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX")
 """What changes an object without standing in the command (GCC's manual, Environment Variables)."""

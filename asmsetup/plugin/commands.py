@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import setuptools.errors
 from setuptools import Command, Extension
 
-from .. import cache, target, wheel
+from .. import wheel
+from ..assemble import cache
 from ..errors import WheelError
+from ..facts import target
 from ..files import placed
-from ..hook import is_assembly
+from ..suffixes import is_assembly
 from .extensions import (
     assembly_sources,
     left_behind,

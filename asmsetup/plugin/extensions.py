@@ -11,9 +11,9 @@ from typing import Any
 
 from setuptools import Extension
 
-from .. import includes
+from ..assemble import includes
 from ..errors import SourceError
-from ..hook import is_assembly
+from ..suffixes import is_assembly
 
 LANGUAGES = ("nasm", "c", "cxx")
 """The keys of extra_compile_args when it is a dictionary."""

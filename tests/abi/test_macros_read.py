@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import includes
+from asmsetup.assemble import includes
 from tests.abi.assembling import ASSEMBLERS, INCLUDE, said_by
 
 PYTHON_INC = (INCLUDE / "python.inc").read_text()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import cpython_abi
+from asmsetup.facts import cpython_abi
 from tests.abi.headers import Headers, expression
 from tests.abi.includes import Nasm, declared_names, defined_names
 from tests.interpreters import Interpreter, all_interpreters

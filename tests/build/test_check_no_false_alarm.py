@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import cpython_abi, elf, linker
 from asmsetup.check import CheckedObject, ModuleContext, check_objects, report
+from asmsetup.facts import cpython_abi, elf
+from asmsetup.link import linker
 from tests.checking import CACHE
 
 C_SOURCE = """\

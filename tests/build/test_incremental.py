@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import target
+from asmsetup.assemble.nasm import AssemblerOptions
 from asmsetup.build import Builder, Recipe, Talk
 from asmsetup.config import Settings
 from asmsetup.errors import AssembleError
-from asmsetup.nasm import AssemblerOptions
+from asmsetup.facts import target
 
 SOURCES = {
     "plain.asm": "section .text\n ret\n",

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from asmsetup import elf
+from asmsetup.facts import elf
 from tests.conftest import MakeProject
 from tests.interpreters import REPOSITORY
 from tests.projects import Project, Python

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import target
+from asmsetup.assemble.nasm import AssemblerOptions
 from asmsetup.build import Builder, Recipe, Talk
 from asmsetup.config import Settings
-from asmsetup.nasm import AssemblerOptions
+from asmsetup.facts import target
 
 PLAIN = '%include "a.inc"\nsection .text\n ret\n'
 NEXT_VERSION = target.running()._replace(version_hex=0x03FF00F0)

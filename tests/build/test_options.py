@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import elf
+from asmsetup.facts import elf
 from tests.projects import Project
 
 NUMBER = '%include "module.inc"\nMODULE hello, NUMBER\n'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asmsetup import elf
+from asmsetup.facts import elf
 from tests.projects import Project
 
 SKIPPED, TAGGED = "linux_x86_64", "manylinux_2_5_x86_64.manylinux1_x86_64"

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from asmsetup import elf
+from asmsetup.facts import elf
 from tests.projects import Project, tool
 
 

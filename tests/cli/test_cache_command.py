@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup.cache import Cache
+from asmsetup.assemble.cache import Cache
 from tests.projects import REPOSITORY, environment
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup.includes import closure
+from asmsetup.assemble.includes import closure
 from bench import generate, projects, report, tools
 
 

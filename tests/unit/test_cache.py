@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 
-from asmsetup import cache, target
+from asmsetup.assemble import cache
+from asmsetup.assemble.cache import Cache
+from asmsetup.assemble.nasm import AssemblerOptions
 from asmsetup.build import Builder, Recipe, Talk
-from asmsetup.cache import Cache
 from asmsetup.config import Settings
 from asmsetup.errors import ConfigError
-from asmsetup.nasm import AssemblerOptions
+from asmsetup.facts import target
 
 REPOSITORY = Path(__file__).parents[2]
 KEY = hashlib.sha256(b"a key").hexdigest()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import cpython_abi, elf
 from asmsetup.check import CheckedObject, ModuleContext, check_objects, corrections, report
+from asmsetup.facts import cpython_abi, elf
 from tests.checking import NASM
 
 LOCAL, EXTERNAL = False, True

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import elf
+from asmsetup.assemble.includes import INCLUDE_DIR
 from asmsetup.check import CheckedObject, ModuleContext, locator
 from asmsetup.check.explain import explain_ld, explain_nasm
-from asmsetup.includes import INCLUDE_DIR
+from asmsetup.facts import elf
 from tests.checking import LD, NASM, TOOLS
 
 HEAD = "default rel\nextern foo\nsection .text\nstart:\nnop\n"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import elf
 from asmsetup.check.listing import Listing
+from asmsetup.facts import elf
 from tests.checking import NASM, TOOLS
 
 INCLUDE = """\

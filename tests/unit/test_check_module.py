@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import elf, linker
 from asmsetup.check import CheckedObject, Finding, ModuleContext, check_module, report
-from asmsetup.elf import ElfFacts, Segment, Symbol
+from asmsetup.facts import elf
+from asmsetup.facts.elf import ElfFacts, Segment, Symbol
+from asmsetup.link import linker
 from tests.checking import LD, NASM
 
 ENTRY = Symbol("PyInit_x", "global", "func", "default", ".text", 1, 0, 0)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import cpython_abi, elf, linker
 from asmsetup.check import CheckedObject, ModuleContext, check_objects
+from asmsetup.facts import cpython_abi, elf
+from asmsetup.link import linker
 from tests.checking import LD, NASM
 
 CONTEXT = ModuleContext(

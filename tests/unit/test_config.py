@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import config, cpython_abi
+from asmsetup import config
 from asmsetup.errors import ConfigError
+from asmsetup.facts import cpython_abi
 
 
 def load(

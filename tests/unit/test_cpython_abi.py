@@ -1,4 +1,4 @@
-"""asmsetup.cpython_abi against what is documented of single names."""
+"""asmsetup.facts.cpython_abi against what is documented of single names."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import cpython_abi
-from asmsetup.cpython_abi import Version
+from asmsetup.facts import cpython_abi
+from asmsetup.facts.cpython_abi import Version
 
 REPOSITORY = str(Path(__file__).parents[2])
 
@@ -97,7 +97,7 @@ def test_private_names_are_not_suggested() -> None:
 
 def test_importing_it_imports_nothing_slow() -> None:
     """It stands on the path of every build; pathlib and difflib alone would double its cost."""
-    code = "import asmsetup, sys; before = set(sys.modules); import asmsetup.cpython_abi; "
+    code = "import asmsetup, sys; before = set(sys.modules); import asmsetup.facts.cpython_abi; "
     code += "print(*sorted(set(sys.modules) - before))"
     run = subprocess.run(
         [

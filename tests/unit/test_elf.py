@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import elf
 from asmsetup.errors import ObjectError
+from asmsetup.facts import elf
 
 NASM = os.environ.get("NASM", "nasm")
 LD = os.environ.get("LD", "ld")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import elf
 from asmsetup.errors import ObjectError
+from asmsetup.facts import elf
 from tests.fuzz_elf import complaint, mutated, seeds
 
 SECTION = struct.Struct("<IIQQQQIIQQ")

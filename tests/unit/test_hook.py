@@ -1,4 +1,4 @@
-"""The hook that runs in every setuptools build: it imports nothing and knows assembly by its name."""
+"""The hook that runs in every setuptools build: it imports one leaf and knows assembly by its name."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
-from asmsetup import hook
+from asmsetup import hook, suffixes
 
 LOADED = """
 import sys
@@ -24,14 +24,21 @@ print(sorted(set(sys.modules) - before))
 def test_loading_it_loads_nothing_else() -> None:
     run = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
 
-    assert run.stdout.strip() == "['asmsetup', 'asmsetup.hook']"
+    assert run.stdout.strip() == "['asmsetup', 'asmsetup.hook', 'asmsetup.suffixes']"
 
 
-def test_it_imports_nothing_at_module_level() -> None:
-    tree = ast.parse(Path(hook.__file__).read_text())
+@pytest.mark.parametrize(
+    ("module", "imports"), [(hook, ["from .suffixes import is_assembly"]), (suffixes, [])]
+)
+def test_modules_loaded_in_every_build_import_next_to_nothing(
+    module: ModuleType, imports: list[str]
+) -> None:
+    tree = ast.parse(Path(str(module.__file__)).read_text())
 
     imported = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    assert [ast.unparse(node) for node in imported] == ["from __future__ import annotations"]
+    future, *others = map(ast.unparse, imported)
+    assert future == "from __future__ import annotations"
+    assert others == imports
 
 
 @pytest.mark.parametrize(
@@ -48,7 +55,7 @@ def test_it_imports_nothing_at_module_level() -> None:
     ],
 )
 def test_sources_of_ours(source: object, ours: bool) -> None:
-    assert hook.is_assembly(source) == ours
+    assert suffixes.is_assembly(source) == ours
 
 
 def extension(*sources: object) -> Any:

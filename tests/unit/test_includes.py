@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import includes
-from asmsetup.includes import Closure, Missing, Reader, closure
+from asmsetup.assemble import includes
+from asmsetup.assemble.includes import Closure, Missing, Reader, closure
 
 NASM = shutil.which("nasm") or "nasm"
 

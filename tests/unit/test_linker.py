@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from asmsetup import elf, linker
 from asmsetup.errors import LinkError, ToolError
-from asmsetup.linker import LinkerOptions
+from asmsetup.facts import elf
+from asmsetup.link import linker
+from asmsetup.link.linker import LinkerOptions
 
 
 def command(c_library: tuple[str, ...] = (), **options: Any) -> list[str]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import nasm
+from asmsetup.assemble import nasm
+from asmsetup.assemble.nasm import AssemblerOptions
 from asmsetup.errors import AssembleError, ToolError
-from asmsetup.nasm import AssemblerOptions
 
 
 def arguments(**options: object) -> list[str]:

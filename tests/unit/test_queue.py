@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import jobs
-from asmsetup.jobs import Job, Queue, StoppedError
+from asmsetup.assemble import queue
+from asmsetup.assemble.queue import Job, Queue, StoppedError
 
 
 def fail() -> None:
@@ -92,21 +92,21 @@ def test_what_is_not_vital_stops_nothing() -> None:
     ],
 )
 def test_the_share_of_a_control_group(quota: str, period: str, cores: int | None) -> None:
-    assert jobs._cores(quota, period) == cores
+    assert queue._cores(quota, period) == cores
 
 
 def test_the_narrowest_control_group_above_us_counts(tmp_path: Path) -> None:
     for folder, quota in (("a", "400000"), ("a/b", "200000"), ("a/b/c", "max")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "cpu.max").write_text(f"{quota} 100000\n")
-    assert jobs._quotas(str(tmp_path), "/a/b/c", jobs._quota_v2) == [4, 2]
+    assert queue._quotas(str(tmp_path), "/a/b/c", queue._quota_v2) == [4, 2]
 
 
 def test_no_more_cores_than_the_affinity_mask() -> None:
     allowed = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(allowed)})
-        assert jobs.available() == 1
+        assert queue.available() == 1
     finally:
         os.sched_setaffinity(0, allowed)
-    assert 1 <= jobs.available() <= len(allowed)
+    assert 1 <= queue.available() <= len(allowed)

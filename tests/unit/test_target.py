@@ -7,8 +7,8 @@ import sysconfig
 
 import pytest
 
-from asmsetup import target
 from asmsetup.errors import PlatformError
+from asmsetup.facts import target
 
 BIG = 2**63 - 1
 

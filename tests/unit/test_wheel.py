@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import linker, wheel
+from asmsetup import wheel
+from asmsetup.link import linker
 
 FUNCTION = "global f:function\nsection .text\nf: ret\n"
 CALL = "extern {0}\nglobal f:function\nsection .text\nf: call {0} wrt ..plt\nret\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup import elf
+from asmsetup.facts import elf
 from tests.projects import Project, Wheel, run
 
 C_CALL = """\

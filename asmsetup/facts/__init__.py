@@ -1,0 +1,1 @@
+"""What objects, CPython and the target are; never what they should be."""

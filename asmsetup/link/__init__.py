@@ -1,0 +1,1 @@
+"""From the objects of a module to the linked module."""
