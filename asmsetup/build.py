@@ -31,19 +31,19 @@ from .check.inspection import Inspector, explained
 from .config import Settings
 from .errors import AsmsetupError, AssembleError, CheckError, LinkError, SourceError
 from .facts.target import Target
-from .files import placed, same_content, sweep, unreadable, write_text
+from .files import atomic_write, same_content, sweep, unreadable, write_text
 from .link import linker
 from .link.linker import ModuleFile
 
-Say = Callable[[str], None]
+Output = Callable[[str], None]
 
 
-class Talk(NamedTuple):
+class Reporter(NamedTuple):
     """Where a build says what it has to say; what fails is raised instead."""
 
-    progress: Say
-    warning: Say
-    detail: Say
+    progress: Output
+    warning: Output
+    detail: Output
     """The commands run, for those who ask (-v)."""
 
 
@@ -63,14 +63,14 @@ class Recipe(NamedTuple):
 class Builder:
     """Builds the modules of one project, each object once."""
 
-    def __init__(self, settings: Settings, target: Target, folder: str, talk: Talk) -> None:
+    def __init__(self, settings: Settings, target: Target, folder: str, reporter: Reporter) -> None:
         """``folder`` takes everything that is built on the way to modules."""
         self.settings = settings
         self.target = target
         self.folder = folder
         self.queue = Queue(settings.jobs or available())
         self.reader = includes.Reader()
-        self.talk = talk
+        self.reporter = reporter
         self._planned: dict[Recipe, list[ObjectFile]] = {}
         self._lock = threading.Lock()
         self._jobs: dict[str, Job | None] = {}
@@ -87,7 +87,7 @@ class Builder:
     @cached_property
     def _objects(self) -> Objects:
         return Objects(
-            self.nasm, self.reader, self._cache, self.settings.launcher, self.talk.detail
+            self.nasm, self.reader, self._cache, self.settings.launcher, self.reporter.detail
         )
 
     @cached_property
@@ -101,10 +101,10 @@ class Builder:
     def _cache(self) -> Cache | None:
         if not self.settings.cache:
             return None
-        return cache.opened(os.environ, self._warn)
+        return cache.open_cache(os.environ, self._warn)
 
     def _warn(self, text: str) -> None:
-        self.talk.warning(f"warning: {text}")
+        self.reporter.warning(f"warning: {text}")
 
     @cached_property
     def ld(self) -> str:
@@ -140,8 +140,8 @@ class Builder:
 
     def _options(self, recipe: Recipe, source: str) -> AssemblerOptions:
         include_dirs = (*search_path(source, recipe.options.include_dirs), INCLUDE_DIR)
-        strictly = ("-w+error",) if self.settings.strict else ()
-        args = (*strictly, *self.settings.nasm_args, *recipe.options.args)
+        warnings_as_errors = ("-w+error",) if self.settings.strict else ()
+        args = (*warnings_as_errors, *self.settings.nasm_args, *recipe.options.args)
         # What a source does not ask for it is not told: so its object is the same for every
         # Python, unless it really depends on one.
         mentioned = self.reader.closure(source, include_dirs, args).mentioned
@@ -222,9 +222,9 @@ class Builder:
             verb, warnings = "nasm", self._assembled(wanted)
         with self._lock:
             self._done += 1
-            self.talk.progress(f"[{self._done}/{self._wanted}] {verb} {wanted.source}")
+            self.reporter.progress(f"[{self._done}/{self._wanted}] {verb} {wanted.source}")
             if warnings:
-                self.talk.warning(explained(warnings, wanted, self.reader))
+                self.reporter.warning(explained(warnings, wanted, self.reader))
 
     def _assembled(self, wanted: ObjectFile) -> str:
         try:
@@ -256,8 +256,8 @@ class Builder:
 
     def link(self, module: ModuleFile) -> None:
         """Link a module of nothing but assembly. Raises LinkError with ld's own words."""
-        self.talk.progress(f"ld {module.path}")
-        with self.placed(module) as partial:
+        self.reporter.progress(f"ld {module.path}")
+        with self.checked_output(module) as partial:
             command = linker.command(
                 self.ld,
                 module.objects,
@@ -266,14 +266,14 @@ class Builder:
                 module.options,
                 self._inspector.c_library(module),
             )
-            self.talk.detail(shlex.join(command))
+            self.reporter.detail(shlex.join(command))
             try:
                 said = linker.link(command)
             except LinkError as error:
                 what = self._inspector.explained(module, error.what)
                 raise LinkError(what, *error.ways_out) from error
-        if warnings := self._inspector.untold(module, said):
-            self.talk.warning(warnings)
+        if warnings := self._inspector.unreported(module, said):
+            self.reporter.warning(warnings)
 
     def check(self, module: ModuleFile, others: Callable[[], Iterable[ModuleFile]]) -> None:
         """Judge the objects of a module before they are linked.
@@ -288,12 +288,12 @@ class Builder:
         self._tell(findings)
 
     @contextmanager
-    def placed(self, module: ModuleFile) -> Iterator[str]:
+    def checked_output(self, module: ModuleFile) -> Iterator[str]:
         """Yield a path to link a module to; it takes the module's place when it is found sound.
 
         Raises CheckError for what is not.
         """
-        with placed(module.path) as partial:
+        with atomic_write(module.path) as partial:
             yield partial
             self._tell(self._inspector.after_link(module, partial))
             if same_content(partial, module.path):
@@ -304,12 +304,12 @@ class Builder:
             return
         if any(finding.is_error for finding in findings):
             raise CheckError(f"this would not work:\n{report(findings)}")
-        self.talk.warning(report(findings))
+        self.reporter.warning(report(findings))
 
     def version_script(self, module: ModuleFile) -> str:
         """Write the linker script that says what a module exports; return its path."""
         path = os.path.join(self.folder, f"{module.name}.exports")
-        with placed(path) as partial:
+        with atomic_write(path) as partial:
             write_text(partial, linker.version_script((*module.entry_points, *module.exported)))
         return path
 

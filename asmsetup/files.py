@@ -19,7 +19,7 @@ _ABANDONED = 3600
 
 
 @contextmanager
-def placed(path: str) -> Iterator[str]:
+def atomic_write(path: str) -> Iterator[str]:
     """Yield a temporary path beside ``path``; what is written there takes its place at the end.
 
     When the block raises, or writes nothing, ``path`` stays what it was. The
@@ -48,7 +48,7 @@ def placed(path: str) -> Iterator[str]:
 
 
 def sweep(folder: str) -> None:
-    """Remove from ``folder`` what builds that were killed left of ``placed`` files.
+    """Remove from ``folder`` the temporary files that interrupted builds left behind.
 
     That is what is old: a build that goes on may be another container's, whose
     processes are not to be seen from here. What cannot be removed stays.
@@ -105,7 +105,7 @@ def _file_among(folder: str) -> str:
     )
 
 
-def feed(path: str, take: Callable[[bytes], object]) -> None:
+def hash_file(path: str, take: Callable[[bytes], object]) -> None:
     """Hand a file to ``take`` (a hash's ``update``), piece by piece: a program is large."""
     with open(path, "rb", buffering=0) as file:
         while piece := file.read(_CHUNK):

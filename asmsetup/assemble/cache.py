@@ -68,7 +68,7 @@ def size_limit(environ: Mapping[str, str]) -> int:
     return int(digits) << shift
 
 
-def opened(environ: Mapping[str, str], warn: Warn) -> Cache | None:
+def open_cache(environ: Mapping[str, str], warn: Warn) -> Cache | None:
     """Return the cache that the environment asks for, None when it has no place.
 
     Raises ConfigError for a size that is none.

@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ..files import feed
+from ..files import hash_file
 from . import nasm
 from .includes import ANY_VARIABLE, INCLUDE_DIR, Closure, Reader, own_digest
 from .nasm import AssemblerOptions
@@ -62,7 +62,7 @@ def nasm_digest(found: nasm.Nasm) -> str:
     """Return what tells this NASM from another one, whatever its version says."""
     hashed = hashlib.sha256(found.banner.encode(errors="replace"))
     try:
-        feed(found.path, hashed.update)
+        hash_file(found.path, hashed.update)
     except OSError as error:
         # A program may be executable and not readable.
         hashed.update(f"{found.path}: {error.strerror}".encode(errors="replace"))
@@ -111,7 +111,7 @@ def _debug_info(args: Sequence[str]) -> bool:
     return any(arg.startswith(("-g", "-F")) for arg in args)
 
 
-def completed(digest: str, dependencies: Dependencies, reader: Reader) -> str | None:
+def full_digest(digest: str, dependencies: Dependencies, reader: Reader) -> str | None:
     """Return the digest of a fingerprint with what NASM read besides, None when that has changed.
 
     Without further files it is the fingerprint's own.

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from ..files import feed, unreadable
+from ..files import hash_file, unreadable
 
 INCLUDE_DIR = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "include")
 """The folder of asmsetup's own includes."""
@@ -346,7 +346,7 @@ def own_digest() -> str:
         for name in sorted(names):
             path = os.path.join(folder, name)
             hashed.update(path.removeprefix(INCLUDE_DIR).encode() + b"\0")
-            feed(path, hashed.update)
+            hash_file(path, hashed.update)
     return hashed.hexdigest()
 
 
@@ -382,9 +382,9 @@ _FILE = rb"__\??file\??__"
 
 def _scan(data: bytes, status: _Status | None = None) -> _Text:
     digest, size = hashlib.sha256(data).hexdigest(), len(data)
-    joints: list[int] = []
+    continuation_offsets: list[int] = []
     if b"\\\n" in data or b"\\\r\n" in data:
-        joints = [match.start() for match in re.finditer(_CONTINUATION, data)]
+        continuation_offsets = [match.start() for match in re.finditer(_CONTINUATION, data)]
         data = re.sub(_CONTINUATION, b"", data)
     lower = data.lower()
     wanted: list[tuple[int, str]] = []
@@ -404,7 +404,10 @@ def _scan(data: bytes, status: _Status | None = None) -> _Text:
         digest,
         size,
         status,
-        tuple(_Wanted(name, _line(data, position, joints)) for position, name in sorted(wanted)),
+        tuple(
+            _Wanted(name, _line(data, position, continuation_offsets))
+            for position, name in sorted(wanted)
+        ),
         computed,
         computed_pathsearch,
         computed_incbin,
@@ -450,12 +453,12 @@ def _is_word(data: bytes, position: int) -> bool:
     return position >= 0 and re.match(_WORD, data[position : position + 1]) is not None
 
 
-def _line(data: bytes, position: int, joints: Sequence[int]) -> int:
+def _line(data: bytes, position: int, continuation_offsets: Sequence[int]) -> int:
     """Return the line of the original text that ``position`` in the joined one lies on."""
     removed = 0
-    for count, joint in enumerate(joints):
+    for count, offset in enumerate(continuation_offsets):
         # At least the backslash and the newline went; a carriage return between them is rare.
-        if joint - 2 * count > position:
+        if offset - 2 * count > position:
             break
         removed = count + 1
     return data.count(b"\n", 0, position) + removed + 1

@@ -91,7 +91,7 @@ def command(nasm: str, source: str, output: str, options: AssemblerOptions) -> l
     ]
 
 
-def asking(command: Sequence[str], rules: str) -> list[str]:
+def with_depfile(command: Sequence[str], rules: str) -> list[str]:
     """Return the command with the wish to hear, in the file ``rules``, which files are read."""
     return [*command[:-1], "-MT", "object", "-MD", rules, command[-1]]
 

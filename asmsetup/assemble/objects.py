@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import cached_property
 
 from ..errors import AssembleError
-from ..files import placed
+from ..files import atomic_write
 from . import fingerprint as prints
 from . import nasm, record
 from .cache import Cache
@@ -72,19 +72,19 @@ class Objects:
         if self._cache is None or not print_.cacheable:
             return None
         for dependencies in self._answers(print_):
-            completed = prints.completed(print_.digest, dependencies, self._reader)
-            cached = self._cache.get(completed) if completed is not None else None
-            if completed is not None and cached is not None:
+            full_digest = prints.full_digest(print_.digest, dependencies, self._reader)
+            cached = self._cache.get(full_digest) if full_digest is not None else None
+            if full_digest is not None and cached is not None:
                 header, _, content = cached.partition(b"\n")
                 about = json.loads(header)
-                with placed(wanted.path) as partial, open(partial, "wb") as file:
+                with atomic_write(wanted.path) as partial, open(partial, "wb") as file:
                     file.write(content)
                 record.write(
                     wanted.path,
                     Record(
                         print_.digest,
                         dependencies,
-                        completed,
+                        full_digest,
                         content_digest(content),
                         about["seconds"],
                     ),
@@ -101,26 +101,28 @@ class Objects:
         Raises AssembleError with NASM's own words; the object is then what it was.
         """
         print_ = self._fingerprint(wanted)
-        with placed(wanted.path) as partial:
+        with atomic_write(wanted.path) as partial:
             start = time.monotonic()
             said, rules = self._run(wanted, partial, asking=print_.asks)
             seconds = round(time.monotonic() - start, 6)
             content = self.contents[wanted.path] = self._read_object(partial, wanted.source)
         closure = self._closure(wanted)
         dependencies = prints.dependencies(rules, closure, wanted.options.include_dirs)
-        completed = prints.completed(print_.digest, dependencies, self._reader)
+        full_digest = prints.full_digest(print_.digest, dependencies, self._reader)
         read = (*closure.files, *dependencies.files)
         # A file that was edited meanwhile may not be the one NASM has read.
-        if completed is None or self._reader.changed(read):
+        if full_digest is None or self._reader.changed(read):
             return said
         if print_.lasting:
-            made = Record(print_.digest, dependencies, completed, content_digest(content), seconds)
+            made = Record(
+                print_.digest, dependencies, full_digest, content_digest(content), seconds
+            )
             record.write(wanted.path, made)
         if self._cache is not None and print_.cacheable:
             if print_.asks:
                 self._add_answer(self._cache, print_, dependencies)
             about = json.dumps({"warnings": said, "seconds": seconds})
-            self._cache.put(completed, about.encode() + b"\n" + content)
+            self._cache.put(full_digest, about.encode() + b"\n" + content)
         return said
 
     def listing(self, wanted: ObjectFile) -> str:
@@ -140,10 +142,10 @@ class Objects:
             return self._shown(launched, wanted), []
         rules, text = f"{output}.d", f"{output}.i"
         try:
-            said = self._shown(nasm.asking(launched, rules), wanted)
+            said = self._shown(nasm.with_depfile(launched, rules), wanted)
             texts = [_rules(rules)]
             if nasm.forgets_includes(self._nasm.version):
-                self._shown(nasm.asking(nasm.preprocessing(command, text), rules), wanted)
+                self._shown(nasm.with_depfile(nasm.preprocessing(command, text), rules), wanted)
                 texts.append(_rules(rules))
         finally:
             _remove(rules)

@@ -11,8 +11,8 @@ import hashlib
 import json
 from typing import NamedTuple
 
-from ..files import placed
-from .fingerprint import Dependencies, completed
+from ..files import atomic_write
+from .fingerprint import Dependencies, full_digest
 from .includes import Reader
 
 
@@ -22,7 +22,7 @@ class Record(NamedTuple):
     fingerprint: str
     """The fingerprint's own digest."""
     dependencies: Dependencies
-    completed: str
+    full_digest: str
     """The fingerprint's digest with the dependencies."""
     content: str
     """A digest of the object."""
@@ -35,7 +35,7 @@ class Record(NamedTuple):
             {
                 "fingerprint": self.fingerprint,
                 "dependencies": self.dependencies.to_json(),
-                "completed": self.completed,
+                "full_digest": self.full_digest,
                 "content": self.content,
                 "seconds": self.seconds,
             }
@@ -49,7 +49,7 @@ class Record(NamedTuple):
             return Record(
                 data["fingerprint"],
                 Dependencies.from_json(data["dependencies"]),
-                data["completed"],
+                data["full_digest"],
                 data["content"],
                 float(data["seconds"]),
             )
@@ -59,7 +59,7 @@ class Record(NamedTuple):
 
 def write(path: str, record: Record) -> None:
     """Put the record of the object ``path`` in place."""
-    with placed(_path(path)) as partial, open(partial, "w", encoding="utf-8") as file:
+    with atomic_write(_path(path)) as partial, open(partial, "w", encoding="utf-8") as file:
         file.write(record.to_json())
 
 
@@ -68,7 +68,7 @@ def content(path: str, fingerprint: str, reader: Reader) -> bytes | None:
     record = _read(path)
     if record is None or record.fingerprint != fingerprint:
         return None
-    if completed(fingerprint, record.dependencies, reader) != record.completed:
+    if full_digest(fingerprint, record.dependencies, reader) != record.full_digest:
         return None
     try:
         with open(path, "rb") as file:

@@ -19,7 +19,7 @@ from . import names as _names
 from . import relocations as _relocations
 from . import symbols as _symbols
 from .context import CheckedObject, ModuleContext
-from .findings import Finding, report, strictly, tidy
+from .findings import Finding, as_errors, report, sort_and_merge
 from .places import ModuleNames, ObjectPlaces
 from .providers import Providers
 
@@ -114,4 +114,4 @@ def _object_findings(
 
 
 def _finished(findings: Iterator[Finding], module: ModuleContext) -> list[Finding]:
-    return tidy(strictly(findings) if module.strict else findings)
+    return sort_and_merge(as_errors(findings) if module.strict else findings)

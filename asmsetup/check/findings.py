@@ -32,7 +32,7 @@ class Finding(NamedTuple):
         return self.severity == ERROR
 
 
-def tidy(findings: Iterable[Finding]) -> list[Finding]:
+def sort_and_merge(findings: Iterable[Finding]) -> list[Finding]:
     """Sorted by file and line; the same mistake with the same cure is told once a file."""
     folded: dict[tuple[object, ...], Finding] = {}
     for finding in sorted(findings, key=_position):
@@ -47,7 +47,7 @@ def _position(finding: Finding) -> tuple[str, int, str, str]:
     return finding.file, finding.line or 0, finding.rule, finding.what
 
 
-def strictly(findings: Iterable[Finding]) -> list[Finding]:
+def as_errors(findings: Iterable[Finding]) -> list[Finding]:
     """The findings with every warning made an error."""
     return [finding._replace(severity=ERROR) for finding in findings]
 

@@ -59,7 +59,7 @@ class Inspector:
 
         return explain_ld(said, check.locator(self._checked(module), self._context(module)))
 
-    def untold(self, module: ModuleFile, said: str) -> str:
+    def unreported(self, module: ModuleFile, said: str) -> str:
         """Return ld's warnings without those that were told before, with their lines."""
         if not said or not check.tells_text_relocations(self._found.get(module.name, ())):
             return said

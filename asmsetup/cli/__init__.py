@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _cache(*, clear: bool, as_json: bool) -> int:
-    store = cache.opened(os.environ, _warn)
+    store = cache.open_cache(os.environ, _warn)
     if store is None:
         raise ConfigError(
             "there is no object cache: this user has no home folder",

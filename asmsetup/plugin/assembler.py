@@ -24,15 +24,15 @@ from setuptools.command.build_ext import build_ext
 
 from ..assemble.nasm import AssemblerOptions, ObjectFile
 from ..assemble.queue import Job
-from ..build import Builder, Recipe, Talk, entry_points
+from ..build import Builder, Recipe, Reporter, entry_points
 from ..errors import AsmsetupError
 from ..facts import target
-from ..files import placed, same_text, write_text
+from ..files import atomic_write, same_text, write_text
 from ..link import linker
 from ..link.linker import LinkerOptions, ModuleFile
 from ..suffixes import is_assembly
 from .c_sources import CSources, understood
-from .extensions import ExtraArgs, args_for, by_language, is_mixed, namesakes, plain
+from .extensions import ExtraArgs, args_for, by_language, is_mixed, namesakes, normalized
 from .session import lowest_version, settings, setuptools_errors
 
 
@@ -53,7 +53,7 @@ class Assembler:
             self._settings,
             target.running(),
             os.path.join(_lasting_folder(command), "asm"),
-            Talk(
+            Reporter(
                 progress=lambda text: command.announce(text, logging.INFO),
                 warning=lambda text: command.announce(text, logging.WARNING),
                 detail=lambda text: command.announce(text, logging.DEBUG),
@@ -70,7 +70,7 @@ class Assembler:
         own. Raises setuptools' errors.
         """
         with setuptools_errors():
-            ext = plain(ext)
+            ext = normalized(ext)
             own = self._plan(ext)
             with self._lock:
                 self._take_place()
@@ -123,7 +123,7 @@ class Assembler:
         planned = []
         for ext in extensions:
             with suppress(AsmsetupError):  # Told when this extension's turn comes.
-                planned += [(item, not ext.optional) for item in self._plan(plain(ext))]
+                planned += [(item, not ext.optional) for item in self._plan(normalized(ext))]
         self._builder.start(planned)
         if self._c_sources is not None and not self._generates_sources():
             self._c_sources.nothing_writes_headers()
@@ -135,7 +135,7 @@ class Assembler:
         taken: set[str] = set()
         for ext in extensions:
             with suppress(AsmsetupError):
-                ext = plain(ext)
+                ext = normalized(ext)
                 if not self._is_as_recorded(ext, self._plan(ext)):
                     self._start_c(c_sources, ext, sorted(set(ext.sources) - taken))
             taken.update(ext.sources)
@@ -309,9 +309,9 @@ class Assembler:
         with setuptools_errors():
             self._builder.check(module, lambda: self._other_modules(ext))
             if is_mixed(ext):
-                with self._builder.placed(module) as partial:
+                with self._builder.checked_output(module) as partial:
                     link_with_driver(partial, self._driver_flags(module))
-                with placed(self._record_path(ext)) as partial:
+                with atomic_write(self._record_path(ext)) as partial:
                     write_text(partial, self._record(ext, self._plan(ext)))
             else:
                 self._builder.link(module)
@@ -361,7 +361,7 @@ class Assembler:
         for other in self._extensions() if self._started else ():
             if other.name == ext.name or other.optional or is_mixed(other):
                 continue
-            other = plain(other)
+            other = normalized(other)
             planned = self._plan(other)
             self._builder.require(planned, vital=True)
             options = self._linker_options(

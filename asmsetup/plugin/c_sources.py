@@ -23,7 +23,7 @@ from typing import Any
 import setuptools.errors
 
 from ..assemble import record
-from ..assemble.fingerprint import Dependencies, completed, prerequisites
+from ..assemble.fingerprint import Dependencies, full_digest, prerequisites
 from ..assemble.includes import Reader
 from ..assemble.queue import Job
 from ..assemble.record import Record, content_digest
@@ -208,12 +208,12 @@ class CSources:
             with suppress(FileNotFoundError):
                 os.unlink(rules)
             # Each command and what the compiler says to it, in one piece.
-            self._builder.talk.progress("\n".join(said))
+            self._builder.reporter.progress("\n".join(said))
         if read is None or reader.changed(read):
             return
         dependencies = Dependencies(tuple(read))
         content = Path(path).read_bytes()
-        made = completed(print_, dependencies, reader)
+        made = full_digest(print_, dependencies, reader)
         if made is not None:
             seconds = round(time.monotonic() - start, 6)
             record.write(path, Record(print_, dependencies, made, content_digest(content), seconds))

@@ -23,11 +23,11 @@ from .. import wheel
 from ..assemble import cache
 from ..errors import WheelError
 from ..facts import target
-from ..files import placed
+from ..files import atomic_write
 from ..suffixes import is_assembly
 from .extensions import (
     assembly_sources,
-    left_behind,
+    missing_from_sdist,
     require_sources,
     require_universal,
     shadowing,
@@ -127,7 +127,7 @@ class BuildExt(Command):
         if os.path.isdir(outfile):
             return super().copy_file(infile, outfile, *args, **kwargs)
         self.announce(f"copying {infile} -> {os.path.dirname(outfile)}", logging.INFO)
-        with placed(outfile) as partial:
+        with atomic_write(outfile) as partial:
             shutil.copy2(infile, partial)
         for path in shadowing(outfile):
             self.announce(f"removing {path}, which would be imported instead", logging.INFO)
@@ -165,7 +165,7 @@ class Sdist(Command):
 
     def run(self) -> None:
         """Make the sdist; see setuptools."""
-        for line in left_behind(self.distribution.ext_modules or ()):
+        for line in missing_from_sdist(self.distribution.ext_modules or ()):
             self.announce(f"warning: {line}", logging.WARNING)
         super().run()
 
@@ -250,7 +250,7 @@ def _examine(modules: Mapping[str, str]) -> wheel.Verdict:
     libc = target.running().libc
     ask = settings().auditwheel == "check"
     # What is wrong with the cache, building the modules has told already.
-    verdicts = cache.opened(os.environ, lambda text: None) if settings().cache else None
+    verdicts = cache.open_cache(os.environ, lambda text: None) if settings().cache else None
     found = wheel.examine(modules, libc, verdicts, ask=ask)
     if verdicts is not None:
         verdicts.close()

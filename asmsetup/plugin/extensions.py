@@ -37,7 +37,7 @@ _LISTS = (
 )
 
 
-def plain(ext: Extension) -> Extension:
+def normalized(ext: Extension) -> Extension:
     """Return a copy of an extension whose lists are there and hold strings, no other paths.
 
     Raises SourceError when an option is not the list that it has to be: a
@@ -177,7 +177,7 @@ def shipped_files(extensions: Iterable[Extension]) -> list[str]:
     return [path for path in _files_read(extensions) if _is_shipped(path)]
 
 
-def left_behind(extensions: Iterable[Extension]) -> list[str]:
+def missing_from_sdist(extensions: Iterable[Extension]) -> list[str]:
     """Return why an sdist will not build: a line for each file that it cannot hold."""
     extensions = list(extensions)
     outside = [

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from asmsetup.assemble.nasm import AssemblerOptions
-from asmsetup.build import Builder, Recipe, Talk
+from asmsetup.build import Builder, Recipe, Reporter
 from asmsetup.config import Settings
 from asmsetup.errors import AssembleError
 from asmsetup.facts import target
@@ -52,7 +52,7 @@ class Project:
         """Build; return which sources were assembled."""
         said: list[str] = []
         builder = Builder(
-            self.settings, target.running(), "build", Talk(said.append, said.append, ignore)
+            self.settings, target.running(), "build", Reporter(said.append, said.append, ignore)
         )
         objects = builder.plan(Recipe("m", sources or tuple(SOURCES), self.options))
         builder.start((item, True) for item in objects)
@@ -187,7 +187,7 @@ def test_the_version_of_python_counts_for_those_who_ask(project: Project) -> Non
     project.build(*SOURCES, "asks.asm")
     said: list[str] = []
     other = target.running()._replace(version_hex=0x03FF00F0)
-    builder = Builder(project.settings, other, "build", Talk(said.append, said.append, ignore))
+    builder = Builder(project.settings, other, "build", Reporter(said.append, said.append, ignore))
     objects = builder.plan(Recipe("m", (*SOURCES, "asks.asm"), project.options))
     builder.start((item, True) for item in objects)
     builder.require(objects, vital=True)

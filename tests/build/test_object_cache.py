@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from asmsetup.assemble.nasm import AssemblerOptions
-from asmsetup.build import Builder, Recipe, Talk
+from asmsetup.build import Builder, Recipe, Reporter
 from asmsetup.config import Settings
 from asmsetup.facts import target
 
@@ -54,7 +54,7 @@ def build(
         settings or Settings(),
         python or target.running(),
         "build",
-        Talk(said.append, pytest.fail, ignore),
+        Reporter(said.append, pytest.fail, ignore),
     )
     (wanted,) = builder.plan(Recipe("m", ("m.asm",), options))
     for path in Path().glob("build/*"):
@@ -176,7 +176,7 @@ def test_warnings_come_back_with_the_object(checkout: Callable[[str], Path]) -> 
     for _ in range(2):
         warned.append([])
         builder = Builder(
-            Settings(), target.running(), "build", Talk(ignore, warned[-1].append, ignore)
+            Settings(), target.running(), "build", Reporter(ignore, warned[-1].append, ignore)
         )
         (wanted,) = builder.plan(Recipe("m", ("m.asm",), AssemblerOptions()))
         for path in Path().glob("build/*"):

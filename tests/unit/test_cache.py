@@ -18,7 +18,7 @@ import pytest
 from asmsetup.assemble import cache
 from asmsetup.assemble.cache import Cache
 from asmsetup.assemble.nasm import AssemblerOptions
-from asmsetup.build import Builder, Recipe, Talk
+from asmsetup.build import Builder, Recipe, Reporter
 from asmsetup.config import Settings
 from asmsetup.errors import ConfigError
 from asmsetup.facts import target
@@ -181,7 +181,7 @@ def test_statistics_alone_make_the_folder(tmp_path: Path) -> None:
 def test_no_home_folder_is_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.path.expanduser", lambda path: path)
     assert cache.folder({}) is None
-    assert cache.opened({}, no_warning) is None
+    assert cache.open_cache({}, no_warning) is None
     assert cache.folder({"ASMSETUP_CACHE_DIR": "/somewhere"}) == "/somewhere"
 
 
@@ -291,7 +291,7 @@ def project(folder: Path, warn: Callable[[str], None]) -> Callable[[], list[str]
     def build() -> list[str]:
         said: list[str] = []
         builder = Builder(
-            Settings(), target.running(), str(folder), Talk(said.append, warn, ignore)
+            Settings(), target.running(), str(folder), Reporter(said.append, warn, ignore)
         )
         objects = builder.plan(Recipe("m", ("a.asm", "b.asm"), AssemblerOptions()))
         for item in objects:
@@ -363,7 +363,10 @@ def test_a_read_only_folder_is_read_and_complained_of_once(
     def work() -> None:
         said: list[str] = []
         builder = Builder(
-            Settings(), target.running(), str(output), Talk(said.append, warnings.append, ignore)
+            Settings(),
+            target.running(),
+            str(output),
+            Reporter(said.append, warnings.append, ignore),
         )
         objects = builder.plan(Recipe("m", ("a.asm", "b.asm", "c.asm"), AssemblerOptions()))
         builder.start((item, True) for item in objects)
@@ -435,7 +438,7 @@ def test_the_cache_can_be_turned_off(tmp_path: Path, monkeypatch: pytest.MonkeyP
         Settings()._replace(cache=False),
         target.running(),
         "build",
-        Talk(said.append, no_warning, ignore),
+        Reporter(said.append, no_warning, ignore),
     )
     objects = builder.plan(Recipe("m", ("a.asm",), AssemblerOptions()))
     builder.start((item, True) for item in objects)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from asmsetup.errors import FileError
-from asmsetup.files import placed, same_content, sweep, unreadable
+from asmsetup.files import atomic_write, same_content, sweep, unreadable
 
 
 def test_a_file_takes_its_place(tmp_path: Path) -> None:
-    with placed(str(tmp_path / "new" / "file")) as partial:
+    with atomic_write(str(tmp_path / "new" / "file")) as partial:
         Path(partial).write_text("whole")
 
     assert (tmp_path / "new" / "file").read_text() == "whole"
@@ -24,7 +24,7 @@ def test_until_the_end_the_old_file_is_there(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
 
-    with placed(str(path)) as partial:
+    with atomic_write(str(path)) as partial:
         Path(partial).write_text("ne")
         assert path.read_text() == "old"
 
@@ -36,7 +36,7 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path.write_text("old")
 
     def interrupted() -> None:
-        with placed(str(path)) as partial:
+        with atomic_write(str(path)) as partial:
             Path(partial).write_text("ne")
             raise KeyboardInterrupt
 
@@ -51,7 +51,7 @@ def test_a_block_that_writes_nothing_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
 
-    with placed(str(path)):
+    with atomic_write(str(path)):
         pass
 
     assert path.read_text() == "old"
@@ -62,7 +62,7 @@ def test_who_has_the_old_file_open_keeps_it(tmp_path: Path) -> None:
     path.write_text("old")
 
     with path.open() as reader:
-        with placed(str(path)) as partial:
+        with atomic_write(str(path)) as partial:
             Path(partial).write_text("new")
         assert reader.read() == "old"
 
@@ -85,7 +85,7 @@ def test_what_killed_builds_left_is_swept_away(tmp_path: Path) -> None:
     for name in (*killed, *others):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (1, 1))
-    # One that is about to be placed, and one that cannot be removed.
+    # One that is still being written, and one that cannot be removed.
     (tmp_path / "x.o.6-7.tmp").touch()
     (tmp_path / "x.o.4-7.tmp").mkdir()
     os.utime(tmp_path / "x.o.4-7.tmp", (1, 1))
@@ -108,7 +108,7 @@ def refused(path: str, number: int | None = None, named: str | None = None) -> s
 
 
 def _write(path: str, number: int | None, named: str | None) -> None:
-    with placed(path) as partial:
+    with atomic_write(path) as partial:
         if number is not None:
             raise OSError(number, os.strerror(number), *([partial] if named is None else []))
         Path(partial).write_text("new")
@@ -174,7 +174,7 @@ def test_a_folder_where_a_file_belongs(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_an_error_about_another_file_stays_what_it_is(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="gone"), placed(str(tmp_path / "file")):
+    with pytest.raises(FileNotFoundError, match="gone"), atomic_write(str(tmp_path / "file")):
         Path("gone").read_text()
 
 
