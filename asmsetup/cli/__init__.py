@@ -1,34 +1,45 @@
-"""The command line: asmsetup, or python -m asmsetup.
+"""The command line: asmsetup, or python -m asmsetup. One module a command.
 
-Standard output is the result, standard error is talk. Exit code 0: done; 2: a
-wrong command line; 3: it could not be done.
+Standard output is the result, standard error is talk. Exit code 0: done; 1: the
+command found something wrong in what it looked at; 2: a wrong command line; 3
+and above: it could not be done.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from types import ModuleType
 from typing import NoReturn
 
-from ..assemble import cache
-from ..assemble.cache import Statistics
-from ..errors import AsmsetupError, ConfigError
+from ..errors import AsmsetupError
 
 _FAILED = 3
-_JSON_VERSION = 1
+
+COMMANDS = {
+    "cache": "show what the object cache holds and what it was good for, or clear it",
+}
+"""The commands and what each does.
+
+The module of this package that has a command's name, with ``_`` for ``-``, has
+``add_arguments(parser)`` and ``run(options)``, which returns the exit code and
+raises AsmsetupError. Only the module of the command that runs is imported.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         try:
-            options = _parser().parse_args(arguments)
-            return _cache(clear=options.clear, as_json=options.json)
+            options = _parser(words).parse_args(words)
+            run: Callable[[argparse.Namespace], int] = _module(options.command).run
+            return run(options)
         finally:
-            sys.stdout.flush()  # now, when it can still be told that it cannot be written
+            sys.stdout.flush()  # now, while a failure can still be reported
     except AsmsetupError as error:
         print(f"error: {error}", file=sys.stderr)
     except OSError as error:
@@ -53,59 +64,22 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _parser() -> argparse.ArgumentParser:
+def _module(command: str) -> ModuleType:
+    return import_module(f".{command.replace('-', '_')}", __package__)
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser; it has the options of those commands that the words may mean."""
     parser = argparse.ArgumentParser(
         prog="asmsetup", description="Ship hand-written x86-64 assembly in Python packages."
     )
     about = "show the version and end"
     parser.add_argument("--version", action=_Version, nargs=0, help=about)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    about = "show what the object cache holds and what it was good for, or clear it"
-    command = commands.add_parser("cache", help=about, description=about.capitalize() + ".")
-    command.add_argument("--clear", action="store_true", help="remove everything from it")
-    command.add_argument("--json", action="store_true", help="write JSON")
-    return parser
-
-
-def _cache(*, clear: bool, as_json: bool) -> int:
-    store = cache.open_cache(os.environ, _warn)
-    if store is None:
-        raise ConfigError(
-            "there is no object cache: this user has no home folder",
-            "name a folder for it:   ASMSETUP_CACHE_DIR=/path/to/folder",
+    for name, about in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=about, description=f"{about[0].upper()}{about[1:]}."
         )
-    before = store.statistics()
-    if clear:
-        store.clear()
-    if as_json:
-        shown = store.statistics() if clear else before
-        print(json.dumps({"version": _JSON_VERSION, **shown._asdict()}))
-    elif clear:
-        print(f"removed {before.entries} entries, {_size(before.bytes)}, from {before.folder}")
-    else:
-        print(_described(before))
-    return 0
-
-
-def _described(shown: Statistics) -> str:
-    asked = shown.hits + shown.misses
-    share = f" ({shown.hits / asked:.0%})" if asked else ""
-    lines = {
-        "folder": shown.folder,
-        "entries": str(shown.entries),
-        "size": f"{_size(shown.bytes)} of {_size(shown.limit)}",
-        "hits": f"{shown.hits} of {asked}{share}",
-        "damaged": str(shown.damaged),
-    }
-    return "\n".join(f"{name:9}{value}" for name, value in lines.items())
-
-
-def _size(count: int) -> str:
-    for unit, shift in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
-        if count >= 1 << shift:
-            return f"{count / (1 << shift):.1f} {unit}"
-    return f"{count} bytes"
-
-
-def _warn(text: str) -> None:
-    print(f"warning: {text}", file=sys.stderr)
+        if name in words:
+            _module(name).add_arguments(command)
+    return parser
