@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from .errors import ConfigError
+from .versions import NEWEST, OLDEST
 
-OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 15)
 """The Pythons whose stable ABI is known (data/)."""
 
 AuditwheelMode = Literal["repair", "check", "skip"]
@@ -60,9 +60,9 @@ def _auditwheel(value: object) -> AuditwheelMode:
 def _python_version(value: object) -> tuple[int, int]:
     if isinstance(value, str) and (match := re.fullmatch(r"3\.(\d{1,3})", value)):
         version = 3, int(match[1])
-        if OLDEST_PYTHON <= version <= NEWEST_PYTHON:
+        if OLDEST <= version <= NEWEST:
             return version
-    oldest, newest = (".".join(map(str, each)) for each in (OLDEST_PYTHON, NEWEST_PYTHON))
+    oldest, newest = (".".join(map(str, each)) for each in (OLDEST, NEWEST))
     raise _RefusedError(f'a Python version from "{oldest}" to "{newest}"')
 
 

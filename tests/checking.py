@@ -12,10 +12,10 @@ from pathlib import Path
 from asmsetup import config
 from asmsetup.build import entry_points
 from asmsetup.check import CheckedObject, Finding, ModuleContext, check_module, check_objects
-from asmsetup.check.context import Version
 from asmsetup.errors import LinkError
 from asmsetup.facts import cpython_abi, elf
 from asmsetup.link import linker
+from asmsetup.versions import Version
 
 PACKAGES = Path(__file__).parent / "packages"
 NASM = os.environ.get("NASM", "nasm")

@@ -16,10 +16,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from asmsetup.versions import NEWEST, OLDEST
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 INVENTORY = "interpreters.json"
 PROBES = "probes.json"
-MINORS = range(10, 16)
+MINORS = range(OLDEST[1], NEWEST[1] + 1)
 """The CPython 3.x versions the project supports."""
 
 _EXECUTABLE = re.compile(r"python3\.(\d+)t?d?")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Regenerate CPython's ABI for assembly: tools/abi/, asmsetup/include/python/ and asmsetup/data/.
 
-    python tools/generate_abi.py [--check] [--stable-list VERSION=FILE ...]
+    python tools/generate_abi.py [--check] [--tables-only] [--stable-list VERSION=FILE ...]
 
 The ABI of every CPython of the machine and of the test cache that has its headers is
 read into tools/abi/. The tables are then written from all that is there, also from
@@ -19,6 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from asmsetup.versions import ABI3T_SINCE
 from tests.interpreters import Interpreter, all_interpreters
 from tools import abi_probe, abi_tables
 from tools.abi_probe import Abi, Version
@@ -41,11 +42,14 @@ def main() -> int:
         metavar="VERSION=FILE",
         help="test_stable_abi_ctypes.py of a CPython that was installed without its test-suite",
     )
+    parser.add_argument(
+        "--tables-only", action="store_true", help="ask no interpreter: use what tools/abi/ holds"
+    )
     arguments = parser.parse_args()
     files: Files = {}
     for version, path in (text.split("=", 1) for text in arguments.stable_list):
         files |= stable_names(version, Path(path))
-    for interpreter in all_interpreters():
+    for interpreter in [] if arguments.tables_only else all_interpreters():
         if interpreter.name in abi_tables.FULL_TARGETS and interpreter.has_headers:
             files |= facts_of(interpreter)
     files |= tables_of(files)
@@ -66,7 +70,7 @@ def facts_of(interpreter: Interpreter) -> Files:
         facts[f"{own}-limited"] = abi_probe.probe(interpreter, False, version)
         if version >= (3, 14):  # until a free-threaded build of it is at hand
             facts[f"{own}t"] = abi_probe.probe(interpreter, True, None)
-        if version >= (3, 15):
+        if version >= ABI3T_SINCE:
             facts[f"{own}t-limited"] = abi_probe.probe(interpreter, True, version)
     files = {facts_path(name): settle(name, abi) for name, abi in facts.items()}
     stable_list = stable_list_of(interpreter)

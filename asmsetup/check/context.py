@@ -6,11 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..facts.elf import ElfFacts
-
-Version = tuple[int, int]
-
-OLDEST_PYTHON: Version = (3, 10)
-"""The oldest Python that asmsetup builds for, and the lowest of a universal module."""
+from ..versions import OLDEST, Version
 
 
 class CheckedObject(NamedTuple):
@@ -62,5 +58,5 @@ class ModuleContext(NamedTuple):
         """The lowest Python that the module must import in beside its own, if one is promised."""
         if self.limited_api is not None:
             # Which names older ones have is not known, and asmsetup builds for none of them.
-            return max(self.limited_api, OLDEST_PYTHON)
-        return OLDEST_PYTHON if self.universal else None
+            return max(self.limited_api, OLDEST)
+        return OLDEST if self.universal else None

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from ..facts.elf import Symbol
-from .context import ModuleContext, Version
+from ..versions import VERSIONS, Version
+from .context import ModuleContext
 from .findings import ERROR, WARNING, Finding
 from .kinds import LINKER_DEFINED
 from .places import ObjectPlaces
@@ -16,8 +17,6 @@ from .providers import Providers
 
 class PythonAbi(Protocol):
     """What is known of CPython's exported names; asmsetup.facts.cpython_abi is the real one."""
-
-    VERSIONS: tuple[Version, ...]
 
     def exported(self, name: str, version: Version, free_threaded: bool) -> bool | None:
         """None when the table does not know the name or the version."""
@@ -86,12 +85,12 @@ def _python_name(
 
 def _having(name: str, free_threaded: bool, abi: PythonAbi) -> list[Version]:
     """The versions of CPython that export ``name``."""
-    return [version for version in abi.VERSIONS if abi.exported(name, version, free_threaded)]
+    return [version for version in VERSIONS if abi.exported(name, version, free_threaded)]
 
 
 def _private_name(name: str, module: ModuleContext, abi: PythonAbi) -> Verdict | None:
     # None, for a version the table does not have, says nothing.
-    lacking = [v for v in abi.VERSIONS if abi.exported(name, v, module.free_threaded) is False]
+    lacking = [v for v in VERSIONS if abi.exported(name, v, module.free_threaded) is False]
     if not lacking:
         return None
     return (
@@ -164,10 +163,8 @@ def _exported_until(since: Version, name: str, promised: Version, abi: PythonAbi
 
     So it is with PyObject_GetBuffer and PyBuffer_Release, in 3.10: public, and stable since 3.11.
     """
-    before = [version for version in abi.VERSIONS if promised <= version < since]
-    return promised >= abi.VERSIONS[0] and all(
-        abi.exported(name, version, False) for version in before
-    )
+    before = [version for version in VERSIONS if promised <= version < since]
+    return promised >= VERSIONS[0] and all(abi.exported(name, version, False) for version in before)
 
 
 def _c_name(

@@ -11,10 +11,7 @@ from __future__ import annotations
 import functools
 import os
 
-Version = tuple[int, int]
-
-VERSIONS: tuple[Version, ...] = ((3, 10), (3, 11), (3, 12), (3, 13), (3, 14), (3, 15))
-FREE_THREADED_VERSIONS: tuple[Version, ...] = ((3, 13), (3, 14), (3, 15))
+from ..versions import Version
 
 _PATH = os.path.join(os.path.dirname(os.path.dirname(__file__)), "data", "exports.txt")
 

@@ -25,6 +25,7 @@ from ..errors import WheelError
 from ..facts import target
 from ..files import atomic_write
 from ..suffixes import is_assembly
+from ..versions import ABI3T_SINCE, FREE_THREADED_SINCE, OLDEST, VERSIONS
 from .extensions import (
     assembly_sources,
     missing_from_sdist,
@@ -38,9 +39,16 @@ from .session import is_universal, lowest_version, settings, setuptools_errors
 if TYPE_CHECKING:
     from .assembler import Assembler
 
-_UNIVERSAL = ("cp310.cp313.cp314", "abi3.abi3t.cp313t.cp314t")
-"""Python and ABI tag of modules for every CPython from 3.10 on. Installers that know abi3t
-(PEP 803) need no more than cp310-abi3.abi3t; the others find the free-threaded ones by name."""
+
+def _universal_tags() -> tuple[str, str]:
+    """Return Python and ABI tag of modules for every supported CPython.
+
+    Installers that know abi3t (PEP 803) need no more than cp310-abi3.abi3t; the
+    others find the free-threaded versions before abi3t by name.
+    """
+    named = [v for v in VERSIONS if FREE_THREADED_SINCE <= v < ABI3T_SINCE]
+    tags = [f"cp{major}{minor}" for major, minor in (OLDEST, *named)]
+    return ".".join(tags), ".".join(["abi3", "abi3t", *(f"{tag}t" for tag in tags[1:])])
 
 
 class BuildExt(Command):
@@ -184,7 +192,7 @@ class BdistWheel(Command):
         super().finalize_options()
 
     def _stable_abi_tag(self) -> str | None:
-        if sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < (3, 15):
+        if sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < ABI3T_SINCE:
             return None  # no stable ABI yet: setuptools makes a module of this version
         with setuptools_errors():
             version = lowest_version(self.distribution, settings())
@@ -194,7 +202,7 @@ class BdistWheel(Command):
         """Return the wheel's tag, with the platforms that auditwheel finds the modules fit for."""
         python, abi, platform = super().get_tag()
         if is_universal():
-            python, abi = _UNIVERSAL
+            python, abi = _universal_tags()
         verdict = self._verdict()
         if verdict is None or not verdict.platforms:
             return python, abi, platform

@@ -23,6 +23,7 @@ from ..errors import (
     LinkError,
     SourceError,
 )
+from ..versions import ABI3T_SINCE
 
 
 def settings() -> config.Settings:
@@ -98,8 +99,7 @@ def lowest_version(dist: Distribution, chosen: config.Settings) -> tuple[int, in
             "{} is {}.{}, and this is Python {}.{}".format(said, *version, *running),
             "a module for the stable ABI is built by its oldest Python or by a newer one",
         )
-    # The free-threaded builds have a stable ABI since 3.15 (PEP 803).
-    return max(version, (3, 15)) if sysconfig.get_config_var("Py_GIL_DISABLED") else version
+    return max(version, ABI3T_SINCE) if sysconfig.get_config_var("Py_GIL_DISABLED") else version
 
 
 def _lower_bound(dist: Distribution) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from asmsetup.facts import cpython_abi
-from asmsetup.facts.cpython_abi import Version
+from asmsetup.versions import Version
 
 REPOSITORY = str(Path(__file__).parents[2])
 
