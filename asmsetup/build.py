@@ -293,7 +293,8 @@ class Builder:
 
         Raises CheckError for what is not.
         """
-        with atomic_write(module.path) as partial:
+        # Not beside the module: whatever lies there is packed into wheels.
+        with atomic_write(module.path, self.folder) as partial:
             yield partial
             self._tell(self._inspector.after_link(module, partial))
             if same_content(partial, module.path):

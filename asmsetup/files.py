@@ -1,57 +1,80 @@
-"""Put files in place in one step, so that a killed build leaves no half of one."""
+"""Read regular files only, and put files in place in one step: a killed build leaves no half of one."""
 
 from __future__ import annotations
 
 import errno
 import os
 import re
+import shutil
 import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 
 from .errors import FileError
 
 _CHUNK = 1 << 16
 _PARTIAL = re.compile(r".*\.\d+-\d+\.tmp(?:\.[di])?")
+_UNFINISHED = re.compile(r"(?:wheel-|\.asmsetup-)\d+")
 _ABANDONED = 3600
 
 
 @contextmanager
-def atomic_write(path: str) -> Iterator[str]:
-    """Yield a temporary path beside ``path``; what is written there takes its place at the end.
+def atomic_write(path: str, scratch: str | None = None) -> Iterator[str]:
+    """Yield a temporary path; what is written there takes the place of ``path`` at the end.
 
-    When the block raises, or writes nothing, ``path`` stays what it was. The
-    folder is made. Readers see the old file or the new one, never a part.
+    The temporary file is in the folder ``scratch``, else beside ``path``. When the block
+    raises or writes nothing, ``path`` stays what it was. Both folders are made. Readers see
+    the old file or the new one, never a part.
 
     Raises FileError when the file cannot be written.
     """
-    try:
-        os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)
-    except OSError as error:
-        raise _not_written(path, error) from error
-    partial = f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
+    beside = _temporary(path, os.path.dirname(path))
+    partial = beside if scratch is None else _temporary(path, scratch)
+    for folder in dict.fromkeys(map(os.path.dirname, (path, partial))):
+        try:
+            os.makedirs(folder or os.curdir, exist_ok=True)
+        except OSError as error:
+            raise _not_written(os.path.join(folder, os.path.basename(path)), error) from error
     try:
         yield partial
         if os.path.exists(partial):
-            os.replace(partial, path)
+            _move(partial, path, beside)
     except OSError as error:
         # What fails in writing names no file; what fails elsewhere names another one.
         named = os.fsdecode(error.filename or partial)
-        if isinstance(error, FileError) or not named.startswith(path):
+        if isinstance(error, FileError) or not named.startswith((path, partial)):
             raise
         raise _not_written(path, error) from error
     finally:
-        if os.path.lexists(partial):
-            os.remove(partial)
+        for left in {partial, beside}:
+            with suppress(FileNotFoundError):
+                os.remove(left)
+
+
+def _temporary(path: str, folder: str) -> str:
+    name = f"{os.path.basename(path)}.{os.getpid()}-{threading.get_ident()}.tmp"
+    return os.path.join(folder, name)
+
+
+def _move(partial: str, path: str, beside: str) -> None:
+    try:
+        os.replace(partial, path)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        # The two folders are on two file systems, and only within one is a move one step.
+        shutil.copy2(partial, beside)
+        os.replace(beside, path)
 
 
 def sweep(folder: str) -> None:
     """Remove from ``folder`` the temporary files that interrupted builds left behind.
 
-    That is what is old: a build that goes on may be another container's, whose
-    processes are not to be seen from here. What cannot be removed stays.
+    Only files over an hour old: a newer one may belong to a running build, in another
+    container perhaps, whose processes cannot be seen from here. Failures are ignored.
     """
     with suppress(OSError):
         names = os.listdir(folder)
@@ -61,16 +84,25 @@ def sweep(folder: str) -> None:
                     os.remove(path)
 
 
-def is_abandoned(modified: float) -> bool:
-    """Tell from its time, in seconds, whether a temporary file is a killed build's: it is old.
+def sweep_folders(*parents: str) -> None:
+    """Remove the folders for unfinished wheels that interrupted builds left in ``parents``."""
+    for parent in parents:
+        with suppress(OSError):
+            for entry in list(os.scandir(parent)):
+                if _UNFINISHED.fullmatch(entry.name) and is_abandoned(entry.stat().st_mtime):
+                    shutil.rmtree(entry.path, ignore_errors=True)
 
-    Or of a future that a clock has since left.
+
+def is_abandoned(modified: float) -> bool:
+    """Return whether a temporary file with this time (in seconds) is left from a killed build.
+
+    It is when it is over an hour old, or dated in the future: clocks are set back.
     """
     return abs(time.time() - modified) > _ABANDONED
 
 
 def _not_written(path: str, error: OSError) -> FileError:
-    """Return the error that tells why ``path`` cannot be written, in place of errno's."""
+    """Return the error that explains why ``path`` cannot be written."""
     folder = os.path.dirname(path) or os.curdir
     elsewhere = "or build elsewhere:   python setup.py build --build-base=FOLDER"
     match error.errno:
@@ -90,14 +122,14 @@ def _not_written(path: str, error: OSError) -> FileError:
 
 
 def _nearest(folder: str) -> str:
-    """Return the folder, or the first one above it that is there."""
+    """Return the folder, or its nearest existing parent."""
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder) or os.curdir
     return folder
 
 
 def _file_among(folder: str) -> str:
-    """Return the first part of the path that is there and no folder."""
+    """Return the first part of the path that exists and is not a folder."""
     parts = folder.split(os.sep)
     paths = (os.sep.join(parts[: count + 1]) or os.sep for count in range(len(parts)))
     return next(
@@ -105,42 +137,73 @@ def _file_among(folder: str) -> str:
     )
 
 
-def hash_file(path: str, take: Callable[[bytes], object]) -> None:
-    """Hand a file to ``take`` (a hash's ``update``), piece by piece: a program is large."""
-    with open(path, "rb", buffering=0) as file:
-        while piece := file.read(_CHUNK):
-            take(piece)
+class IrregularFileError(OSError):
+    """A path leads to a folder, a pipe, a socket or a device; the message is its kind."""
+
+
+def open_regular(path: str) -> FileIO:
+    """Return a regular file opened for reading, unbuffered.
+
+    Anything else is never read: a pipe would wait for its writer, a device may have no end.
+    Raises IrregularFileError for those, OSError when the file cannot be opened, ValueError
+    for a name with a NUL.
+    """
+    # Looked at first: with some devices, to open them is to do something.
+    _require_regular(os.stat(path))
+    file = FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+    try:
+        _require_regular(os.fstat(file.fileno()))
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def _require_regular(status: os.stat_result) -> None:
+    if kind := irregular_kind(status.st_mode):
+        raise IrregularFileError(f"it is {kind}")
+
+
+def irregular_kind(mode: int) -> str | None:
+    """Return what a file with this mode is in words, None for a regular file."""
+    kinds = {stat.S_IFREG: None, stat.S_IFDIR: "a folder"}
+    kinds |= {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def hash_file(file: FileIO, update: Callable[[bytes], object]) -> None:
+    """Pass what is left of a file to ``update`` (a hash's), in pieces: files may be large."""
+    while piece := file.read(_CHUNK):
+        update(piece)
 
 
 def unreadable(path: str) -> str | None:
-    """Return why this is no file that can be read, in words; None when it is one."""
+    """Return why the file cannot be read, in words; None when it can."""
     try:
-        mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode):
-            kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
-            return f"it is {kinds.get(stat.S_IFMT(mode), 'a device')}"
-        with open(path, "rb"):
-            return None
+        open_regular(path).close()
+    except IrregularFileError as error:
+        return str(error)
     except FileNotFoundError:
         if os.path.islink(path):
-            return f"it is a symbolic link to {os.readlink(path)}, which is not there"
-        return "it is not there"
+            return f"it is a symbolic link to {os.readlink(path)}, which does not exist"
+        return "it does not exist"
     except OSError as error:
         if error.errno == errno.ELOOP:
             return "it is a symbolic link that leads back to itself"
         return os.strerror(error.errno or 0)
     except ValueError:  # a NUL in the name
         return "no file can have this name"
+    return None
 
 
 def write_text(path: str, text: str) -> None:
-    """Write a file of ours: UTF-8, whatever the locale."""
+    """Write a text file as UTF-8, whatever the locale."""
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
 
 
 def same_text(path: str, text: str) -> bool:
-    """Tell whether a file of ours is there and holds just this text."""
+    """Return whether the file exists and holds exactly this text (UTF-8)."""
     try:
         with open(path, encoding="utf-8") as file:
             return file.read() == text
@@ -149,7 +212,7 @@ def same_text(path: str, text: str) -> bool:
 
 
 def same_content(one: str, other: str) -> bool:
-    """Tell whether both files are there and hold the same bytes."""
+    """Return whether both files exist and hold the same bytes."""
     try:
         with open(one, "rb") as first, open(other, "rb") as second:
             return first.read() == second.read()

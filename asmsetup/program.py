@@ -1,7 +1,8 @@
-"""Find and run the programs of a build: by a list, never a shell, and with nothing to read."""
+"""Find and run the programs of a build: by a list, without a shell, with empty standard input."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shlex
 import shutil
@@ -13,12 +14,15 @@ from typing import NamedTuple
 
 from .errors import ToolError
 
+_F_SETSIG = 10
+"""From <fcntl.h>; the module fcntl does not have it."""
+
 
 class Done(NamedTuple):
     """A program that has run."""
 
     status: int
-    """Its exit code, or less the signal that killed it."""
+    """Its exit code, or the negative number of the signal that killed it."""
     said: str
     """What it wrote, to standard output and standard error alike."""
 
@@ -48,7 +52,7 @@ def find(tool: str, wanted: str, ways_out: Sequence[str], *, chosen_by: str, arg
 
 
 def _named(wanted: str, chosen_by: str, arguments: str) -> Iterator[str]:
-    """Yield what the variable that chose a program which is not there has to do with it."""
+    """Yield advice when an environment variable named a program that does not exist."""
     if os.environ.get(chosen_by) != wanted:
         return
     name, _, rest = wanted.partition(" ")
@@ -80,9 +84,32 @@ def run(
     environment: Mapping[str, str] | None = None,
     ways_out: Sequence[str] = (),
 ) -> Done:
-    """Run a command to its end. Raises ToolError when it cannot be started."""
+    """Run a command to its end; it does not outlive this process.
+
+    Raises ToolError when it cannot be started.
+    """
     try:
-        done = subprocess.run(
+        done = _run(command, environment)
+    except OSError as error:
+        raise ToolError(f"cannot run {command[0]}: {error.strerror}", *ways_out) from error
+    except ValueError as error:  # a NUL, which ends an argument
+        raise ToolError(*_with_a_nul(command)) from error
+    said = done.stdout.decode(sys.getfilesystemencoding(), errors="replace")
+    # A name at the beginning may begin with a space.
+    return Done(done.returncode, said.rstrip().lstrip("\r\n"))
+
+
+def _with_a_nul(command: Sequence[str]) -> tuple[str, str]:
+    word = next((word for word in command if "\0" in word), "")
+    return f"cannot run {command[0]}: its argument {word!r} holds a NUL", "remove that character"
+
+
+def _run(
+    command: Sequence[str], environment: Mapping[str, str] | None
+) -> subprocess.CompletedProcess[bytes]:
+    guard, ours = _guard()
+    try:
+        with subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -91,10 +118,28 @@ def run(
             # Python's own files are never inherited (PEP 446), and a make's job server may be.
             # Without a search for others to close, subprocess can use posix_spawn(3).
             close_fds=False,
-            check=False,
-        )
-    except OSError as error:
-        raise ToolError(f"cannot run {command[0]}: {error.strerror}", *ways_out) from error
-    said = done.stdout.decode(sys.getfilesystemencoding(), errors="replace")
-    # A name at the beginning may begin with a space.
-    return Done(done.returncode, said.rstrip().lstrip("\r\n"))
+        ) as process:
+            fcntl.fcntl(guard, fcntl.F_SETOWN, process.pid)
+            try:
+                said, _ = process.communicate()
+            except BaseException:
+                process.kill()
+                raise
+    finally:
+        os.close(guard)
+        os.close(ours)
+    return subprocess.CompletedProcess(process.args, process.returncode, said)
+
+
+def _guard() -> tuple[int, int]:
+    """Return both ends of a pipe; a child that owns the first one gets SIGTERM when we end.
+
+    Even by SIGKILL: the child has inherited that end, the other one closes with us, and then
+    the kernel signals the owner (fcntl(2), F_SETOWN). No code has to run between fork and
+    exec, which PR_SET_PDEATHSIG would need.
+    """
+    inherited, ours = os.pipe()
+    os.set_inheritable(inherited, True)
+    fcntl.fcntl(inherited, _F_SETSIG, signal.SIGTERM)
+    fcntl.fcntl(inherited, fcntl.F_SETFL, fcntl.fcntl(inherited, fcntl.F_GETFL) | os.O_ASYNC)
+    return inherited, ours

@@ -153,7 +153,8 @@ def _analyzed(wheel: Path, libc: Libc) -> WheelAbIInfo:
 def _sample_wheel(folder: str, modules: Mapping[str, str]) -> Path:
     """Write a wheel of the modules and a RECORD: as much of one as auditwheel reads."""
     path = Path(folder, "sample-0-py3-none-linux_x86_64.whl")
-    with zipfile.ZipFile(path, "w") as wheel:
+    # A file may be dated before 1980, where the times of a zip archive begin.
+    with zipfile.ZipFile(path, "w", strict_timestamps=False) as wheel:
         for name, module in modules.items():
             wheel.write(module, name)
         wheel.writestr("sample-0.dist-info/RECORD", "".join(f'"{name}",,\n' for name in modules))

@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ..files import hash_file
+from ..files import hash_file, open_regular
 from . import nasm
 from .includes import ANY_VARIABLE, INCLUDE_DIR, Closure, Reader, own_digest
 from .nasm import AssemblerOptions
@@ -62,7 +62,8 @@ def nasm_digest(found: nasm.Nasm) -> str:
     """Return what tells this NASM from another one, whatever its version says."""
     hashed = hashlib.sha256(found.banner.encode(errors="replace"))
     try:
-        hash_file(found.path, hashed.update)
+        with open_regular(found.path) as program:
+            hash_file(program, hashed.update)
     except OSError as error:
         # A program may be executable and not readable.
         hashed.update(f"{found.path}: {error.strerror}".encode(errors="replace"))

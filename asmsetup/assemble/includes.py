@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from ..files import hash_file, unreadable
+from ..files import hash_file, open_regular, unreadable
 
 INCLUDE_DIR = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "include")
 """The folder of asmsetup's own includes."""
@@ -346,7 +346,8 @@ def own_digest() -> str:
         for name in sorted(names):
             path = os.path.join(folder, name)
             hashed.update(path.removeprefix(INCLUDE_DIR).encode() + b"\0")
-            hash_file(path, hashed.update)
+            with open_regular(path) as file:
+                hash_file(file, hashed.update)
     return hashed.hexdigest()
 
 

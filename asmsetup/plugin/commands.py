@@ -12,7 +12,8 @@ import re
 import shutil
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,7 +24,7 @@ from .. import wheel
 from ..assemble import cache
 from ..errors import WheelError
 from ..facts import target
-from ..files import atomic_write
+from ..files import atomic_write, sweep_folders
 from ..suffixes import is_assembly
 from ..versions import ABI3T_SINCE, FREE_THREADED_SINCE, OLDEST, VERSIONS
 from .extensions import (
@@ -135,7 +136,9 @@ class BuildExt(Command):
         if os.path.isdir(outfile):
             return super().copy_file(infile, outfile, *args, **kwargs)
         self.announce(f"copying {infile} -> {os.path.dirname(outfile)}", logging.INFO)
-        with atomic_write(outfile) as partial:
+        # Not beside the module: packages are collected from the source tree as well.
+        scratch = str(self.get_finalized_command("build").build_temp)
+        with atomic_write(outfile, scratch) as partial:
             shutil.copy2(infile, partial)
         for path in shadowing(outfile):
             self.announce(f"removing {path}, which would be imported instead", logging.INFO)
@@ -182,6 +185,10 @@ class BdistWheel(Command):
     """A bdist_wheel whose platform tag is proved, and whose bytes depend on the source alone."""
 
     py_limited_api: str | Literal[False]
+    bdist_dir: str | None
+    """Where the wheel's files are collected; ours has the process in its name, so that two
+    builds do not meet there, and a build that was killed leaves nothing to the next."""
+    dist_dir: str
     _examined: wheel.Verdict | None = None
 
     def finalize_options(self) -> None:
@@ -189,7 +196,10 @@ class BdistWheel(Command):
         extensions = self.distribution.ext_modules or ()
         if not self.py_limited_api and all(getattr(e, "py_limited_api", False) for e in extensions):
             self.py_limited_api = self._stable_abi_tag() or False
+        chosen = self.bdist_dir
         super().finalize_options()
+        if chosen is None:
+            self.bdist_dir = f"{self.bdist_dir}-{os.getpid()}"
 
     def _stable_abi_tag(self) -> str | None:
         if sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < ABI3T_SINCE:
@@ -236,7 +246,29 @@ class BdistWheel(Command):
 
     def run(self) -> None:
         """Make the wheel, and graft external libraries into it where that makes it portable."""
-        super().run()
+        with self._staged():
+            super().run()
+            self._graft()
+
+    @contextmanager
+    def _staged(self) -> Iterator[None]:
+        """Have the wheel written in a folder of this process, and moved when it is finished."""
+        final, staged = self.dist_dir, os.path.join(self.dist_dir, f".asmsetup-{os.getpid()}")
+        sweep_folders(os.path.dirname(str(self.bdist_dir)), final)
+        self.dist_dir = staged
+        try:
+            yield
+            command, version, path = self.distribution.dist_files[-1]
+            finished = os.path.join(final, os.path.basename(path))
+            os.replace(path, finished)
+            self.distribution.dist_files[-1] = (command, version, finished)
+        finally:
+            self.dist_dir = final
+            shutil.rmtree(staged, ignore_errors=True)
+            if not self.keep_temp:
+                shutil.rmtree(str(self.bdist_dir), ignore_errors=True)
+
+    def _graft(self) -> None:
         verdict = self._examined
         if verdict is None or verdict.platforms:
             return

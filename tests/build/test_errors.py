@@ -272,7 +272,7 @@ def test_a_source_that_looks_like_a_list_of_options(hello: Project) -> None:
         ("mkdir x.asm", "it is a folder"),
         ("mkfifo x.asm", "it is a pipe"),
         ("ln -s x.asm x.asm", "it is a symbolic link that leads back to itself"),
-        ("ln -s gone.asm x.asm", "it is a symbolic link to gone.asm, which is not there"),
+        ("ln -s gone.asm x.asm", "it is a symbolic link to gone.asm, which does not exist"),
     ],
 )
 def test_a_source_that_is_no_file(hello: Project, make: str, why: str) -> None:

@@ -187,10 +187,10 @@ def test_what_can_be_read(tmp_path: Path) -> None:
     paths = (file, tmp_path / "gone", tmp_path, loop, dangling, "/dev/null", "a\0b")
     assert [unreadable(str(path)) for path in paths] == [
         None,
-        "it is not there",
+        "it does not exist",
         "it is a folder",
         "it is a symbolic link that leads back to itself",
-        "it is a symbolic link to gone, which is not there",
+        "it is a symbolic link to gone, which does not exist",
         "it is a device",
         "no file can have this name",
     ]
