@@ -24,7 +24,7 @@ from pathlib import Path
 from asmsetup.build import entry_points
 from asmsetup.check import CheckedObject, ModuleContext, check_module, check_objects, report
 from asmsetup.facts import cpython_abi, elf
-from asmsetup.link import linker
+from asmsetup.link import libraries, linker
 
 ROOT = Path(__file__).parent.parent
 TARGET = "-DPY_VERSION_HEX=0x030B07F0"
@@ -115,7 +115,7 @@ def build(folder: Path, name: str, path: Path) -> tuple[list[str], Path, Path]:
     nasm.insert(3, f"-I{ROOT}/asmsetup/include/")
     subprocess.run(nasm, check=True)
     script.write_text(linker.version_script(entry_points(name)))
-    files = linker.c_library_files()
+    files = libraries.c_library_files()
     options = linker.LinkerOptions()
     command = linker.command("ld", [str(object_)], str(module), str(script), options, files)
     subprocess.run(command, check=True)
@@ -123,7 +123,9 @@ def build(folder: Path, name: str, path: Path) -> tuple[list[str], Path, Path]:
 
 
 def check(name: str, path: Path, object_: Path, module: Path) -> None:
-    context = ModuleContext(name, entry_points(name), (3, 11), c_library=linker.c_library_files())
+    context = ModuleContext(
+        name, entry_points(name), (3, 11), c_library=libraries.c_library_files()
+    )
     objects = [CheckedObject(str(object_), elf.read(object_), str(path))]
     findings = check_objects(objects, context, cpython_abi)
     findings += check_module(str(module), elf.read(module), context, findings)

@@ -14,7 +14,7 @@ from asmsetup.build import entry_points
 from asmsetup.check import CheckedObject, Finding, ModuleContext, check_module, check_objects
 from asmsetup.errors import LinkError
 from asmsetup.facts import cpython_abi, elf
-from asmsetup.link import linker
+from asmsetup.link import libraries, linker
 from asmsetup.versions import Version
 
 PACKAGES = Path(__file__).parent / "packages"
@@ -51,7 +51,7 @@ class Sample:
             python or sys.version_info[:2],
             limited_api=self.settings.limited_api,
             universal=self.settings.universal,
-            c_library=linker.c_library_files(),
+            c_library=libraries.c_library_files(),
             strict=strict,
         )
 
@@ -83,7 +83,7 @@ class Sample:
         script.write_text(linker.version_script(entry_points("sample")))
         module = self.folder / "sample.so"
         objects = [str(self.folder / f"{source}.o") for source in self.sources]
-        files = linker.c_library_files()
+        files = libraries.c_library_files()
         # Each kind of section in a segment of its own, as compiler drivers link: without that,
         # read-only data can be executed by luck.
         options = linker.LinkerOptions(args=("-z", "separate-code"))

@@ -329,7 +329,7 @@ _LD_HINTS = (
         "no lib{0}.so or lib{0}.a in Extension(library_dirs=[...]) or the system's folders; a"
         " distribution's -dev package often holds it",
     ),
-    (r"undefined reference to `([^']+)'", "name the library that defines it:   Extension(libraries=[...])"),
+    (r"undefined reference to `(?!_?Py)([^']+)'", "name the library that defines it:   Extension(libraries=[...])"),
     (r"multiple definition of `([^']+)'", "rename one, or take it out of GLOBAL where no other source uses it"),
     (
         r"recompile with -fPIC",

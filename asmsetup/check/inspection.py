@@ -11,7 +11,7 @@ from ..assemble.includes import Reader
 from ..assemble.nasm import ObjectFile
 from ..facts import cpython_abi, elf
 from ..facts.target import Target
-from ..link import linker
+from ..link import libraries
 from ..link.linker import ModuleFile
 from . import CheckedObject, Finding, ModuleContext
 
@@ -71,10 +71,10 @@ class Inspector:
         """Return the C library's files if a name the objects leave open is not CPython's."""
         facts = [self._read(made.path) for made in module.assembled]
         undefined = {symbol.name for each in facts for symbol in each.undefined}
-        others = module.extra_objects or linker.named_libraries(module.options.args).files
+        others = module.extra_objects or libraries.named_libraries(module.options.args).files
         if not others and all(name.startswith(("Py", "_Py")) for name in undefined):
             return []
-        return list(linker.c_library_files())
+        return list(libraries.c_library_files())
 
     def _read(self, path: str) -> elf.ElfFacts:
         if path not in self._facts:
@@ -86,7 +86,7 @@ class Inspector:
 
     def _context(self, module: ModuleFile) -> ModuleContext:
         options = module.options
-        named = linker.named_libraries(options.args)
+        named = libraries.named_libraries(options.args)
         return ModuleContext(
             name=module.name,
             entry_points=module.entry_points,
@@ -98,7 +98,7 @@ class Inspector:
             extra_objects=bool(
                 module.extra_objects or named.files or any(map(elf.is_bitcode, module.compiled))
             ),
-            c_library=linker.c_library_files(),
+            c_library=libraries.c_library_files(),
             library_dirs=(*options.library_dirs, *named.folders),
             runtime_library_dirs=options.runtime_library_dirs,
             exports=frozenset(module.exported),

@@ -91,13 +91,21 @@ def check(
         )
     yield from _needed(path, facts, module)
     yield from _unprovided(path, facts, module, objects)
-    if facts.runpath and not module.runtime_library_dirs:
+    if folders := _folders_of_this_machine(facts, module):
         yield finding(
             "unexpected-runpath",
             WARNING,
-            f"the module tells the loader to search {facts.runpath}, a folder of this machine",
+            f"the module tells the loader to search {folders}, a folder of this machine",
             "take `-rpath' out of the linker's arguments (LDFLAGS)",
         )
+
+
+def _folders_of_this_machine(facts: ElfFacts, module: ModuleContext) -> str:
+    """The run path, without what the extension asks for and what is relative to the module."""
+    asked = {*module.runtime_library_dirs}
+    folders = (facts.runpath or "").split(":")
+    relative = ("$ORIGIN", "${ORIGIN}")
+    return ":".join(f for f in folders if f and f not in asked and not f.startswith(relative))
 
 
 def _unprovided(

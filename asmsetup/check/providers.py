@@ -8,13 +8,8 @@ from functools import cached_property
 
 from ..errors import ObjectError
 from ..facts import elf
+from ..link.libraries import SYSTEM_FOLDERS
 from .context import ModuleContext
-
-# Where ld looks when it is told nothing (its SEARCH_DIR on the distributions), after -L.
-_SYSTEM_DIRS = (
-    *("/usr/local/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu"),
-    *("/usr/local/lib64", "/lib64", "/usr/lib64", "/usr/local/lib", "/lib", "/usr/lib"),
-)
 
 
 class Providers:
@@ -66,7 +61,7 @@ class Providers:
     def _library(self, name: str) -> elf.Exports | None:
         """The shared object that ``-lname`` links; None for an archive, a script or nothing."""
         file = name[1:] if name.startswith(":") else f"lib{name}.so"
-        for folder in (*self._module.library_dirs, *_SYSTEM_DIRS):
+        for folder in (*self._module.library_dirs, *SYSTEM_FOLDERS):
             path = os.path.join(folder, file)
             if os.path.isfile(path):
                 try:

@@ -1,4 +1,4 @@
-"""Link modules: GNU ld for pure assembly, and the flags a mixed module's compiler driver needs.
+"""Link modules: bare ld for pure assembly, and the flags a mixed module's compiler driver needs.
 
 Neither way leaves an executable stack, writable relocations after start-up, or
 a name exported that is not an entry point.
@@ -6,18 +6,18 @@ a name exported that is not an entry point.
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from .. import program
 from ..assemble.nasm import ObjectFile
 from ..errors import LinkError
 from ..facts.target import EMULATION
+from .flags import asks_for_definitions, for_ld, require_possible
+from .libraries import further_folders, named_libraries
 
 HARDENING = ("-z", "noexecstack", "-z", "relro", "-z", "now")
 """No executable stack (NASM objects ask for none, and ld takes silence for consent on an
@@ -26,21 +26,48 @@ executable one), and every relocation done and sealed before the module's code r
 SMALL = ("-z", "noseparate-code", "--hash-style=gnu", "--build-id=none")
 """Two load segments in place of four: 8 KB less on disk and a quarter less time in dlopen."""
 
-_INSTALL = program.ways_to_get("binutils", "LD", "ld")
+_WITHOUT_SEPARATE_CODE = SMALL[2:]
+"""The same for gold, which has two segments anyway and does not know the option."""
 
-# What only a compiler driver understands, and what says nothing to a linker.
-_DRIVER_ONLY = ("-f", "-march=", "-mtune=", "-specs=", "-std=", "-W", "-O", "-g", "-D", "-I")
-_DRIVER_WORDS = frozenset({"-pthread", "-pipe", "-m64", "-static-libgcc", "-static-libstdc++"})
+_INSTALL = program.ways_to_get("binutils", "LD", "ld")
 
 
 class LinkerOptions(NamedTuple):
-    """What an Extension and the project say to the linker, apart from the objects."""
+    """What an Extension, the project and LDFLAGS say to the linker, apart from the objects."""
 
     library_dirs: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     runtime_library_dirs: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     debug: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        libraries: Iterable[str],
+        library_dirs: Iterable[str],
+        runtime_library_dirs: Iterable[str],
+        ld_args: Iterable[str],
+        ldflags: Sequence[str],
+        link_args: Sequence[str],
+        debug: bool,
+    ) -> LinkerOptions:
+        """Return the options of a module as plain ld takes them.
+
+        ``ld_args`` are in ld's spelling already; ``ldflags`` (of the environment) and
+        ``link_args`` (of the extension) in a compiler driver's. Folders that only a compiler
+        finds are added where a library needs them. Raises LinkError for words that cannot lead
+        to a module.
+        """
+        require_possible(ldflags, "LDFLAGS")
+        require_possible(link_args, "extra_link_args")
+        args = (*ld_args, *for_ld(ldflags), *for_ld(link_args))
+        libraries, folders = tuple(libraries), tuple(library_dirs)
+        named = named_libraries(args)
+        searched = (*folders, *named.folders)
+        folders += further_folders((*libraries, *named.libraries), searched)
+        return cls(folders, libraries, tuple(runtime_library_dirs), args, debug)
 
 
 class ModuleFile(NamedTuple):
@@ -77,8 +104,13 @@ def find(name: str | None) -> str:
 
 
 def version_script(exported: Iterable[str]) -> str:
-    """Return a linker script that exports just these names."""
-    return "{{ global: {} local: *; }};\n".format("".join(f"{name}; " for name in exported))
+    """Return a linker script that exports just these names and patterns, as far as there are any.
+
+    Linkers refuse a script that names what is not defined (lld 16 and newer, GNU ld on request),
+    and no pattern that matches nothing: the first letter in brackets makes a name a pattern.
+    """
+    patterns = (name if name[0] in "*?[" else f"[{name[0]}]{name[1:]}" for name in exported)
+    return "{{ global: {} local: *; }};\n".format("".join(f"{each}; " for each in patterns))
 
 
 def command(
@@ -101,7 +133,7 @@ def command(
         "-m",
         EMULATION,
         *HARDENING,
-        *SMALL,
+        *(_WITHOUT_SEPARATE_CODE if _is_gold(ld) else SMALL),
         *(() if options.debug else ("-s",)),
         f"--version-script={script}",
         "-o",
@@ -113,6 +145,10 @@ def command(
         *(f"-l{library}" for library in options.libraries),
         *_as_needed(c_library),
     ]
+
+
+def _is_gold(ld: str) -> bool:
+    return "gold" in os.path.basename(os.path.realpath(ld))
 
 
 def _as_needed(files: Sequence[str]) -> tuple[str, ...]:
@@ -128,90 +164,39 @@ def _as_needed(files: Sequence[str]) -> tuple[str, ...]:
 def driver_flags(script: str, *, debug: bool) -> list[str]:
     """Return what a compiler driver must be told so that it links as ``command`` does."""
     # -Xlinker and not -Wl, : a path may hold a comma.
-    linker = (*HARDENING, f"--version-script={script}", *(() if debug else ("-s",)))
+    # Two words: zig does not take them joined.
+    linker = (*HARDENING, "--version-script", script, *(() if debug else ("-s",)))
     return [word for flag in linker for word in ("-Xlinker", flag)]
-
-
-def for_ld(flags: Iterable[str]) -> list[str]:
-    """Return flags written for a compiler driver (LDFLAGS) as plain ld takes them."""
-    return list(_for_ld(iter(flags)))
-
-
-def _for_ld(flags: Iterator[str]) -> Iterator[str]:
-    for flag in flags:
-        if flag.startswith("-Wl,"):
-            yield from flag.split(",")[1:]
-        elif flag == "-Xlinker":
-            yield from islice(flags, 1)
-        elif flag not in _DRIVER_WORDS and not flag.startswith(_DRIVER_ONLY):
-            yield flag
-
-
-class NamedLibraries(NamedTuple):
-    """What linker arguments add to the objects and libraries of a module."""
-
-    libraries: tuple[str, ...]
-    folders: tuple[str, ...]
-    files: tuple[str, ...]
-    """And definitions on the command line: each may define any name."""
-
-
-def named_libraries(args: Sequence[str]) -> NamedLibraries:
-    """Return the libraries, folders and files that arguments for ld or a driver name."""
-    libraries: list[str] = []
-    folders: list[str] = []
-    files: list[str] = []
-    words = iter(for_ld(args))
-    for word in words:
-        if word in ("-l", "-L"):
-            (libraries if word == "-l" else folders).append(next(words, ""))
-        elif word.startswith(("-l", "--library=")):
-            libraries.append(word.removeprefix("--library=").removeprefix("-l"))
-        elif word.startswith(("-L", "--library-path=")):
-            folders.append(word.removeprefix("--library-path=").removeprefix("-L"))
-        elif os.path.isfile(word) or word.lstrip("-").startswith(("@", "defsym", "just-symbols")):
-            files.append(word)
-    return NamedLibraries(tuple(libraries), tuple(folders), tuple(files))
-
-
-@functools.cache
-def c_library_files() -> tuple[str, ...]:
-    """Return the files of the C library that the running interpreter is using.
-
-    Read from this process's own map (proc(5)), so that what a module is linked
-    with is what it was built beside, with no development package needed. Empty
-    in an interpreter that is linked statically.
-    """
-    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
-        paths = {line.split(None, 5)[5].rstrip("\n") for line in maps if "/" in line}
-    loaded = {path for path in paths if _is_c_library(os.path.basename(path))}
-    return tuple(sibling for path in sorted(loaded) for sibling in _with_siblings(path))
-
-
-def _is_c_library(name: str) -> bool:
-    # musl is libc.so where a distribution keeps it beside glibc, and its own loader elsewhere.
-    return name == "libc.so" or name.startswith(("libc.so.", "libc-2.", "ld-musl-", "libc.musl-"))
-
-
-def _with_siblings(path: str) -> Iterator[str]:
-    yield path
-    # glibc keeps parts of the C library in files of their own.
-    for name in ("libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1"):
-        sibling = os.path.join(os.path.dirname(path), name)
-        if os.path.exists(sibling):
-            yield sibling
 
 
 def link(command: Sequence[str]) -> str:
     """Run a link command; return ld's warnings. Raises LinkError with ld's own words."""
-    done = program.run(command)
+    # LD_RUN_PATH would put folders of this machine into every module.
+    environment = {name: value for name, value in os.environ.items() if name != "LD_RUN_PATH"}
+    done = program.run(command, environment)
     if done.status == 0:
         return done.said
     other = _not_gnu(command[0])
     if done.status < 0:
         what = f"the linker was killed by {program.signal_name(-done.status)}"
         raise LinkError(what, *filter(None, (done.said,)), *(other or program.after_signal("LD")))
-    raise LinkError(done.said or f"the linker failed with exit code {done.status}", *other)
+    what = done.said or f"the linker failed with exit code {done.status}"
+    raise LinkError(what, *_words_at_fault(done.said, command), *other)
+
+
+def _words_at_fault(said: str, command: Sequence[str]) -> tuple[str, ...]:
+    """Return which words of LDFLAGS or the arguments the linker's complaint is about."""
+    given = os.environ.get("LDFLAGS", "").split()
+    if re.search(r"undefined (?:reference|symbol)", said) and asks_for_definitions(command):
+        words = [word for word in given if "defs" in word or "no-undefined" in word]
+        named = f"LDFLAGS has `{words[-1]}'" if words else "the linker's arguments have `-z defs'"
+        return (f"{named}, and CPython's names are defined by the interpreter alone: take it out",)
+    if re.search(r"unrecogni[sz]ed|unknown|unsupported|invalid", said) is None:
+        return ()
+    quoted = [
+        w for w in dict.fromkeys(for_ld(given)) if re.search(rf"[\s:'\"]{re.escape(w)}\b", said)
+    ]
+    return tuple(f"LDFLAGS has `{word}': take it out" for word in quoted if len(word) > 1)
 
 
 def _not_gnu(ld: str) -> tuple[str, ...]:
@@ -222,6 +207,6 @@ def _not_gnu(ld: str) -> tuple[str, ...]:
     chosen = os.environ.get("LD")
     by = f" (chosen by LD={chosen})" if chosen and shutil.which(chosen) == ld else ""
     return (
-        f"asmsetup needs GNU ld, and {ld}{by} is {banner}",
-        "use GNU ld:   LD=ld.bfd, or ld in [tool.asmsetup]",
+        f"{ld}{by} is {banner}",
+        "GNU ld may take it:   LD=ld.bfd, or ld in [tool.asmsetup]",
     )

@@ -16,7 +16,7 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from setuptools import Extension
@@ -33,6 +33,7 @@ from ..link.linker import LinkerOptions, ModuleFile
 from ..suffixes import is_assembly
 from .c_sources import CSources, understood
 from .extensions import ExtraArgs, args_for, by_language, is_mixed, namesakes, normalized
+from .run_paths import run_paths_as_asked
 from .session import lowest_version, settings, setuptools_errors
 
 
@@ -281,32 +282,33 @@ class Assembler:
         ext = getattr(self._building, "ext", None)
 
         def link_with_driver(output: str, flags: list[str]) -> None:
-            self._link_shared_object(
-                objects,
-                output,
-                output_dir,
-                libraries,
-                library_dirs,
-                runtime_library_dirs,
-                export_symbols,
-                debug,
-                extra_preargs,
-                [*(extra_postargs or ()), *flags],
-                build_temp,
-                target_lang,
-            )
+            with run_paths_as_asked(self._compiler) if flags else nullcontext():
+                self._link_shared_object(
+                    objects,
+                    output,
+                    output_dir,
+                    libraries,
+                    library_dirs,
+                    runtime_library_dirs,
+                    export_symbols,
+                    debug,
+                    extra_preargs,
+                    [*(extra_postargs or ()), *flags],
+                    build_temp,
+                    target_lang,
+                )
 
         if ext is None:
             link_with_driver(output_filename, [])
             return
-        options = self._linker_options(
-            libraries or (),
-            library_dirs or (),
-            runtime_library_dirs or (),
-            extra_postargs or (),
-        )
-        module = self._module(ext, output_filename, objects, options)
         with setuptools_errors():
+            options = self._linker_options(
+                libraries or (),
+                library_dirs or (),
+                runtime_library_dirs or (),
+                extra_postargs or (),
+            )
+            module = self._module(ext, output_filename, objects, options)
             self._builder.check(module, lambda: self._other_modules(ext))
             if is_mixed(ext):
                 with self._builder.checked_output(module) as partial:
@@ -324,15 +326,16 @@ class Assembler:
         libraries: Iterable[str],
         library_dirs: Iterable[str],
         runtime_library_dirs: Iterable[str],
-        extra_args: Iterable[str],
+        extra_args: Sequence[str],
     ) -> LinkerOptions:
         compiler = self._compiler
-        args = [*self._settings.ld_args, *self._settings.ldflags, *extra_args]
-        return LinkerOptions(
+        return LinkerOptions.of(
             library_dirs=(*library_dirs, *compiler.library_dirs),
             libraries=(*libraries, *compiler.libraries),
             runtime_library_dirs=(*runtime_library_dirs, *compiler.runtime_library_dirs),
-            args=tuple(linker.for_ld(args)),
+            ld_args=self._settings.ld_args,
+            ldflags=self._settings.ldflags,
+            link_args=extra_args,
             debug=self._settings.debug,
         )
 

@@ -12,7 +12,7 @@ import pytest
 
 from asmsetup.check import CheckedObject, ModuleContext, check_objects, report
 from asmsetup.facts import cpython_abi, elf
-from asmsetup.link import linker
+from asmsetup.link import libraries
 from tests.checking import CACHE
 
 C_SOURCE = """\
@@ -73,7 +73,7 @@ extern "C" double area(const char *name)
 
 
 def context(name: str) -> ModuleContext:
-    c_library = linker.c_library_files()
+    c_library = libraries.c_library_files()
     return ModuleContext(name, (f"PyInit_{name}",), (3, 11), c_library=c_library)
 
 

@@ -96,9 +96,9 @@ def test_a_linker_that_is_not_gnu_ld(hello: Project) -> None:
 
     assert hello.refused(LD=str(other)) == (
         "mold: fatal: unknown command line option: -z odd\n"
-        f"  asmsetup needs GNU ld, and {other} (chosen by LD={other}) is mold 2.4.0 (compatible"
+        f"  {other} (chosen by LD={other}) is mold 2.4.0 (compatible"
         " with GNU ld)\n"
-        "  use GNU ld:   LD=ld.bfd, or ld in [tool.asmsetup]"
+        "  GNU ld may take it:   LD=ld.bfd, or ld in [tool.asmsetup]"
     )
 
 

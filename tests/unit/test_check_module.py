@@ -10,7 +10,7 @@ import pytest
 from asmsetup.check import CheckedObject, Finding, ModuleContext, check_module, report
 from asmsetup.facts import elf
 from asmsetup.facts.elf import ElfFacts, Segment, Symbol
-from asmsetup.link import linker
+from asmsetup.link import libraries
 from tests.checking import LD, NASM
 
 ENTRY = Symbol("PyInit_x", "global", "func", "default", ".text", 1, 0, 0)
@@ -88,7 +88,7 @@ LOCAL = ENTRY._replace(name="called", binding="local")
 def test_somebody_provides_what_the_module_leaves_open(
     undefined: Symbol, broken: list[str]
 ) -> None:
-    context = CONTEXT._replace(c_library=linker.c_library_files())
+    context = CONTEXT._replace(c_library=libraries.c_library_files())
     assert rules_broken_by({"globals": (ENTRY, undefined)}, context) == broken
     # What is not where the linker looks may provide anything.
     unknown = {"globals": (ENTRY, undefined), "needed": ("libz.so.99",)}
@@ -96,7 +96,7 @@ def test_somebody_provides_what_the_module_leaves_open(
 
 
 def test_the_label_that_nobody_sees_is_named() -> None:
-    context = CONTEXT._replace(c_library=linker.c_library_files())
+    context = CONTEXT._replace(c_library=libraries.c_library_files())
     facts = ElfFacts(**{**SOUND, "globals": (ENTRY, CALLED)})  # type: ignore[arg-type]
     made = CheckedObject("x.o", ElfFacts(symbols=(LOCAL,)), "x.asm")
     (finding,) = check_module("x.so", facts, context, (), [made])

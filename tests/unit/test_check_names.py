@@ -9,11 +9,11 @@ import pytest
 
 from asmsetup.check import CheckedObject, ModuleContext, check_objects
 from asmsetup.facts import cpython_abi, elf
-from asmsetup.link import linker
+from asmsetup.link import libraries
 from tests.checking import LD, NASM
 
 CONTEXT = ModuleContext(
-    "x", ("PyInit_x",), (3, 12), c_library=linker.c_library_files(), exports=frozenset(["f"])
+    "x", ("PyInit_x",), (3, 12), c_library=libraries.c_library_files(), exports=frozenset(["f"])
 )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from asmsetup.errors import LinkError, ToolError
 from asmsetup.facts import elf
-from asmsetup.link import linker
+from asmsetup.link import flags, libraries, linker
 from asmsetup.link.linker import LinkerOptions
 
 
@@ -54,7 +54,9 @@ def test_the_c_library_is_needed_only_if_used() -> None:
 
 
 def test_exports() -> None:
-    assert linker.version_script(["a", "b"]) == "{ global: a; b;  local: *; };\n"
+    assert "[k]ern*; [_]x; " in linker.version_script(["kern*", "_x"])
+    assert " *_x86; " in linker.version_script(["*_x86"])
+    assert linker.version_script(["a", "b"]) == "{ global: [a]; [b];  local: *; };\n"
 
 
 def test_a_driver_is_told_what_ld_is_told() -> None:
@@ -62,8 +64,11 @@ def test_a_driver_is_told_what_ld_is_told() -> None:
 
     assert flags[::2] == ["-Xlinker"] * (len(flags) // 2)
     told = flags[1::2]
-    assert told == [*linker.HARDENING, "--version-script=with,comma", "-s"]
-    assert linker.driver_flags("x", debug=True)[1::2] == [*linker.HARDENING, "--version-script=x"]
+    assert told == [*linker.HARDENING, "--version-script", "with,comma", "-s"]
+    assert linker.driver_flags("x", debug=True)[1::2] == [
+        *linker.HARDENING,
+        *("--version-script", "x"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +84,7 @@ def test_a_driver_is_told_what_ld_is_told() -> None:
     ],
 )
 def test_ldflags(given: list[str], taken: list[str]) -> None:
-    assert linker.for_ld(given) == taken
+    assert flags.for_ld(given) == taken
 
 
 def test_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,14 +117,14 @@ def test_warnings_are_returned() -> None:
 
 
 def test_the_c_library_of_this_interpreter() -> None:
-    named = {Path(path).name for path in linker.c_library_files()}
+    named = {Path(path).name for path in libraries.c_library_files()}
 
     assert {"libc.so.6", "libm.so.6"} <= named or any("musl" in name for name in named)
-    assert all(elf.read(path).kind == "module" for path in linker.c_library_files())
+    assert all(elf.read(path).kind == "module" for path in libraries.c_library_files())
 
 
 @pytest.mark.parametrize(
-    ("args", "libraries", "folders"),
+    ("args", "named", "folders"),
     [
         ([], (), ()),
         (["-lz", "-Llib"], ("z",), ("lib",)),
@@ -130,16 +135,16 @@ def test_the_c_library_of_this_interpreter() -> None:
     ],
 )  # fmt: skip
 def test_libraries_named_among_the_arguments(
-    args: list[str], libraries: tuple[str, ...], folders: tuple[str, ...]
+    args: list[str], named: tuple[str, ...], folders: tuple[str, ...]
 ) -> None:
-    assert linker.named_libraries(args) == (libraries, folders, ())
+    assert libraries.named_libraries(args) == (named, folders, ())
 
 
 def test_files_named_among_the_arguments(tmp_path: Path) -> None:
     archive = tmp_path / "libx.a"
     archive.write_bytes(b"")
 
-    assert linker.named_libraries([str(archive), "@more"]).files == (str(archive), "@more")
+    assert libraries.named_libraries([str(archive), "@more"]).files == (str(archive), "@more")
 
 
 @pytest.mark.parametrize(
@@ -153,4 +158,4 @@ def test_files_named_among_the_arguments(tmp_path: Path) -> None:
     ],
 )
 def test_the_c_library_by_its_name(name: str, is_it: bool) -> None:
-    assert linker._is_c_library(name) is is_it
+    assert libraries._is_c_library(name) is is_it

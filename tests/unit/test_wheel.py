@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from asmsetup import wheel
-from asmsetup.link import linker
+from asmsetup.link import libraries
 
 FUNCTION = "global f:function\nsection .text\nf: ret\n"
 CALL = "extern {0}\nglobal f:function\nsection .text\nf: call {0} wrt ..plt\nret\n"
@@ -121,7 +121,7 @@ def test_on_musl(tmp_path: Path, name: str, also: set[str]) -> None:
 
 
 def test_symbol_versions_decide(tmp_path: Path) -> None:
-    libc = next(path for path in linker.c_library_files() if "libc.so" in path)
+    libc = next(path for path in libraries.c_library_files() if "libc.so" in path)
     made = module(tmp_path, "m.abi3.so", CALL.format("getentropy"), libc)
 
     # Since glibc 2.25.

@@ -1,0 +1,239 @@
+"""What distributions, package managers and people export: taken where it is meant, else named."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from asmsetup.facts import elf
+from tests.conftest import MakeProject
+from tests.projects import Project, installed_aside, run, tool
+
+# As their build systems give them.
+LDFLAGS = {
+    "Debian": "-Wl,-z,relro -Wl,-z,now -flto=auto -ffat-lto-objects -Wl,-Bsymbolic-functions",
+    "Ubuntu": "-Wl,-Bsymbolic-functions -flto=auto -ffat-lto-objects -Wl,-z,relro -Wl,-z,now",
+    "Fedora": "-Wl,-z,relro -Wl,--as-needed -Wl,-z,pack-relative-relocs -Wl,-z,now"
+    " -Wl,--build-id=sha1",
+    "Arch": "-Wl,-O1 -Wl,--sort-common -Wl,--as-needed -Wl,-z,relro -Wl,-z,now"
+    " -Wl,-z,pack-relative-relocs -flto=auto",
+    "Gentoo": "-Wl,-O1 -Wl,--as-needed -Wl,-z,pack-relative-relocs"
+    " -Wl,--defsym=__gentoo_check_ldflags__=0",
+    "Alpine": "-Wl,--as-needed,-O1,--sort-common",
+    "conda": "-Wl,-O2 -Wl,--sort-common -Wl,--as-needed -Wl,-z,relro -Wl,-z,now"
+    " -Wl,--disable-new-dtags -Wl,--gc-sections -Wl,--allow-shlib-undefined -L/nowhere/lib",
+    "Nix": "-L/nix/store/none/lib -Wl,--enable-new-dtags",
+    "openSUSE": "-flto=auto -Wl,-z,relro,-z,now",
+    "coverage": "--coverage",
+    "profile": "-fprofile-arcs -lgcov",
+    "position-independent": "-pie",
+    "static-pie": "-static-pie",
+    "clang": "-fuse-ld=lld -rtlib=compiler-rt --unwindlib=libgcc -Qunused-arguments",
+    "target": "-target x86_64-linux-gnu",
+    "param": "--param ssp-buffer-size=4 -isystem /opt/include -B/usr/bin",
+    "no libraries": "-nostdlib -nodefaultlibs -nostartfiles",
+}
+# What only a driver of gcc's kind takes is tried with modules of assembly alone.
+ONLY_PURE = {"clang", "target", "position-independent", "static-pie", "no libraries"}
+
+
+@pytest.mark.parametrize("distribution", LDFLAGS)
+def test_a_distributions_ldflags(hello: Project, distribution: str) -> None:
+    hello.build_ext(LDFLAGS=LDFLAGS[distribution])
+
+    assert hello.answer() == "42"
+    assert [symbol.name for symbol in elf.read(hello.module()).exported] == ["PyInit_hello"]
+
+
+@pytest.mark.parametrize("distribution", sorted(set(LDFLAGS) - ONLY_PURE))
+def test_a_distributions_ldflags_with_c(hello: Project, distribution: str) -> None:
+    hello.write({"more.c": "int more_of_it(void) { return 1; }\n"})
+    hello.extension("hello", ["hello.asm", "more.c"])
+
+    hello.build_ext(LDFLAGS=LDFLAGS[distribution])
+
+    assert hello.answer() == "42"
+
+
+@pytest.mark.parametrize(
+    ("ldflags", "said"),
+    [
+        ("-Wl,-z,defs", "LDFLAGS has `-Wl,-z,defs', and CPython's names are defined by"),
+        ("-Wl,--no-undefined", "LDFLAGS has `-Wl,--no-undefined', and CPython's names"),
+        ("-z defs", "LDFLAGS has `defs', and CPython's names"),
+        ("-m32", "LDFLAGS has `-m32', which makes code that is not 64-bit"),
+        ("-Wl,-r", "LDFLAGS has `-Wl,-r', which asks for an object"),
+        ("--target=aarch64-linux-gnu", "LDFLAGS has `--target=aarch64-linux-gnu'"),
+        ("-Wl,--no-such-option", "LDFLAGS has `--no-such-option': take it out"),
+    ],
+)
+def test_what_cannot_work_is_named(hello: Project, ldflags: str, said: str) -> None:
+    error = hello.refused(LDFLAGS=ldflags)
+
+    assert said in error
+    assert "name the library that defines it" not in error
+
+
+def test_no_run_path_of_the_environments(hello: Project) -> None:
+    hello.build_ext(LD_RUN_PATH="/opt/spack/lib")
+
+    assert elf.read(hello.module()).runpath is None
+
+
+def test_no_run_path_of_the_interpreters_own_with_c(hello: Project) -> None:
+    hello.write({"more.c": "int more_of_it(void) { return 1; }\n"})
+    hello.extension("hello", ["hello.asm", "more.c"])
+
+    hello.build_ext(ASMSETUP_STRICT="1", LD_RUN_PATH="/opt/spack/lib")
+
+    assert elf.read(hello.module()).runpath is None
+    assert hello.answer() == "42"
+
+
+@pytest.mark.parametrize("sources", [["hello.asm"], ["hello.asm", "more.c"]])
+@pytest.mark.parametrize("folder", ["$ORIGIN/lib", "/opt/mine"])
+def test_the_run_path_that_was_asked_for(hello: Project, sources: list[str], folder: str) -> None:
+    hello.write({"more.c": "int more_of_it(void) { return 1; }\n"})
+    hello.extension("hello", sources, runtime_library_dirs=[folder])
+
+    hello.build_ext(ASMSETUP_STRICT="1")
+
+    assert elf.read(hello.module()).runpath == folder
+
+
+def test_origin_is_no_folder_of_this_machine(hello: Project) -> None:
+    hello.build_ext(LDFLAGS="-Wl,-rpath,$ORIGIN/../lib", ASMSETUP_STRICT="1")
+
+    assert elf.read(hello.module()).runpath == "$ORIGIN/../lib"
+
+
+CALLS = """\
+%include "module.inc"
+extern kern
+MODULE hello, ask
+ask:
+    push rax
+    call kern wrt ..plt
+    mov edi, eax
+    pop rax
+    jmp PyLong_FromLong wrt ..plt
+"""
+
+
+@pytest.mark.parametrize("kind", ["so", "a"])
+def test_library_path(hello: Project, kind: str) -> None:
+    folder = hello.folder.parent / "lib"
+    folder.mkdir()
+    (folder / "kern.c").write_text("int kern(void) { return 42; }\n")
+    made = "libkern.so" if kind == "so" else "kern.o"
+    words = ("gcc", "-fPIC", *(("-shared",) if kind == "so" else ("-c",)), "kern.c", "-o", made)
+    run(*words, cwd=folder, env=hello.env)
+    if kind == "a":
+        run("ar", "rc", "libkern.a", "kern.o", cwd=folder, env=hello.env)
+    hello.write({"hello.asm": CALLS})
+    hello.extension("hello", ["hello.asm"], libraries=["kern"])
+
+    hello.build_ext(LIBRARY_PATH=f"/nowhere:{folder}")
+
+    hello.env["LD_LIBRARY_PATH"] = str(folder)
+    assert hello.answer() == "42"
+
+
+@pytest.mark.parametrize(
+    ("library", "function"),
+    [
+        ("gomp", "omp_get_num_threads"),
+        ("gcc", "__popcountdi2"),
+        ("atomic", "__atomic_is_lock_free"),
+    ],
+)
+def test_a_library_of_the_compilers_own(hello: Project, library: str, function: str) -> None:
+    hello.write(
+        {"hello.asm": CALLS.replace("kern", function).replace("mov edi, eax", "mov edi, 42")}
+    )
+    hello.extension("hello", ["hello.asm"], libraries=[library])
+
+    hello.build_ext()
+
+    assert hello.answer() == "42"
+
+
+def test_a_library_that_nobody_has(hello: Project) -> None:
+    hello.extension("hello", ["hello.asm"], libraries=["nowhere"])
+
+    assert "cannot find -lnowhere" in hello.refused()
+
+
+def linker_path(name: str) -> str:
+    path = shutil.which(name) or str(Path("/usr/lib/llvm-14/bin", name))
+    if not Path(path).exists():
+        pytest.skip(f"no {name} on this machine")
+    return path
+
+
+@pytest.mark.parametrize("linker", ["ld.bfd", "ld.gold", "ld.lld-14", "mold", "ld-2.47"])
+@pytest.mark.parametrize("kind", ["pure", "library", "universal", "debug"])
+def test_another_linker(hello: Project, linker: str, kind: str) -> None:
+    path = tool(linker) if linker == "ld-2.47" else linker_path(linker)
+    if kind == "library":
+        hello.write({"hello.asm": CALLS.replace("kern", "getpid").replace("edi, eax", "edi, 42")})
+    if kind == "universal":
+        hello.settings("universal = true")
+    hello.build_ext(LD=path, ASMSETUP_DEBUG="1" if kind == "debug" else "0")
+
+    facts = elf.read(hello.module())
+    assert hello.answer() == "42"
+    assert [symbol.name for symbol in facts.exported] == ["PyInit_hello"]
+    assert facts.stack_flags == "RW"
+    assert facts.relro
+    assert facts.bind_now
+
+
+@pytest.mark.parametrize("linker", ["bfd", "gold", "lld", "mold"])
+@pytest.mark.parametrize("compiler", ["gcc", "clang-14", "ccache gcc"])
+def test_another_linker_with_c(hello: Project, linker: str, compiler: str) -> None:
+    if shutil.which(compiler.split()[0]) is None:
+        pytest.skip(f"no {compiler.split()[0]} on this machine")
+    bin_ = hello.folder.parent / "bin"
+    bin_.mkdir()
+    names = {"lld": "ld.lld-14", "gold": "ld.gold", "bfd": "ld.bfd", "mold": "mold"}
+    (bin_ / f"ld.{linker}").symlink_to(linker_path(names[linker]))
+    hello.write({"more.c": "int more_of_it(void) { return 1; }\n"})
+    hello.extension("hello", ["hello.asm", "more.c"])
+
+    hello.build_ext(
+        CC=compiler,
+        LDSHARED=f"{compiler} -shared",
+        LDFLAGS=f"-fuse-ld={linker} -B{bin_}",
+        PATH=f"{bin_}:{hello.env['PATH']}",
+        CCACHE_DIR=str(hello.folder.parent / "ccache"),
+    )
+
+    assert hello.answer() == "42"
+    assert [symbol.name for symbol in elf.read(hello.module()).exported] == ["PyInit_hello"]
+
+
+def test_names_that_are_not_defined_are_not_in_the_version_script(hello: Project) -> None:
+    hello.write({"more.c": "int more_of_it(void) { return 1; }\n"})
+    hello.extension("hello", ["hello.asm", "more.c"])
+
+    hello.build_ext(LDFLAGS="-Wl,--no-undefined-version")
+
+    assert hello.answer() == "42"
+
+
+def test_zig(hello: Project, project: MakeProject) -> None:
+    folder = installed_aside(hello.python, "ziglang")
+    zig = hello.folder.parent / "zig"
+    zig.write_text(f'#!/bin/sh\nPYTHONPATH={folder} exec {hello.python.path} -m ziglang "$@"\n')
+    zig.chmod(0o755)
+    hello.write({"more.c": "int more_of_it(void) { return 1; }\n"})
+    hello.extension("hello", ["hello.asm", "more.c"])
+
+    hello.build_ext(
+        CC=f"{zig} cc", LDSHARED=f"{zig} cc -shared", ZIG_GLOBAL_CACHE_DIR=str(folder / "cache")
+    )
+
+    assert hello.answer() == "42"
