@@ -29,6 +29,10 @@ class ConfigError(AsmsetupError):
     """A setting in pyproject.toml, the environment or on the command line is wrong."""
 
 
+class UsageError(AsmsetupError):
+    """An argument of the command line cannot be used."""
+
+
 class ToolError(AsmsetupError):
     """nasm or ld is missing, too old, or cannot be run."""
 

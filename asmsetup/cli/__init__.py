@@ -15,11 +15,12 @@ from importlib import import_module
 from types import ModuleType
 from typing import NoReturn
 
-from ..errors import AsmsetupError
+from ..errors import AsmsetupError, UsageError
 
-_FAILED = 3
+_MISUSED, _FAILED = 2, 3
 
 COMMANDS = {
+    "new": "write a complete project to begin with",
     "cache": "show what the object cache holds and what it was good for, or clear it",
 }
 """The commands and what each does.
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()  # now, while a failure can still be reported
     except AsmsetupError as error:
         print(f"error: {error}", file=sys.stderr)
+        return _MISUSED if isinstance(error, UsageError) else _FAILED
     except OSError as error:
         print(f"error: {error.filename or 'standard output'}: {error.strerror}", file=sys.stderr)
         if error.filename is None:

@@ -1,0 +1,106 @@
+"""What asmsetup new writes builds and passes its own tests as it stands: with pip, build and uv."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from asmsetup.cli.new import KINDS
+from tests.cli.running import asmsetup
+from tests.conftest import MakeProject
+from tests.projects import Project, Run, installed_aside, run
+
+PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
+
+
+@pytest.fixture(scope="session")
+def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache for uv that holds no asmsetup of an earlier run, which has the same version."""
+    return tmp_path_factory.mktemp("uv")
+
+
+@pytest.fixture(params=KINDS)
+def new(
+    request: pytest.FixtureRequest,
+    project: MakeProject,
+    wheelhouse: Path,
+    uv_cache: Path,
+    tmp_path: Path,
+) -> Project:
+    """A new project, in an environment where front ends find asmsetup's wheel."""
+    asmsetup("new", "fast-sum", "--kind", request.param, cwd=tmp_path)
+    made = project(without_asmsetup=True)
+    made.folder = tmp_path / "fast-sum"
+    made.env["PYTHONPATH"] = ""
+    links = filter(None, [os.environ.get("PIP_FIND_LINKS"), str(wheelhouse)])
+    made.env["PIP_FIND_LINKS"] = " ".join(links)
+    made.env["UV_FIND_LINKS"] = str(wheelhouse)
+    made.env["UV_CACHE_DIR"] = str(uv_cache)
+    return made
+
+
+def own_tests(project: Project, *folders: Path) -> Run:
+    """Run the project's tests with these folders to import from."""
+    return project.beside(*folders, installed_aside(project.python, "pytest")).run(*PYTEST)
+
+
+def test_pip_builds_it(new: Project) -> None:
+    new.run("-m", "pip", "wheel", "-q", "--no-deps", "-w", "dist", ".")
+    wheel = new.built_wheel()
+
+    assert "manylinux" in wheel.tag
+    module = [name for name in wheel.payload if name.endswith(".so")]
+    assert len(module) == 1
+    assert {*wheel.payload} - {*module} == {
+        "fast_sum/__init__.py",
+        "fast_sum/_core.pyi",
+        "fast_sum/py.typed",
+    }
+    assert " passed" in own_tests(new, wheel.unpacked()).output
+
+
+def test_build_makes_both(new: Project) -> None:
+    new.run("-m", "build", ".")
+
+    (sdist,) = (new.folder / "dist").glob("*.tar.gz")
+    assert sdist.name == "fast_sum-0.1.0.tar.gz"
+    assert " passed" in own_tests(new, new.built_wheel().unpacked()).output
+
+
+def uv(project: Project, *arguments: str) -> Run:
+    program = Path(sys.executable).with_name("uv")
+    return run(program, *arguments, cwd=project.folder, env=project.env)
+
+
+def test_uv_tests_and_builds_it_and_sees_changes(new: Project) -> None:
+    python = ("--python", str(new.python.path))
+    assert " passed" in uv(new, "run", *python, "pytest", "-q", "-p", "no:cacheprovider").output
+    code = "import fast_sum._core as m; print(m.__doc__)"
+    assert "Changed" not in uv(new, "run", *python, "python", "-c", code).output
+
+    for source in (*new.folder.glob("src/*/_core.asm"), *new.folder.glob("src/*/_core.c")):
+        text = source.read_text()
+        source.write_text(text.replace('"Functions of', '"Changed').replace('"Types', '"Changed'))
+    assert "Changed" in uv(new, "run", *python, "python", "-c", code).output
+    uv(new, "build", "-q", *python)
+    assert "manylinux" in new.built_wheel().tag
+
+
+def test_type_checkers_accept_it(new: Project) -> None:
+    said = run(
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "src",
+        "tests",
+        cwd=new.folder,
+        env={
+            **new.env,
+            "MYPYPATH": "src",
+        },
+    ).output
+    assert said.startswith("Success")
