@@ -21,6 +21,11 @@ _MISUSED, _FAILED = 2, 3
 
 COMMANDS = {
     "new": "write a complete project to begin with",
+    "doctor": "show what is installed here, and what is missing for what",
+    "build": "build an importable module from one source, without a project",
+    "run": "build one source and run Python code with it, in a child process",
+    "include-dir": "print the folder of python.inc",
+    "completion": "print a script that completes command lines in your shell",
     "cache": "show what the object cache holds and what it was good for, or clear it",
 }
 """The commands and what each does.

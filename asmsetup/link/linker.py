@@ -45,12 +45,12 @@ class LinkerOptions(NamedTuple):
     def of(
         cls,
         *,
-        libraries: Iterable[str],
-        library_dirs: Iterable[str],
-        runtime_library_dirs: Iterable[str],
+        libraries: Iterable[str] = (),
+        library_dirs: Iterable[str] = (),
+        runtime_library_dirs: Iterable[str] = (),
         ld_args: Iterable[str],
         ldflags: Sequence[str],
-        link_args: Sequence[str],
+        link_args: Sequence[str] = (),
         debug: bool,
     ) -> LinkerOptions:
         """Return the options of a module as plain ld takes them.

@@ -17,7 +17,7 @@ def asmsetup(
         [sys.executable, "-m", "asmsetup", *map(str, args)],
         cwd=cwd,
         input=stdin,
-        env=environment(PYTHONPATH=str(REPOSITORY), COLUMNS="100", **env),
+        env=environment(PYTHONPATH=str(REPOSITORY), **{"COLUMNS": "100", **env}),
         capture_output=True,
         text=True,
         timeout=300,

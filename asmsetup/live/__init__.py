@@ -1,0 +1,1 @@
+"""Single sources without a project: build, load, run in a child process, notebooks."""
