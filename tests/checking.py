@@ -16,11 +16,12 @@ from asmsetup.errors import LinkError
 from asmsetup.facts import cpython_abi, elf
 from asmsetup.link import libraries, linker
 from asmsetup.versions import Version
+from tests.interpreters import REPOSITORY
+from tests.mistakes import write_package
 
-PACKAGES = Path(__file__).parent / "packages"
 NASM = os.environ.get("NASM", "nasm")
 LD = os.environ.get("LD", "ld")
-CACHE = Path(os.environ.get("ASMSETUP_TEST_CACHE") or PACKAGES.parent.parent / ".cache")
+CACHE = Path(os.environ.get("ASMSETUP_TEST_CACHE") or REPOSITORY / ".cache")
 TOOLS = CACHE / "tools"
 
 
@@ -38,11 +39,9 @@ class Sample:
 
     @classmethod
     def of(cls, package: str, folder: Path, nasm: str = "nasm") -> Sample:
-        sources = sorted((PACKAGES / package).glob("*.asm"), reverse=True)
-        for source in sources:
-            (folder / source.name).write_text(source.read_text())
-        names = tuple(source.name for source in sources)
-        return cls(folder, names, config.load(str(PACKAGES / package), {}), nasm)
+        write_package(package, folder)
+        sources = tuple(sorted((path.name for path in folder.glob("*.asm")), reverse=True))
+        return cls(folder, sources, config.load(str(folder), {}), nasm)
 
     def module(self, python: Version | None = None, strict: bool = False) -> ModuleContext:
         return ModuleContext(

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.interpreters import REPOSITORY, installed
+from tests.mistakes import PACKAGES, write_package
 from tests.projects import (
-    PACKAGES,
     Project,
     Python,
     environment,
@@ -84,7 +84,7 @@ def project(tmp_path: Path, python: Python, asmsetup_installed: Path) -> MakePro
         without_asmsetup: bool = False,
     ) -> Project:
         target = tmp_path / folder
-        shutil.copytree(PACKAGES / name, target)
+        write_package(name, target)
         shutil.copy(PACKAGES / "module.inc", target)
         return Project(target, python, () if without_asmsetup else (asmsetup_installed,))
 

@@ -22,7 +22,6 @@ from asmsetup.facts import elf
 from tests.interpreters import REPOSITORY as REPOSITORY
 from tests.interpreters import cache_folder
 
-PACKAGES = REPOSITORY / "tests" / "packages"
 CACHE = cache_folder()
 
 BUILD_REQUIREMENTS = (

@@ -9,11 +9,12 @@ import textwrap
 import pytest
 
 from tests.conftest import MakeProject
-from tests.projects import PACKAGES, REPOSITORY, Project
+from tests.mistakes import MISTAKES
+from tests.projects import REPOSITORY, Project
 
 
 def findings(package: str) -> str:
-    return (PACKAGES / package / "findings.txt").read_text().strip()
+    return MISTAKES[package].report.strip()
 
 
 CALLING = """
@@ -90,7 +91,7 @@ def test_the_kept_rule_is_silent(project: MakeProject) -> None:
     assert sample.answer("sample") == "42"
 
 
-MISTAKES = """\
+SEVERAL = """\
 extern PyLong_FromLong, PyErr_Claer
 global PyInit_{name}:function
 section .text
@@ -103,7 +104,7 @@ PyInit_{name}:
 
 
 def test_all_mistakes_of_all_sources_at_once(hello: Project) -> None:
-    hello.write({f"{name}.asm": MISTAKES.format(name=name) for name in ("one", "two")})
+    hello.write({f"{name}.asm": SEVERAL.format(name=name) for name in ("one", "two")})
     hello.extensions(("one", ["one.asm"], {}), ("two", ["two.asm"], {}))
 
     error = hello.refused()

@@ -1,7 +1,7 @@
-"""Each sample project breaks one rule, and its twin ``-kept`` none.
+"""Each mistake of the table breaks one rule, and its twin none.
 
-The message is in the project's findings.txt, whole. That it says the truth about what would
-happen is shown as well: the project is linked without the checks, and imported.
+The table has the whole report. That it says the truth about what would happen is shown as well: the
+project is linked without the checks, and imported.
 """
 
 from __future__ import annotations
@@ -11,43 +11,9 @@ from pathlib import Path
 import pytest
 
 from asmsetup.check import report
-from tests.checking import PACKAGES, TOOLS, Sample, module_findings
+from tests.checking import TOOLS, Sample, module_findings
+from tests.mistakes import KEPT, MISTAKES, Mistake
 
-MISTAKES = [
-    # (project, what becomes of it without the checks)
-    ("absolute-address", "works"),
-    ("absolute-address-external", "works"),
-    ("call-without-plt", "does not link"),
-    ("code-in-data", "crashes"),
-    ("code-not-executable", "crashes"),
-    ("code-not-executable-hot", "works"),  # with GNU ld
-    ("data-without-got", "does not link"),
-    ("data-without-got-memory", "does not link"),
-    ("duplicate-name", "does not link"),
-    ("entry-point-hidden", "does not import"),
-    ("entry-point-local", "does not import"),
-    ("entry-point-misspelt", "does not import"),
-    ("entry-point-missing", "does not import"),
-    ("entry-point-not-code", "crashes"),
-    ("entry-point-other-module", "does not import"),
-    ("entry-point-untyped", "works"),
-    ("executable-stack-request", "works"),
-    ("got-called", "crashes"),
-    ("got-without-rel", "crashes"),
-    ("narrow-address-memory", "does not link"),
-    ("narrow-address-register", "does not link"),
-    ("narrow-address-table", "does not link"),
-    ("needs-a-library", "works"),  # here; not on musl
-    ("outside-stable-abi", "works"),  # where it was built; not on 3.10
-    ("pointer-in-code", "works"),
-    ("pointer-in-read-only", "works"),
-    ("private-name", "works"),  # on 3.11
-    ("read-only-module-definition", "crashes"),
-    ("unknown-c-name", "does not import"),
-    ("unknown-name", "does not import"),
-    ("unknown-weak-name", "works"),
-    ("writable-code", "works"),
-]
 PYTHON = (3, 11)
 
 
@@ -62,33 +28,31 @@ def nasm(request: pytest.FixtureRequest) -> str:
     return str(path)
 
 
-def test_every_sample_has_a_row() -> None:
-    projects = {path.parent.name for path in PACKAGES.glob("*/findings.txt")}
-    assert projects == {project for project, _ in MISTAKES}
+each_mistake = pytest.mark.parametrize("mistake", MISTAKES.values(), ids=lambda each: each.name)
 
 
-@pytest.mark.parametrize(("project", "outcome"), MISTAKES)
-def test_the_message(project: str, outcome: str, tmp_path: Path, nasm: str) -> None:
-    findings = Sample.of(project, tmp_path, nasm).findings(PYTHON)
+@each_mistake
+def test_the_message(mistake: Mistake, tmp_path: Path, nasm: str) -> None:
+    findings = Sample.of(mistake.name, tmp_path, nasm).findings(PYTHON)
 
-    assert report(findings) + "\n" == (PACKAGES / project / "findings.txt").read_text()
+    assert report(findings) + "\n" == mistake.report
     assert len({finding.rule for finding in findings}) == 1
     # What works is a warning; a promise about other systems than this one is an error, too.
     promises = ("needs-a-library", "outside-stable-abi")
-    broken = outcome != "works" or project in promises
+    broken = mistake.outcome != "works" or mistake.name in promises
     assert [finding.severity for finding in findings] == ["error" if broken else "warning"] * len(
         findings
     )
 
 
-@pytest.mark.parametrize(("project", "outcome"), MISTAKES)
-def test_what_the_message_says_is_true(project: str, outcome: str, tmp_path: Path) -> None:
-    assert Sample.of(project, tmp_path).outcome() == outcome
+@each_mistake
+def test_what_the_message_says_is_true(mistake: Mistake, tmp_path: Path) -> None:
+    assert Sample.of(mistake.name, tmp_path).outcome() == mistake.outcome
 
 
-@pytest.mark.parametrize("project", [project for project, _ in MISTAKES])
-def test_the_kept_rule(project: str, tmp_path: Path, nasm: str) -> None:
-    sample = Sample.of(f"{project}-kept", tmp_path, nasm)
+@each_mistake
+def test_the_kept_rule(mistake: Mistake, tmp_path: Path, nasm: str) -> None:
+    sample = Sample.of(f"{mistake.name}{KEPT}", tmp_path, nasm)
 
     assert report(sample.findings(PYTHON)) == ""
     assert sample.outcome() == "works"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checking import PACKAGES
+from tests.mistakes import MISTAKES
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "errors.md").read_text()
@@ -27,8 +27,8 @@ def test_every_rule_is_explained() -> None:
 
 MESSAGES = [
     match.groups()
-    for path in sorted(PACKAGES.glob("*/findings.txt"))
-    for match in re.finditer(r"^\S+: (?:error|warning): (.*) \[(\S+)\]$", path.read_text(), re.M)
+    for mistake in MISTAKES.values()
+    for match in re.finditer(r"^\S+: (?:error|warning): (.*) \[(\S+)\]$", mistake.report, re.M)
 ]
 
 
