@@ -130,6 +130,7 @@ def command(
     return [
         ld,
         "-shared",
+        "--eh-frame-hdr",
         "-m",
         EMULATION,
         *HARDENING,

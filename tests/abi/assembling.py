@@ -51,7 +51,19 @@ def build(
     assert (said.returncode, said.stderr) == (0, ""), said.stderr
     linked = subprocess.run(
         [
-            *("ld", "-shared", "-z", "noexecstack", "-z", "now", "-z", "relro", "-z", "text"),
+            *(
+                "ld",
+                "-shared",
+                "--eh-frame-hdr",
+                "-z",
+                "noexecstack",
+                "-z",
+                "now",
+                "-z",
+                "relro",
+                "-z",
+                "text",
+            ),
             *("-o", str(module), str(object_file), *map(str, objects)),
         ],
         capture_output=True,

@@ -22,6 +22,7 @@ STUB = r"^%macro (Py\w+) 0-1\+\.nolist\n  _py_with_(\w+) _py_\1 %1\n%endmacro$"
 STUBS = dict(re.findall(STUB, PYTHON_INC, re.MULTILINE))
 
 CODE = {"misuse.inc", "call.inc", "object.inc", "reference.inc", "function.inc"}
+CODE |= {"unwind.inc", "watch.inc", "plain.inc", "frame.inc"}
 MODULE = CODE | {"module.inc"}
 ARGUMENTS = MODULE | {"exec.inc", "signature.inc", "arguments.inc"}
 

@@ -17,7 +17,8 @@ CPYTHONS = {
 }
 """Constants of Python.h without a prefix of CPython's."""
 EXTENDED = {
-    *("extern", "istruc", "push", "pop", "add", "sub", "and", "lea", "mov", "ret", "jmp"),
+    *("extern", "istruc", "push", "pop", "add", "sub", "and", "lea", "mov", "leave", "ret"),
+    "jmp",
     "NullMethodDef",
 }
 """Words of nasm that mean the same as before and more, and one of hand-written includes."""

@@ -24,7 +24,20 @@ RUNNING = INTERPRETERS["{}.{}".format(*sys.version_info[:2])]
 
 # What the modules must do besides being imported.
 USES = {
-    "arithmetic": "assert m.add(40, 2) == 42",
+    "arithmetic": (
+        "assert (m.add(40, 2), m.add(-1, 0), m.add(3, -1), m.add(-2**63, 2**63 - 1)) =="
+        " (42, -1, 2, -1)\n"
+        "for pair in (2**70, 1), (1, -(2**70)), (2**62, 2**62), (-(2**63), -1):\n"
+        "    try: m.add(*pair)\n"
+        "    except OverflowError: pass\n"
+        "    else: raise AssertionError(pair)\n"
+        "for pair in (1, 'a'), ('a', 1), (1,):\n"
+        "    try: m.add(*pair)\n"
+        "    except TypeError: pass\n"
+        "    else: raise AssertionError(pair)"
+    ),
+    "ratios": "assert m.ratio(3, 2) == 1.5",
+    "squares": "assert (m.sum_of_squares(3), m.sum_of_squares(0)) == (14, 0)",
     "clamping": "assert [m.clamp(300), m.clamp(-9, low=-5), m.clamp(7)] == [255, -5, 7]",
     "bits": "assert m.ones(0xF0F) == 8 and m.ones(0) == 0",
     "counted": "assert m.single(None) == [None] and m.width(-12.5) == 5",

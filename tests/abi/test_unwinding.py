@@ -1,0 +1,151 @@
+"""Debuggers, profilers, exceptions and pthread_exit find their way through our frames."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.abi.assembling import (
+    ASSEMBLERS,
+    INTERPRETERS,
+    MODULES,
+    UNIVERSAL,
+    Defines,
+    assemble,
+    build,
+    said_by,
+    target_of,
+)
+
+INTERPRETER = next(iter(INTERPRETERS.values()))
+# A call of the module, and our functions in the backtrace, innermost first.
+CALLS = [
+    ("bare()", ["unwind.bare"]),
+    ("early(1)", ["unwind.early.other"]),
+    ("pushes(1)", ["unwind.pushes"]),
+    ("six(1)", ["based", "plain.more", "unwind.six"]),
+]
+GDB = shutil.which("gdb")
+COMMANDS = (
+    *("set pagination off", "set breakpoint pending on", "set language c"),
+    *("break PySys_WriteStdout", "run", "backtrace -past-main on -past-entry on"),
+)
+
+
+def run(*command: str | Path, folder: Path) -> str:
+    """Run a tool in a folder, and return all it printed."""
+    done = subprocess.run(
+        [*map(str, command)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.skipif(GDB is None, reason="gdb shows the backtraces")
+@pytest.mark.parametrize("defines", [UNIVERSAL, target_of(INTERPRETER)], ids=["universal", "one"])
+@pytest.mark.parametrize(("call", "ours"), CALLS, ids=[call for call, _ in CALLS])
+def test_backtraces(call: str, ours: list[str], defines: Defines, tmp_path: Path) -> None:
+    """From inside an API call to the program's first frame, and no frame that is not there."""
+    build(MODULES / "unwind.asm", tmp_path / "unwind.so", defines)
+    code = f"import unwind; unwind.{call}"
+    commands = (part for command in COMMANDS for part in ("-ex", command))
+    said = run(
+        *("gdb", "-nx", "-batch", *commands, "--args"),
+        *(*INTERPRETER.command, "-c", code),
+        folder=tmp_path,
+    )
+    # gdb takes a symbol with a dot for one of Ada's, and writes a.b as a[b].
+    frames = re.findall(r"^#\d+ +(?:0x\w+ in )?(\S+)", said, re.MULTILINE)
+    frames = [re.sub(r"\[(.*)\]", r".\1", frame) for frame in frames]
+    assert frames[0] == "PySys_WriteStdout", said
+    assert frames[1 : 1 + len(ours)] == ours, said
+    assert "_PyEval_EvalFrameDefault" in frames[1 + len(ours) :], said
+    assert frames[-1] == "_start", said
+    assert "??" not in frames, said
+
+
+PERF = shutil.which("perf")
+
+
+@pytest.mark.skipif(PERF is None, reason="perf samples")
+def test_samples_of_perf(tmp_path: Path) -> None:
+    """The stack that perf unwinds by .eh_frame has Python's frames beyond ours."""
+    build(MODULES / "unwind.asm", tmp_path / "unwind.so")
+    command = ("perf", "record", "-q", "--call-graph", "dwarf", "-o", "perf.data")
+    code = "import unwind; unwind.busy(300_000_000)"
+    try:
+        run(*command, "--", *INTERPRETER.command, "-c", code, folder=tmp_path)
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"perf may not sample here: {error.stderr}")
+    said = run("perf", "script", "-i", "perf.data", "-F", "ip,sym,dso", folder=tmp_path)
+    stacks = [
+        stack for stack in said.split("\n\n") if "unwind.so" in stack.strip().partition("\n")[0]
+    ]
+    assert stacks
+    whole = [stack for stack in stacks if "_PyEval_EvalFrameDefault" in stack and "main" in stack]
+    assert len(whole) > len(stacks) * 0.9
+
+
+@pytest.mark.parametrize("nasm", ASSEMBLERS)
+def test_exceptions_and_threads_that_end(nasm: str, tmp_path: Path) -> None:
+    """C++ exceptions and pthread_exit pass through our frames, and give kept registers back."""
+    object_file = tmp_path / "thrown.o"
+    said = assemble(MODULES / "thrown.asm", object_file, UNIVERSAL, ASSEMBLERS[nasm])
+    assert (said.returncode, said.stderr) == (0, "")
+    program = tmp_path / "thrown"
+    run(*("g++", "-O2", "-o", program, MODULES / "thrown.cpp", object_file), folder=tmp_path)
+    assert run(program, folder=tmp_path) == "done\n"
+
+
+def test_a_table_to_search(tmp_path: Path) -> None:
+    """.eh_frame_hdr is how unwinders find the entries, which ld writes where it understands all."""
+    module = build(MODULES / "macros.asm", tmp_path / "macros.so")
+    assert "GNU_EH_FRAME" in said_by("readelf", "-lW", module)
+    entries = said_by("readelf", "--debug-dump=frames", module).count(" FDE ")
+    header = said_by("readelf", "--debug-dump=frames-interp", module)
+    functions = re.findall(r"^Py(?:Function|Routine) ", (MODULES / "macros.asm").read_text(), re.M)
+    assert entries >= len(functions)
+    assert "rbp+16" in header
+
+
+# What a routine is worth in .eh_frame, from its first instruction to behind its last.
+FRAMES = [
+    ("PyRoutine r\nPyReturn", "rsp+8 rsp+16 rbp+16 rsp+8 rbp+16"),
+    (
+        "PyRoutine r, a\nPyReturn\nPyReturn",
+        "rsp+8 rsp+16 rbp+16 rbp+16 rsp+8 rbp+16 rsp+8 rbp+16",
+    ),
+    ("PyFrame r\npush rbx\npop rbx\nret", "rsp+8 rsp+16 rsp+8 rsp+16"),
+    ("PyFrame r\nsub rsp, 2 * 8\nadd rsp, 16\nret", "rsp+8 rsp+24 rsp+8 rsp+24"),
+    (
+        "PyFrame r\npush rbp\nmov rbp, rsp\npush rax\nleave\nret",
+        "rsp+8 rsp+16 rbp+16 rbp+16 rsp+8 rbp+16",
+    ),
+    (
+        "PyFrame r\npush rbp\nmov rbp, rsp\nand rsp, -64\nmov rsp, rbp\npop rbp\nret",
+        "rsp+8 rsp+16 rbp+16 rbp+16 rsp+8 rbp+16",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "rows"), FRAMES, ids=[text for text, _ in FRAMES])
+def test_rows(text: str, rows: str, tmp_path: Path) -> None:
+    end = "PyEndFrame" if "PyFrame" in text else "PyEndRoutine"
+    source = tmp_path / "source.asm"
+    source.write_text(f'%include "python.inc"\n{text}\n{end}\n')
+    said = assemble(source, tmp_path / "source.o")
+    assert (said.returncode, said.stderr) == (0, "")
+    table = said_by("readelf", "--debug-dump=frames-interp", tmp_path / "source.o")
+    # The last of several rows for one place holds.
+    found = dict(re.findall(r"^(0\w{15}) (r\w+\+\d+)", table.split(" FDE ")[1], re.MULTILINE))
+    assert " ".join(found.values()) == rows, table
