@@ -26,6 +26,7 @@ from .assemble.includes import INCLUDE_DIR, search_path
 from .assemble.nasm import AssemblerOptions, Macro, Nasm, ObjectFile
 from .assemble.objects import Objects
 from .assemble.queue import Job, Queue, available
+from .assemble.state import BuildState
 from .check import Finding, report
 from .check.inspection import Inspector, explained
 from .config import Settings
@@ -69,7 +70,8 @@ class Builder:
         self.target = target
         self.folder = folder
         self.queue = Queue(settings.jobs or available())
-        self.reader = includes.Reader()
+        self.state = BuildState(os.path.join(folder, "state"))
+        self.reader = includes.Reader(self.state)
         self.reporter = reporter
         self._planned: dict[Recipe, list[ObjectFile]] = {}
         self._lock = threading.Lock()
@@ -87,7 +89,12 @@ class Builder:
     @cached_property
     def _objects(self) -> Objects:
         return Objects(
-            self.nasm, self.reader, self._cache, self.settings.launcher, self.reporter.detail
+            self.nasm,
+            self.reader,
+            self._cache,
+            self.settings.launcher,
+            self.reporter.detail,
+            self.state,
         )
 
     @cached_property
@@ -144,7 +151,8 @@ class Builder:
         args = (*warnings_as_errors, *self.settings.nasm_args, *recipe.options.args)
         # What a source does not ask for it is not told: so its object is the same for every
         # Python, unless it really depends on one.
-        mentioned = self.reader.closure(source, include_dirs, args).mentioned
+        macros = recipe.options.define
+        mentioned = self.reader.closure(source, include_dirs, args, macros).text.mentioned
         facts = [macro for macro in self._target_macros(recipe) if macro[0] in mentioned]
         return recipe.options._replace(
             include_dirs=include_dirs,
@@ -251,6 +259,8 @@ class Builder:
     def finish(self) -> None:
         """Let nothing start any more, and leave the cache in order."""
         self.queue.stop()
+        self.reader.remember()
+        self.state.save()
         if "_cache" in self.__dict__ and self._cache is not None:
             self._cache.close()
 

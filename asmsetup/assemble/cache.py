@@ -8,22 +8,25 @@ cannot be used, the cache says so once and stays silent: a build goes on without
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ..errors import ConfigError
-from ..files import is_abandoned
+from ..files import IrregularFileError, is_abandoned, open_regular
 
 DEFAULT_SIZE = 1 << 30
 """Bytes, when ASMSETUP_CACHE_SIZE says nothing."""
 
 _MAGIC = b"asmsetup cache 1\n"
 _SHARDS = 256
+_LARGEST_SHARE = 8
+"""One entry takes at most this part of the cache."""
 _SHARD = re.compile(r"[0-9a-f]{2}")
 _ENTRY = re.compile(r"[0-9a-f]{62}(?:\..*\.tmp)?")
 """Nothing else in the folder is ours to count or to remove."""
@@ -31,6 +34,8 @@ _STATISTICS = "statistics"
 _STATISTICS_LIMIT = 1 << 16
 
 Warn = Callable[[str], None]
+
+T = TypeVar("T")
 
 
 def folder(environ: Mapping[str, str]) -> str | None:
@@ -60,7 +65,7 @@ def size_limit(environ: Mapping[str, str]) -> int:
     if said.isdecimal():
         digits, unit = said, ""
     shift = {"": 0, "K": 10, "M": 20, "G": 30}.get(unit)
-    if shift is None or not digits.isdecimal():
+    if shift is None or not digits.isdecimal() or len(digits) > 18:
         raise ConfigError(
             f"ASMSETUP_CACHE_SIZE is {said!r}, and must be a number of bytes",
             "K, M and G are understood:   ASMSETUP_CACHE_SIZE=500M",
@@ -71,7 +76,7 @@ def size_limit(environ: Mapping[str, str]) -> int:
 def open_cache(environ: Mapping[str, str], warn: Warn) -> Cache | None:
     """Return the cache that the environment asks for, None when it has no place.
 
-    Raises ConfigError for a size that is none.
+    Raises ConfigError for an invalid size.
     """
     where, limit = folder(environ), size_limit(environ)
     return None if where is None else Cache(where, limit, warn)
@@ -106,46 +111,77 @@ class Cache:
         self._written: set[str] = set()
 
     def get(self, key: str) -> bytes | None:
-        """Return what was put under ``key``; None when it is not there or is damaged."""
+        """Return what was put under ``key``; None when there is nothing, or it is damaged."""
+        return self.load(key, bytes)
+
+    def load(self, key: str, parse: Callable[[bytes], T]) -> T | None:
+        """Return what ``parse`` makes of what was put under ``key``.
+
+        None when there is nothing, when it is damaged, and when ``parse`` raises
+        ValueError, LookupError or TypeError; the entry is then removed.
+        """
         path = self._path(key)
         try:
-            with open(path, "rb") as file:
-                data = file.read()
+            data = _read(path, self.limit)
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._complain("read", error)
+            if not self._is_misshapen(error):
+                self._complain("read", error)
             return None
-        content = _content(key, data)
-        if content is None:
+        try:
+            parsed = parse(_content(key, data))
+        except (ValueError, LookupError, TypeError, RecursionError):
             with self._lock:
                 self._damaged += 1
             _remove(path)
             return None
         _touch(path)
-        return content
+        return parsed
 
     def put(self, key: str, content: bytes) -> None:
         """Keep ``content`` under ``key``, in the place of what was there."""
         if not self._writable:
             return
+        if len(content) > self.limit // _LARGEST_SHARE:
+            if self.limit:
+                self._warn_too_large(len(content))
+            return
         path = self._path(key)
-        partial = f"{path}.{os.uname().nodename}-{os.getpid()}-{threading.get_ident()}.tmp"
         try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            try:
-                with open(partial, "wb") as file:
-                    file.write(_entry(key, content))
-                os.replace(partial, path)
-            except OSError:
-                _remove(partial)
-                raise
+            self._write(path, _entry(key, content))
         except OSError as error:
+            if self._is_misshapen(error):
+                return
             self._writable = False
             self._complain("write to", error)
             return
         with self._lock:
             self._written.add(os.path.dirname(path))
+
+    def _is_misshapen(self, error: OSError) -> bool:
+        """Return whether something else has the name of an entry or its folder: not ours to remove."""
+        kinds = FileExistsError | IsADirectoryError | NotADirectoryError
+        is_one = isinstance(error, kinds) or error.errno == errno.ELOOP
+        return is_one and os.path.isdir(self.folder)
+
+    def _write(self, path: str, entry: bytes) -> None:
+        partial = f"{path}.{os.uname().nodename}-{os.getpid()}-{threading.get_ident()}.tmp"
+        for attempts_left in (2, 1, 0):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            try:
+                with open(partial, "wb") as file:
+                    file.write(entry)
+                os.replace(partial, path)
+            except FileNotFoundError:
+                # Somebody clears the cache just now, folders included.
+                if not attempts_left:
+                    raise
+            except OSError:
+                _remove(partial)
+                raise
+            else:
+                return
 
     def count(self, *, hit: bool) -> None:
         """Note for the statistics that something was asked for."""
@@ -159,8 +195,9 @@ class Cache:
             written, self._written = self._written, set()
             counts = (self._hits, self._misses, self._damaged)
             self._hits = self._misses = self._damaged = 0
-        for shard in written:
-            _trim(shard, self.limit // _SHARDS)
+        sizes = list(map(_sweep, written))
+        if any(size > self.limit // _SHARDS for size in sizes):
+            _trim(self._shards(), self.limit)
         if any(counts):
             self._add_statistics(counts)
 
@@ -171,15 +208,21 @@ class Cache:
         return Statistics(self.folder, len(sizes), sum(sizes), self.limit, hits, misses, damaged)
 
     def clear(self) -> None:
-        """Remove every entry and the statistics. Raises OSError when that cannot be done.
+        """Remove every entry and the statistics; leave other files alone.
 
-        What is not the cache's stays.
+        Raises OSError when that cannot be done. Others may clear or fill it meanwhile.
         """
         for shard in self._shards():
             for entry in _entries(shard, abandoned=True):
-                os.unlink(entry.path)
-            if not os.listdir(shard):
+                with suppress(FileNotFoundError):
+                    os.unlink(entry.path)
+            try:
                 os.rmdir(shard)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if error.errno != errno.ENOTEMPTY:
+                    raise
         with suppress(FileNotFoundError):
             os.unlink(os.path.join(self.folder, _STATISTICS))
 
@@ -198,22 +241,33 @@ class Cache:
         ]
 
     def _complain(self, verb: str, error: OSError) -> None:
-        with self._lock:
-            if self._warned:
-                return
-            self._warned = True
-        self._warn(
+        self._warn_once(
             f"cannot {verb} the object cache {self.folder}: {error.strerror}\n"
             "  the build goes on without it; ASMSETUP_CACHE_DIR names another folder, "
             "ASMSETUP_CACHE=0 turns it off"
         )
 
+    def _warn_too_large(self, size: int) -> None:
+        self._warn_once(
+            f"an object of {size >> 20} MB is too large for the object cache, and is not kept\n"
+            f"  ASMSETUP_CACHE_SIZE={size * _LARGEST_SHARE // (1 << 20) + 1}M makes room for it"
+        )
+
+    def _warn_once(self, text: str) -> None:
+        with self._lock:
+            if self._warned:
+                return
+            self._warned = True
+        self._warn(text)
+
     def _add_statistics(self, counts: tuple[int, int, int]) -> None:
         path = os.path.join(self.folder, _STATISTICS)
         try:
             os.makedirs(self.folder, exist_ok=True)
+            if os.path.lexists(path) and not os.path.isfile(path):
+                os.unlink(path)
             # A short line is appended whole: no lock. Over a network folder one may get lost.
-            with open(path, "a", encoding="ascii") as file:
+            with open(path, "a", encoding="ascii", opener=_open_at_once) as file:
                 file.write("{} {} {}\n".format(*counts))
                 grown = file.tell() > _STATISTICS_LIMIT
             if grown:
@@ -228,18 +282,16 @@ class Cache:
     def _read_statistics(self) -> tuple[int, int, int]:
         hits = misses = damaged = 0
         try:
-            with open(
-                os.path.join(self.folder, _STATISTICS), encoding="ascii", errors="replace"
-            ) as file:
-                for line in file:
-                    numbers = line.split()
-                    if len(numbers) == 3 and all(map(str.isdecimal, numbers)):
-                        hits += int(numbers[0])
-                        misses += int(numbers[1])
-                        damaged += int(numbers[2])
+            text = _read(os.path.join(self.folder, _STATISTICS), 2 * _STATISTICS_LIMIT)
         except OSError:
-            # No statistics is what a new cache has.
-            return 0, 0, 0
+            return 0, 0, 0  # a new cache has none
+        for line in text.decode(errors="replace").splitlines():
+            numbers = line.split()
+            # The longest that are ours: Python refuses to convert thousands of digits.
+            if len(numbers) == 3 and all(each.isdecimal() and len(each) < 20 for each in numbers):
+                hits += int(numbers[0])
+                misses += int(numbers[1])
+                damaged += int(numbers[2])
         return hits, misses, damaged
 
 
@@ -253,11 +305,27 @@ def _entry(key: str, content: bytes) -> bytes:
     return _MAGIC + _digest(key, content) + content
 
 
-def _content(key: str, data: bytes) -> bytes | None:
-    """Return what an entry's file holds, None when it is not what was written under ``key``."""
+def _content(key: str, data: bytes) -> bytes:
+    """Return what an entry's file holds. Raise ValueError if that was not written for ``key``."""
     start = len(_MAGIC) + hashlib.sha256().digest_size
     content = data[start:]
-    return content if data[:start] == _MAGIC + _digest(key, content) else None
+    if data[:start] != _MAGIC + _digest(key, content):
+        raise ValueError("damaged")
+    return content
+
+
+def _read(path: str, limit: int) -> bytes:
+    """Return a regular file's content; nothing when it is none or larger than ``limit`` bytes."""
+    try:
+        with open_regular(path) as file:
+            return file.readall() if os.fstat(file.fileno()).st_size <= limit else b""
+    except IrregularFileError:
+        return b""
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # A pipe of this name would wait for a reader.
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW, 0o666)
 
 
 def _digest(key: str, content: bytes) -> bytes:
@@ -276,32 +344,40 @@ def _entries(shard: str, *, abandoned: bool = False) -> Iterator[_Entry]:
         if not _ENTRY.fullmatch(item.name) or not item.is_file(follow_symlinks=False):
             continue
         try:
-            status = item.stat()
+            status = item.stat(follow_symlinks=False)
         except FileNotFoundError:
             continue  # Another build was quicker to remove it.
         if abandoned or not item.name.endswith(".tmp"):
             yield _Entry(item.path, status.st_size, status.st_mtime)
 
 
-def _trim(shard: str, limit: int) -> None:
-    """Remove what killed builds left, and the least recently used entries above ``limit`` bytes.
-
-    Keys are digests, so the folders fill evenly, and a bound on each bounds all.
-    """
+def _sweep(shard: str) -> int:
+    """Remove what interrupted builds left in one folder of the cache; return the entries' bytes."""
     try:
-        everything = list(_entries(shard, abandoned=True))
+        entries = list(_entries(shard, abandoned=True))
     except OSError:
+        return 0
+    for entry in entries:
+        if entry.path.endswith(".tmp") and is_abandoned(entry.used):
+            _remove(entry.path)
+    return sum(entry.size for entry in entries)
+
+
+def _trim(shards: Iterable[str], limit: int) -> None:
+    """Remove the least recently used entries, if there are more than ``limit`` bytes.
+
+    And an eighth of that more, so that not every build has to make room.
+    """
+    entries: list[_Entry] = []
+    for shard in shards:
+        with suppress(OSError):
+            entries += _entries(shard)
+    size = sum(entry.size for entry in entries)
+    if size <= limit:
         return
     # A clock that jumps makes some entries look older than they are. They are assembled again.
-    entries = []
-    for entry in everything:
-        if not entry.path.endswith(".tmp"):
-            entries.append(entry)
-        elif is_abandoned(entry.used):
-            _remove(entry.path)
-    size = sum(entry.size for entry in entries)
     for entry in sorted(entries, key=lambda entry: entry.used):
-        if size <= limit:
+        if size <= limit - limit // 8:
             return
         _remove(entry.path)
         size -= entry.size

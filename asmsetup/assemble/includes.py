@@ -2,7 +2,7 @@
 
 What is found is a superset of what nasm opens: a file named in a branch of %if
 that is not taken counts too. A name that is not written out (a macro, a
-parameter) cannot be followed; ``Closure.computed`` says so.
+parameter) cannot be followed; ``Closure.text.computed`` says so. Only regular files are opened.
 """
 
 from __future__ import annotations
@@ -10,173 +10,189 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from functools import cache
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import NamedTuple
 
-from ..files import hash_file, open_regular, unreadable
+from ..files import hash_file, irregular_kind, open_regular, unreadable
+from . import arguments
+from .arguments import Arguments
+from .scan import TARGET_MACROS, UNREAD, Named, Text, is_skipped, merged, scan
+from .state import BuildState, KnownFile, Status
 
 INCLUDE_DIR = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "include")
 """The folder of asmsetup's own includes."""
 
-TARGET_MACROS = (
-    "PY_UNIVERSAL",
-    "PY_VERSION_HEX",
-    "Py_GIL_DISABLED",
-    "Py_DEBUG",
-    "Py_LIMITED_API",
-)
-"""The macros that say which Python an object is for; it is for any when none is mentioned."""
+_LONGEST_TEXT = 1 << 26
+"""Bytes; a longer text is not looked into, and whatever includes it is always assembled."""
 
-ANY_VARIABLE = "*"
-"""In ``Closure.environment``: a name that is not written out, so any variable may be meant."""
+_OWN_TEXT = Text(mentioned=TARGET_MACROS)
+"""Stands for each of asmsetup's own includes: they hold no surprises, but a megabyte in a hundred
+files for the different Pythons; to look into each costs more than to assemble a module."""
+
+Macro = tuple[str, str | None]
 
 
 class Missing(NamedTuple):
-    """A file that is named but was found nowhere."""
+    """A file that is named but was found nowhere, or is no file that can be read."""
 
     name: str
     file: str
     line: int
+    kind: str | None = None
+    """What it is, for one that exists: a folder, a pipe, a socket, a device."""
 
 
-class Closure(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Closure:
     """A source and everything it names, directly or through another file."""
 
     files: tuple[str, ...]
     """The source first, then each file as nasm would open it; relative where it is below the
     current directory. Files that cannot be read, the source included, are not here."""
+    incbinned: frozenset[str]
+    """Those of the files that are only incbin'd: no text."""
     missing: tuple[Missing, ...]
-    computed: bool
-    """Some file may be read besides these: its name is not written out."""
-    hidden: bool
-    """Some file may be read that even nasm's own list of dependencies leaves out."""
-    mentioned: frozenset[str]
-    """The TARGET_MACROS that occur in the text; all of them when ``computed``."""
-    environment: tuple[str, ...]
-    """Environment variables that are read (%!NAME, %ifenv), sorted."""
-    clock: bool
-    """The date or the time of assembling is read."""
-    names_files: bool
-    """A file's own path is read (__?FILE?__)."""
+    unopened: frozenset[str]
+    """Paths of no regular files that nasm names among its dependencies and does not open."""
+    text: Text
+    """What matters of all texts together. When it is ``computed``, some file may be read besides
+    these, and all of TARGET_MACROS are mentioned; when ``hidden``, one that even nasm's own list
+    of dependencies leaves out."""
     size: int
     """Bytes in all files together."""
-    digest: str
-    """Changes when the content of any file, or the file a name leads to, changes in content;
-    does not change when the same tree is elsewhere. asmsetup's own includes are left out."""
     own: bool
     """Some of asmsetup's own includes are among the files; ``own_digest`` is of all of them."""
+    _contents: tuple[tuple[str, _File | None], ...]
+
+    @property
+    def asks(self) -> bool:
+        """Whether nasm's list of dependencies must be seen: the text does not tell all files."""
+        return self.text.computed or self.text.pastes
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes when the content of any file, or the file a name leads to, changes in content;
+        does not change when the same tree is elsewhere. asmsetup's own includes are left out.
+        """
+        hashed = hashlib.sha256()
+        for name, file in self._contents:
+            # The name and what it leads to, not the path: another checkout is the same.
+            known = file.digest if file is not None else ""
+            hashed.update(f"\0{name}\0{known}".encode(errors="replace"))
+        return hashed.hexdigest()
 
 
-_Status = tuple[int, int, int, int]
-"""Device, inode, size and time of change of a file: another one, or changed, where they differ."""
+class _File:
+    """A regular file; its text and its digest are found out when they are first wanted."""
 
+    def __init__(self, path: str, status: Status, known: KnownFile | None) -> None:
+        self.path = path
+        self.status = status
+        self.own = path.startswith(INCLUDE_DIR + os.sep)
+        self.read_at = 0
+        self._text = _OWN_TEXT if self.own else known.text if known else None
+        self._digest = "asmsetup's" if self.own else known.digest if known else None
 
-class _Wanted(NamedTuple):
-    name: str
-    line: int
+    @property
+    def text(self) -> Text:
+        """What matters of its text."""
+        if self._text is None:
+            self._read()
+        assert self._text is not None
+        return self._text
 
+    @property
+    def digest(self) -> str:
+        """A digest of its content; empty when it cannot be read."""
+        if self._digest is None:
+            self._hash()
+        assert self._digest is not None
+        return self._digest
 
-class _Text(NamedTuple):
-    """What matters of one file's text."""
+    def known(self) -> KnownFile | None:
+        """Return what a later build need not find out again, None before it is read."""
+        if self._digest is None or self.own or not self.read_at:
+            return None
+        return KnownFile(self.status, self._digest, self._text)
 
-    digest: str
-    size: int
-    status: _Status | None = None
-    wanted: tuple[_Wanted, ...] = ()
-    computed: bool = False
-    computed_pathsearch: bool = False
-    computed_incbin: bool = False
-    times: bool = False
-    mentioned: frozenset[str] = frozenset()
-    environment: frozenset[str] = frozenset()
-    clock: bool = False
-    names_files: bool = False
-    own: bool = False
+    def _read(self) -> None:
+        if self.status.size > _LONGEST_TEXT:
+            self._text, self._digest = UNREAD, ""
+            return
+        self.read_at = time.time_ns()
+        try:
+            with open_regular(self.path) as file:
+                self.status = Status.of(os.fstat(file.fileno()))
+                data = file.read(_LONGEST_TEXT + 1)
+        except (OSError, ValueError):
+            self._text, self._digest = UNREAD, ""
+            return
+        self._text = scan(data) if len(data) <= _LONGEST_TEXT else UNREAD
+        self._digest = hashlib.sha256(data).hexdigest()
 
-
-_DIRECTORY = _Text("directory", 0)
-"""nasm opens a directory as an empty file, and looks no further."""
+    def _hash(self) -> None:
+        self.read_at = time.time_ns()
+        hashed = hashlib.sha256()
+        try:
+            with open_regular(self.path) as file:
+                self.status = Status.of(os.fstat(file.fileno()))
+                hash_file(file, hashed.update)
+        except (OSError, ValueError):
+            self._digest = ""
+            return
+        self._digest = hashed.hexdigest()
 
 
 class Reader:
     """Reads each file once for any number of closures; good for one build in one directory."""
 
-    def __init__(self) -> None:
-        self._texts: dict[str, _Text | None] = {}
-        self._closures: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Closure] = {}
+    def __init__(self, state: BuildState | None = None) -> None:
+        """``state`` knows files from before; what is read is added to it."""
+        self._state = state or BuildState(None)
+        self._files: dict[str, _File | str | None] = {}
+        self._closures: dict[object, Closure] = {}
 
     def closure(
-        self, source: str, include_dirs: Sequence[str], args: Sequence[str] = ()
+        self,
+        source: str,
+        include_dirs: Sequence[str],
+        args: Sequence[str] = (),
+        define: Sequence[Macro] = (),
     ) -> Closure:
         """Return the closure of ``source``.
 
         ``include_dirs`` are searched in order, after the current directory, and
         never relative to the including file: so nasm does it. ``args`` are
-        further arguments of nasm's, where -I, -P and --before count.
+        further arguments of nasm's, ``define`` macros: their values are text.
         """
-        asked = (source, tuple(include_dirs), tuple(args))
-        if asked not in self._closures:
-            self._closures[asked] = self._found(*asked)
-        return self._closures[asked]
+        told = tuple(f"{name} {value}" for name, value in define if _may_say_more(value))
+        key = source, tuple(include_dirs), tuple(args), told
+        if key not in self._closures:
+            said = arguments.parse(args)
+            text = (*said.text, *(f"%define {macro}" for macro in told))
+            self._closures[key] = self._find_all(source, include_dirs, said._replace(text=text))
+        return self._closures[key]
 
-    def _found(self, source: str, include_dirs: tuple[str, ...], args: tuple[str, ...]) -> Closure:
-        spoken = _Spoken.of(args)
-        search = _search(include_dirs, spoken)
-        before = _scan("\n".join(spoken.before).encode("utf-8", "surrogateescape"))
-        texts: dict[str, _Text] = {"": before}
-        found: dict[str, None] = {}
-        missing: dict[str, Missing] = {}
-        hashed = hashlib.sha256()
-
-        text = self._read(source)
-        if text is None:
-            missing[source] = Missing(source, source, 0)
-        else:
-            texts[source] = text
-            found[_plain(source)] = None
-            hashed.update(text.digest.encode())
-
-        asked: set[str] = set()
-        pending = [
-            *((wanted, source) for wanted in (text.wanted[::-1] if text else ())),
-            *((wanted, "--before") for wanted in before.wanted[::-1]),
-            *((_Wanted(name, 0), "-P") for name in spoken.pre_includes[::-1]),
-            *((_Wanted(name, 0), "-@") for name in spoken.response_files[::-1]),
-        ]
-        while pending:
-            wanted, asking = pending.pop()
-            if wanted.name in asked:
-                continue
-            asked.add(wanted.name)
-            path = self._find(wanted.name, search)
-            text = self._read(path) if path is not None else None
-            # The name and what it leads to, not the path: another checkout is the same.
-            hashed.update(
-                f"\0{wanted.name}\0{text.digest if text else ''}".encode(errors="replace")
-            )
-            if path is None or text is None or text is _DIRECTORY:
-                missing[wanted.name] = Missing(wanted.name, asking, wanted.line)
-                continue
-            texts[path] = text
-            found[_plain(path)] = None
-            pending.extend((inner, path) for inner in text.wanted[::-1])
-
-        computed = bool(spoken.response_files) or any(text.computed for text in texts.values())
+    def _find_all(self, source: str, include_dirs: Sequence[str], said: Arguments) -> Closure:
+        walk = _Walk(self, source, _search(include_dirs, said), said)
+        text = merged(list(walk.texts.values()))
+        if said.response_files or not said.understood:
+            text = text._replace(computed=True, computed_include=True, hidden=True)
+        if text.computed:
+            text = text._replace(mentioned=TARGET_MACROS)
+        files = {_normalized(path): path for path in walk.files}
         return Closure(
-            files=tuple(found),
-            missing=tuple(missing.values()),
-            computed=computed,
-            hidden=_hidden(texts.values()),
-            mentioned=frozenset(TARGET_MACROS)
-            if computed
-            else frozenset().union(*(text.mentioned for text in texts.values())),
-            environment=tuple(sorted(set().union(*(text.environment for text in texts.values())))),
-            clock=any(text.clock for text in texts.values()),
-            names_files=any(text.names_files for text in texts.values()),
-            size=sum(text.size for text in texts.values()),
-            digest=hashed.hexdigest(),
-            own=any(text.own for text in texts.values()),
+            files=tuple(files),
+            incbinned=frozenset(short for short, path in files.items() if path not in walk.texts),
+            missing=tuple(walk.missing.values()),
+            unopened=frozenset(walk.unopened),
+            text=text,
+            size=sum(file.status.size for file in walk.files.values()),
+            own=any(file.own for file in walk.files.values()),
+            _contents=tuple(walk.contents),
         )
 
     def loop(
@@ -186,63 +202,167 @@ class Reader:
 
         Empty when it does not. Guards are not understood: a loop may be one that ends.
         """
-        search = _search(include_dirs, _Spoken.of(args))
+        search = _search(include_dirs, arguments.parse(args))
         ways: dict[str, tuple[str, ...]] = {name: (name,)}
         for asking in (pending := [name]):
-            path = self._find(asking, search)
-            text = self._read(path) if path is not None else None
-            for wanted in text.wanted if text is not None else ():
-                if wanted.name == name:
+            _, file = self.find(asking, search)
+            for named in file.text.named if isinstance(file, _File) else ():
+                if named.name == name:
                     return (*ways[asking], name)
-                if wanted.name not in ways:
-                    ways[wanted.name] = (*ways[asking], wanted.name)
-                    pending.append(wanted.name)
+                if named.directive == "include" and named.name not in ways:
+                    ways[named.name] = (*ways[asking], named.name)
+                    pending.append(named.name)
         return ()
 
     def trouble(
         self, name: str, include_dirs: Sequence[str], args: Sequence[str] = ()
     ) -> str | None:
         """Return why an include that nasm did not open cannot be, if that is to be seen."""
-        for folder in _search(include_dirs, _Spoken.of(args)):
+        for folder in _search(include_dirs, arguments.parse(args)):
             path = os.path.join(folder, name)
             if os.path.lexists(path) and (reason := unreadable(path)):
                 return f"{path} exists, but cannot be read: {reason}"
         return None
 
+    def text(self, path: str) -> Text | None:
+        """Return what matters of one file's text, None when it cannot be read."""
+        file = self.look(path)
+        return file.text if isinstance(file, _File) else None
+
     def digest(self, path: str) -> str:
         """Return a digest of one file's content, empty when it cannot be read."""
-        text = self._read(path)
-        if text is None:
+        file = self.look(path)
+        if not isinstance(file, _File):
             return ""
-        return own_digest() if text.own else text.digest
+        return own_digest() if file.own else file.digest
 
     def changed(self, paths: Iterable[str]) -> bool:
-        """Tell whether any of these files is no longer what was read."""
+        """Return whether any of these files is no longer what was read."""
+        files = ((path, self.look(path)) for path in paths)
         return any(
-            text is not None and text.status != _status(path)
-            for path in paths
-            if (text := self._read(path)) is not _DIRECTORY
+            not isinstance(file, _File) or file.status != _status(path) for path, file in files
         )
 
-    def _find(self, name: str, search: Sequence[str]) -> str | None:
+    def is_outdated(self, paths: Iterable[str]) -> bool:
+        """Return whether any of these files has changed, or one that was missing exists now."""
+        missing = [path for path, file in self._files.items() if file is None]
+        return self.changed(paths) or any(map(os.path.lexists, missing))
+
+    def forget(self, path: str) -> None:
+        """Look anew at a file that was written."""
+        self._files.pop(path, None)
+
+    def remember(self) -> None:
+        """Give what was read to the build's state."""
+        for path, file in list(self._files.items()):
+            if isinstance(file, _File) and (known := file.known()) is not None:
+                self._state.add_file(path, known, file.read_at)
+
+    def find(self, name: str, search: Sequence[str]) -> tuple[str, _File | str | None]:
+        """Return where nasm finds a file of this name, and the file; see ``look``."""
         for folder in search:
             path = f"{folder.rstrip('/') or '/'}/{name}" if folder else name
-            if self._read(path) is not None:
-                return path
-        return None
+            file = self.look(path)
+            if file is not None:
+                return path, file
+        return name, None
 
-    def _read(self, path: str) -> _Text | None:
-        if path not in self._texts:
-            self._texts[path] = _text(path)
-        return self._texts[path]
+    def look(self, path: str) -> _File | str | None:
+        """Return the file; what it is in words when it is no regular file; None without one."""
+        if path not in self._files:
+            self._files[path] = self._look(path)
+        return self._files[path]
+
+    def _look(self, path: str) -> _File | str | None:
+        try:
+            found = os.stat(path)
+        except (OSError, ValueError):  # ValueError: a NUL in the name
+            return None
+        if kind := irregular_kind(found.st_mode):
+            return kind
+        status = Status.of(found)
+        known = self._state.file(path, status)
+        # nasm passes over a file that it cannot open
+        return _File(path, status, known) if known or os.access(path, os.R_OK) else None
 
 
-def _hidden(texts: Collection[_Text]) -> bool:
-    # NASM's dependencies (-M, -MD) overlook an incbin that follows TIMES, and a file in the
-    # current directory that %pathsearch has found before (2.16.01).
-    return any(text.computed_pathsearch for text in texts) or (
-        any(text.computed_incbin for text in texts) and any(text.times for text in texts)
-    )
+class _Walk:
+    """Follows every name from a source on; each attribute is what was found on the way."""
+
+    def __init__(self, reader: Reader, source: str, search: Sequence[str], said: Arguments) -> None:
+        self._reader = reader
+        self._search = search
+        self._before = "\n".join(said.text).encode("utf-8", "surrogateescape")
+        self.texts: dict[str, Text] = {"": scan(self._before)}
+        self.files: dict[str, _File] = {}
+        self.missing: dict[str, Missing] = {}
+        self.unopened: set[str] = set()
+        self.contents: list[tuple[str, _File | None]] = []
+        self._seen: set[tuple[str, bool]] = set()
+        named = [
+            *((Named(name, 0, "include"), "-@") for name in said.response_files),
+            *((Named(name, 0, "include"), "-P") for name in said.pre_includes),
+            *((each, "-D") for each in self.texts[""].named),
+        ]
+        self._add_source(source)
+        if source in self.texts:
+            named += [(each, source) for each in self.texts[source].named]
+        pending = named[::-1]
+        while pending:
+            each, asking = pending.pop()
+            pending.extend(self._follow(each, asking))
+
+    def _add_source(self, source: str) -> None:
+        file = self._reader.look(source)
+        if isinstance(file, _File):
+            self.texts[source] = file.text
+            self.files[source] = file
+            self.contents.append(("", file))
+        else:
+            self.missing[source] = Missing(source, source, 0, file)
+
+    def _follow(self, named: Named, asking: str) -> Iterator[tuple[Named, str]]:
+        as_text = named.directive != "incbin"
+        if (named.name, as_text) in self._seen:
+            return
+        self._seen.add((named.name, as_text))
+        path, file = self._reader.find(named.name, self._search)
+        self.contents.append((named.name, file if isinstance(file, _File) else None))
+        if not isinstance(file, _File):
+            if file is not None and named.directive == "depend":
+                self.unopened.add(path)
+            if file is None or not self._is_skipped(asking, named):
+                self.missing.setdefault(named.name, Missing(named.name, asking, named.line, file))
+            return
+        self.files[path] = file
+        if as_text and path not in self.texts:
+            self.texts[path] = file.text
+            yield from ((inner, path) for inner in file.text.named[::-1])
+
+    def _is_skipped(self, asking: str, named: Named) -> bool:
+        """Return whether nasm will not open what is no regular file."""
+        if named.directive in ("depend", "pathsearch"):
+            return True
+        if asking not in self.files:
+            return False
+        others = [
+            self._before,
+            *(_content(path) for path in self.texts if path not in ("", asking)),
+        ]
+        return is_skipped(_content(asking), named.line, b"\n".join(others))
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open_regular(path) as file:
+            return file.read(_LONGEST_TEXT)
+    except (OSError, ValueError):
+        return b""
+
+
+def _may_say_more(value: str | None) -> bool:
+    """Return whether the value of a macro may be more than a number."""
+    return value is not None and re.fullmatch(r"(0x)?[0-9a-fA-F]+", value) is None
 
 
 def closure(source: str, include_dirs: Sequence[str], args: Sequence[str] = ()) -> Closure:
@@ -256,85 +376,24 @@ def search_path(source: str, include_dirs: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((folder, *include_dirs)))
 
 
-class _Spoken(NamedTuple):
-    """What arguments of nasm's say about files."""
-
-    include_dirs: tuple[str, ...]
-    pre_includes: tuple[str, ...]
-    before: tuple[str, ...]
-    response_files: tuple[str, ...]
-    """Hold further arguments, which are not looked into."""
-
-    @staticmethod
-    def of(args: Sequence[str]) -> _Spoken:
-        include_dirs: list[str] = []
-        pre_includes: list[str] = []
-        before: list[str] = []
-        response_files: list[str] = []
-        words = iter(args)
-        for word in words:
-            if word in ("--before", "--include"):
-                (before if word == "--before" else pre_includes).append(next(words, ""))
-            elif word[:2].lower() == "-i":
-                include_dirs.append(word[2:].strip() or next(words, ""))
-            elif word[:2].lower() == "-p":
-                pre_includes.append(word[2:].strip() or next(words, ""))
-            elif word.startswith("-@"):
-                response_files.append(word[2:].strip() or next(words, ""))
-        return _Spoken(
-            tuple(include_dirs),
-            tuple(pre_includes),
-            tuple(before),
-            tuple(response_files),
-        )
-
-
-def _search(include_dirs: Sequence[str], spoken: _Spoken) -> tuple[str, ...]:
+def _search(include_dirs: Sequence[str], said: Arguments) -> tuple[str, ...]:
     # The current directory comes first, by whatever name it is in the list again.
-    folders = (*include_dirs, *spoken.include_dirs)
+    folders = (*include_dirs, *said.include_dirs)
     return ("", *(folder for folder in folders if folder not in (".", "./")))
 
 
-def _plain(path: str) -> str:
+def _normalized(path: str) -> str:
     """Return the shortest way to write ``path``: without the current directory, ``.`` and ``..``."""
     here = os.getcwd() + os.sep
-    plain = os.path.normpath(path)
+    short = os.path.normpath(path)
     if ".." in path:
         try:
             # a/../b is b only when a is no symbolic link.
-            if not os.path.samefile(plain, path):
-                plain = path
+            if not os.path.samefile(short, path):
+                short = path
         except OSError:
-            plain = path
-    return plain.removeprefix(here)
-
-
-def _text(path: str) -> _Text | None:
-    """Return what matters of the file, None when nasm could not open it."""
-    if path.startswith(INCLUDE_DIR + os.sep):
-        return _own_text(path)
-    try:
-        with open(path, "rb") as file:
-            status = _of(os.fstat(file.fileno()))
-            data = file.read()
-    except IsADirectoryError:
-        return _DIRECTORY
-    except (OSError, ValueError):  # ValueError: a NUL in the name
-        return None
-    return _scan(data, status)
-
-
-def _own_text(path: str) -> _Text | None:
-    """Return what matters of one of asmsetup's own includes: all of them as one.
-
-    They hold no surprises, but a megabyte in a hundred files for the different
-    Pythons; to look into each costs more than to assemble a module.
-    """
-    status = _status(path)
-    if status is None:
-        return None
-    mentioned = frozenset(TARGET_MACROS)
-    return _Text("asmsetup's", status[2], status, mentioned=mentioned, own=True)
+            short = path
+    return short.removeprefix(here)
 
 
 @cache
@@ -351,131 +410,8 @@ def own_digest() -> str:
     return hashed.hexdigest()
 
 
-def _status(path: str) -> _Status | None:
+def _status(path: str) -> Status | None:
     try:
-        return _of(os.stat(path))
+        return Status.of(os.stat(path))
     except OSError:
         return None
-
-
-def _of(status: os.stat_result) -> _Status:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
-# Looked for in lower case with find(), many times faster than a regular expression; what
-# is found is then read closely.
-_INCLUDES = (b"%include", b"%depend", b"%pathsearch")
-_ENVIRONMENT = (b"%!", b"ifenv", b"ifnenv")
-
-# Texts, compiled when they are first needed: few sources need them all.
-_CONTINUATION = rb"\\\r?\n"
-_WORD = rb"[\w.$#@~?%]"
-_LITERAL = rb"""[ \t]*(?:"(?P<d>[^"\r\n]*)"|'(?P<s>[^'\r\n]*)'|`(?P<b>[^`\\\r\n]*)`)"""
-_OPERAND = _LITERAL + rb"[ \t]*(?P<end>[,;\r\n]|\Z)?"
-_PATHSEARCH_OPERAND = rb"[ \t]+" + _WORD + rb"+" + _LITERAL + rb"[ \t]*(?P<end>[;\r\n]|\Z)?"
-_CODE = rb"""(?:[^;"'`]|"[^"]*"|'[^']*'|`(?:\\.|[^`\\])*`)*"""
-_VARIABLE = rb"""%!(?:([A-Za-z_]\w*)|"([^"\r\n]*)"|'([^'\r\n]*)'|`([^`\\\r\n]*)`)?"""
-_IFENV = rb"ifn?env[ \t]+([^;\r\n]*)"
-_IFENV_NAME = rb"(?:%!)?[\"'`]?([A-Za-z_]\w*)[\"'`]?\s*\Z"
-_CLOCK = rb"__\??(?:utc_)?(?:date|time)(?:_num)?\??__|__\??posix_time\??__"
-_FILE = rb"__\??file\??__"
-
-
-def _scan(data: bytes, status: _Status | None = None) -> _Text:
-    digest, size = hashlib.sha256(data).hexdigest(), len(data)
-    continuation_offsets: list[int] = []
-    if b"\\\n" in data or b"\\\r\n" in data:
-        continuation_offsets = [match.start() for match in re.finditer(_CONTINUATION, data)]
-        data = re.sub(_CONTINUATION, b"", data)
-    lower = data.lower()
-    wanted: list[tuple[int, str]] = []
-    computed = computed_pathsearch = computed_incbin = False
-    for position, end in _directives(data, lower):
-        pathsearch = lower.startswith(b"%pathsearch", position)
-        operand = re.compile(_PATHSEARCH_OPERAND if pathsearch else _OPERAND).match(data, end)
-        if operand is None or operand["end"] is None:
-            computed = True
-            computed_pathsearch |= pathsearch
-            computed_incbin |= lower.startswith(b"incbin", position)
-        if operand is None:
-            continue
-        name = operand["d"] or operand["s"] or operand["b"] or b""
-        wanted.append((position, os.fsdecode(name)))
-    return _Text(
-        digest,
-        size,
-        status,
-        tuple(
-            _Wanted(name, _line(data, position, continuation_offsets))
-            for position, name in sorted(wanted)
-        ),
-        computed,
-        computed_pathsearch,
-        computed_incbin,
-        b"times" in lower,
-        frozenset(name for name in TARGET_MACROS if _mentions(data, name)),
-        frozenset(_variables(data, lower)),
-        b"__" in lower and re.search(_CLOCK, lower) is not None,
-        b"__" in lower and re.search(_FILE, lower) is not None,
-    )
-
-
-def _directives(data: bytes, lower: bytes) -> Iterator[tuple[int, int]]:
-    """Yield where each directive that reads a file begins and ends."""
-    for word in _INCLUDES:
-        for position in _occurrences(lower, word):
-            end = position + len(word)
-            if not data[_line_start(data, position) : position].strip() and not _is_word(data, end):
-                yield position, end
-    for position in _occurrences(lower, b"incbin"):
-        end = position + len(b"incbin")
-        if (
-            not _is_word(data, end)
-            and not _is_word(data, position - 1)
-            and re.compile(_CODE, re.DOTALL).fullmatch(data, _line_start(data, position), position)
-        ):
-            yield position, end
-
-
-def _occurrences(data: bytes, word: bytes) -> Iterator[int]:
-    position = data.find(word)
-    while position >= 0:
-        yield position
-        position = data.find(word, position + 1)
-
-
-def _line_start(data: bytes, position: int) -> int:
-    start = data.rfind(b"\n", 0, position) + 1
-    # nasm ends a line at a lone carriage return as well.
-    return max(start, data.rfind(b"\r", start, position) + 1)
-
-
-def _is_word(data: bytes, position: int) -> bool:
-    return position >= 0 and re.match(_WORD, data[position : position + 1]) is not None
-
-
-def _line(data: bytes, position: int, continuation_offsets: Sequence[int]) -> int:
-    """Return the line of the original text that ``position`` in the joined one lies on."""
-    removed = 0
-    for count, offset in enumerate(continuation_offsets):
-        # At least the backslash and the newline went; a carriage return between them is rare.
-        if offset - 2 * count > position:
-            break
-        removed = count + 1
-    return data.count(b"\n", 0, position) + removed + 1
-
-
-def _mentions(data: bytes, name: str) -> bool:
-    word = name.encode()
-    return word in data and re.search(rb"(?<!\w)" + word + rb"(?!\w)", data) is not None
-
-
-def _variables(data: bytes, lower: bytes) -> Iterator[str]:
-    if not any(word in lower for word in _ENVIRONMENT):
-        return
-    for match in re.finditer(_VARIABLE, data):
-        name = next((group for group in match.groups() if group), None)
-        yield os.fsdecode(name) if name is not None else ANY_VARIABLE
-    for match in re.finditer(_IFENV, data, re.IGNORECASE):
-        name = re.match(_IFENV_NAME, match[1])
-        yield os.fsdecode(name[1]) if name is not None else ANY_VARIABLE

@@ -1,7 +1,8 @@
-"""Have an object where it is wanted: as it lies there, out of the cache, or assembled."""
+"""Have an object where it is wanted: as it is there, out of the cache, or assembled."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
@@ -11,22 +12,22 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
+from typing import NamedTuple
 
 from ..errors import AssembleError
 from ..files import atomic_write
-from . import fingerprint as prints
-from . import nasm, record
+from . import nasm, uptodate
 from .cache import Cache
-from .fingerprint import Dependencies, Fingerprint
-from .includes import Closure, Reader
+from .includes import Closure, Missing, Reader
 from .nasm import Nasm, ObjectFile
-from .record import Record, content_digest
+from .state import BuildState, Record
+from .uptodate import Dependencies, Fingerprint
 
 _ANSWERS = 16
 """How many answers of NASM's the cache keeps for one text."""
 
 _SECONDS_PER_BYTE = 1e-7
-"""What NASM takes, roughly; only the order of what has never been assembled hangs on it."""
+"""What NASM takes, roughly; it only decides the order of what was never assembled before."""
 
 
 class Objects:
@@ -39,6 +40,7 @@ class Objects:
         cache: Cache | None,
         launcher: Sequence[str] = (),
         show: Callable[[str], None] = lambda command: None,
+        state: BuildState | None = None,
     ) -> None:
         """``launcher`` is a command that is put in front of NASM's; ``show`` gets each command."""
         self._nasm = assembler
@@ -46,25 +48,21 @@ class Objects:
         self._cache = cache
         self._launcher = launcher
         self._show = show
+        self._state = state or BuildState(None)
         self._environment = nasm.environment()
         self.contents: dict[str, bytes] = {}
         """The bytes of each object that was brought up to date: nobody has to read it again."""
         self._fingerprints: dict[ObjectFile, Fingerprint] = {}
 
     def is_up_to_date(self, wanted: ObjectFile) -> bool:
-        """Tell whether the object lies there as assembling it now would make it."""
+        """Return whether the object is what assembling it now would make."""
         print_ = self._fingerprint(wanted)
-        if print_.lasting:
-            found = record.content(wanted.path, print_.digest, self._reader)
-            if found is not None:
-                self.contents[wanted.path] = found
-                return True
-        return False
+        return uptodate.is_up_to_date(wanted.path, print_, self._reader, self._state)
 
     def cost(self, wanted: ObjectFile) -> float:
         """Return about how many seconds assembling takes: as long as last time, else by size."""
-        seconds = record.seconds(wanted.path)
-        return self._closure(wanted).size * _SECONDS_PER_BYTE if seconds is None else seconds
+        record = self._state.record(wanted.path)
+        return self._closure(wanted).size * _SECONDS_PER_BYTE if record is None else record.seconds
 
     def from_cache(self, wanted: ObjectFile) -> str | None:
         """Put the object in place out of the cache; return NASM's warnings, None without a hit."""
@@ -72,26 +70,16 @@ class Objects:
         if self._cache is None or not print_.cacheable:
             return None
         for dependencies in self._answers(print_):
-            full_digest = prints.full_digest(print_.digest, dependencies, self._reader)
-            cached = self._cache.get(full_digest) if full_digest is not None else None
-            if full_digest is not None and cached is not None:
-                header, _, content = cached.partition(b"\n")
-                about = json.loads(header)
+            full_digest = uptodate.full_digest(
+                print_.digest, dependencies, self._reader, print_.text
+            )
+            cached = self._cache.load(full_digest, _Entry.parse) if full_digest else None
+            if full_digest and cached is not None:
                 with atomic_write(wanted.path) as partial, open(partial, "wb") as file:
-                    file.write(content)
-                record.write(
-                    wanted.path,
-                    Record(
-                        print_.digest,
-                        dependencies,
-                        full_digest,
-                        content_digest(content),
-                        about["seconds"],
-                    ),
-                )
-                self.contents[wanted.path] = content
+                    file.write(cached.object)
+                self._keep(wanted, print_, dependencies, full_digest, cached.object, cached.seconds)
                 self._cache.count(hit=True)
-                return str(about["warnings"])
+                return cached.warnings
         self._cache.count(hit=False)
         return None
 
@@ -100,30 +88,58 @@ class Objects:
 
         Raises AssembleError with NASM's own words; the object is then what it was.
         """
-        print_ = self._fingerprint(wanted)
+        print_, closure = self._fingerprint(wanted), self._closure(wanted)
+        _require_regular(closure.missing)
         with atomic_write(wanted.path) as partial:
             start = time.monotonic()
-            said, rules = self._run(wanted, partial, asking=print_.asks)
+            said, rules = self._run(wanted, partial)
             seconds = round(time.monotonic() - start, 6)
-            content = self.contents[wanted.path] = self._read_object(partial, wanted.source)
-        closure = self._closure(wanted)
-        dependencies = prints.dependencies(rules, closure, wanted.options.include_dirs)
-        full_digest = prints.full_digest(print_.digest, dependencies, self._reader)
+            content = self._read_object(partial, wanted.source)
+            dependencies = uptodate.dependencies(rules, closure, wanted.options.include_dirs)
+            _require_regular(self._irregular(wanted.source, dependencies))
+        full_digest = uptodate.full_digest(print_.digest, dependencies, self._reader, print_.text)
         read = (*closure.files, *dependencies.files)
         # A file that was edited meanwhile may not be the one NASM has read.
         if full_digest is None or self._reader.changed(read):
+            self.contents[wanted.path] = content
+            self._reader.forget(wanted.path)
             return said
-        if print_.lasting:
-            made = Record(
-                print_.digest, dependencies, full_digest, content_digest(content), seconds
-            )
-            record.write(wanted.path, made)
+        self._keep(wanted, print_, dependencies, full_digest, content, seconds)
         if self._cache is not None and print_.cacheable:
             if print_.asks:
                 self._add_answer(self._cache, print_, dependencies)
-            about = json.dumps({"warnings": said, "seconds": seconds})
-            self._cache.put(full_digest, about.encode() + b"\n" + content)
+            self._cache.put(full_digest, _Entry(said, seconds, content).to_bytes())
         return said
+
+    def _keep(
+        self,
+        wanted: ObjectFile,
+        print_: Fingerprint,
+        dependencies: Dependencies,
+        full_digest: str,
+        content: bytes,
+        seconds: float,
+    ) -> None:
+        """Keep what the object that is now in place was made from."""
+        self.contents[wanted.path] = content
+        self._reader.forget(wanted.path)
+        if print_.lasting:
+            self._state.set_record(
+                wanted.path,
+                Record(
+                    print_.digest,
+                    dependencies.to_json(),
+                    full_digest,
+                    hashlib.sha256(content).hexdigest(),
+                    seconds,
+                ),
+            )
+            self._state.save_now_and_then()
+
+    def _irregular(self, source: str, dependencies: Dependencies) -> list[Missing]:
+        """Return what NASM has read that is no regular file; only a folder does not stop it."""
+        kinds = ((path, self._reader.look(path)) for path in dependencies.files)
+        return [Missing(path, source, 0, kind) for path, kind in kinds if isinstance(kind, str)]
 
     def listing(self, wanted: ObjectFile) -> str:
         """Assemble a source once more, and return the listing NASM writes beside the object."""
@@ -134,17 +150,19 @@ class Objects:
             with open(path, encoding="utf-8", errors="surrogateescape") as file:
                 return file.read()
 
-    def _run(self, wanted: ObjectFile, output: str, *, asking: bool) -> tuple[str, list[str]]:
+    def _run(self, wanted: ObjectFile, output: str) -> tuple[str, list[str]]:
         """Run NASM; return its warnings and, when asked for, its rules of dependency."""
         command = nasm.command(self._nasm.path, wanted.source, output, wanted.options)
         launched = [*self._launcher, *command]
-        if not asking:
+        closure = self._closure(wanted)
+        if not closure.asks:
             return self._shown(launched, wanted), []
         rules, text = f"{output}.d", f"{output}.i"
         try:
             said = self._shown(nasm.with_depfile(launched, rules), wanted)
             texts = [_rules(rules)]
-            if nasm.forgets_includes(self._nasm.version):
+            # What is incbin'd it does not forget, and nothing else can be pasted together.
+            if closure.text.computed_include and nasm.forgets_includes(self._nasm.version):
                 self._shown(nasm.with_depfile(nasm.preprocessing(command, text), rules), wanted)
                 texts.append(_rules(rules))
         finally:
@@ -172,25 +190,29 @@ class Objects:
         """Return what NASM has said before of the files this text makes it read."""
         if not print_.asks:
             return [Dependencies()]
-        manifest = self._cache.get(_manifest_key(print_)) if self._cache is not None else None
-        if manifest is None:
+        if self._cache is None:
             return []
-        return [Dependencies.from_json(item) for item in json.loads(manifest)]
+        return self._cache.load(_manifest_key(print_), _parse_answers) or []
 
     def _add_answer(self, cache: Cache, print_: Fingerprint, new: Dependencies) -> None:
-        answers = [new, *(known for known in self._answers(print_) if known != new)]
+        known = self._answers(print_)
+        if known[:1] == [new]:
+            return
+        answers = [new, *(answer for answer in known if answer != new)]
         # Two builds that write at once lose one answer: an object is assembled once more.
         manifest = [answer.to_json() for answer in answers[:_ANSWERS]]
         cache.put(_manifest_key(print_), json.dumps(manifest).encode())
 
     def _closure(self, wanted: ObjectFile) -> Closure:
         options = wanted.options
-        return self._reader.closure(wanted.source, options.include_dirs, options.args)
+        return self._reader.closure(
+            wanted.source, options.include_dirs, options.args, options.define
+        )
 
     def _fingerprint(self, wanted: ObjectFile) -> Fingerprint:
         known = self._fingerprints.get(wanted)
         if known is None:
-            known = self._fingerprints[wanted] = prints.fingerprint(
+            known = self._fingerprints[wanted] = uptodate.fingerprint(
                 self._nasm_digest,
                 wanted.source,
                 wanted.options,
@@ -201,11 +223,50 @@ class Objects:
 
     @cached_property
     def _nasm_digest(self) -> str:
-        return prints.nasm_digest(self._nasm)
+        return uptodate.nasm_digest(self._nasm)
+
+
+class _Entry(NamedTuple):
+    """What the cache holds of an object."""
+
+    warnings: str
+    seconds: float
+    object: bytes
+
+    def to_bytes(self) -> bytes:
+        """Return what ``parse`` takes."""
+        about = json.dumps({"warnings": self.warnings, "seconds": self.seconds})
+        return about.encode() + b"\n" + self.object
+
+    @staticmethod
+    def parse(data: bytes) -> _Entry:
+        """Return the entry. Raise ValueError, KeyError or TypeError when it is none."""
+        header, _, content = data.partition(b"\n")
+        about = json.loads(header)
+        if not content.startswith(b"\x7fELF"):
+            raise ValueError("no object")
+        return _Entry(str(about["warnings"]), float(about["seconds"]), content)
+
+
+def _parse_answers(data: bytes) -> list[Dependencies]:
+    return [Dependencies.from_json(item) for item in json.loads(data)]
+
+
+def _require_regular(named: Sequence[Missing]) -> None:
+    """Raise AssembleError for what is named and is no regular file: NASM may never end."""
+    lines = [
+        f"{each.file}:{each.line}: error: `{each.name}' cannot be read: it is {each.kind}"
+        if each.line
+        else f"{each.file}: `{each.name}' cannot be read: it is {each.kind}"
+        for each in named
+        if each.kind is not None
+    ]
+    if lines:
+        raise AssembleError("\n".join(lines), "name a regular file, or leave the line out")
 
 
 def _manifest_key(print_: Fingerprint) -> str:
-    return content_digest(f"manifest {print_.digest}".encode())
+    return hashlib.sha256(f"manifest 2 {print_.digest}".encode()).hexdigest()
 
 
 def _rules(path: str) -> str:

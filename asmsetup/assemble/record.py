@@ -1,4 +1,4 @@
-"""The record that lies beside an object: what it was made from.
+"""The record beside a C object: what it was made from. Objects of NASM's are in the build's state.
 
 An object is up to date when its record's fingerprint still holds and the object
 is the one the record was written for: whatever was killed in between, nothing
@@ -12,8 +12,8 @@ import json
 from typing import NamedTuple
 
 from ..files import atomic_write
-from .fingerprint import Dependencies, full_digest
 from .includes import Reader
+from .uptodate import Dependencies, full_digest
 
 
 class Record(NamedTuple):
@@ -79,7 +79,7 @@ def content(path: str, fingerprint: str, reader: Reader) -> bytes | None:
 
 
 def seconds(path: str) -> float | None:
-    """Return how long making the object took last time, None when nobody knows."""
+    """Return how long making the object took last time, None when that is not known."""
     record = _read(path)
     return None if record is None else record.seconds
 

@@ -23,10 +23,10 @@ from typing import Any
 import setuptools.errors
 
 from ..assemble import record
-from ..assemble.fingerprint import Dependencies, full_digest, prerequisites
 from ..assemble.includes import Reader
 from ..assemble.queue import Job
 from ..assemble.record import Record, content_digest
+from ..assemble.uptodate import Dependencies, full_digest, prerequisites
 from ..build import Builder
 from ..errors import CompileError, ToolError
 

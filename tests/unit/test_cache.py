@@ -5,9 +5,12 @@ import hashlib
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -90,13 +93,13 @@ def flipped(data: bytes, position: int) -> bytes:
 
 def test_the_least_recently_used_entries_go_when_it_is_full(tmp_path: Path) -> None:
     keys = [f"aa{number:062x}" for number in range(8)]
-    small = Cache(str(tmp_path), 256 * 4096, no_warning)
+    small = Cache(str(tmp_path), 7300, no_warning)
     for number, name in enumerate(keys):
         small.put(name, bytes(900))
         os.utime(small._path(name), (number, number))
     assert small.get(keys[0]) is not None
     small.close()
-    assert [name for name in keys if small.get(name)] == [keys[0], *keys[5:]]
+    assert [name for name in keys if small.get(name)] == [keys[0], *keys[3:]]
 
 
 def test_it_never_holds_more_than_its_limit(tmp_path: Path) -> None:
@@ -295,8 +298,7 @@ def project(folder: Path, warn: Callable[[str], None]) -> Callable[[], list[str]
         )
         objects = builder.plan(Recipe("m", ("a.asm", "b.asm"), AssemblerOptions()))
         for item in objects:
-            for path in (item.path, f"{item.path}.json"):
-                Path(path).unlink(missing_ok=True)
+            Path(item.path).unlink(missing_ok=True)
         builder.start((item, True) for item in objects)
         builder.require(objects, vital=True)
         builder.finish()
@@ -446,3 +448,163 @@ def test_the_cache_can_be_turned_off(tmp_path: Path, monkeypatch: pytest.MonkeyP
     builder.finish()
     assert said == ["[1/1] nasm a.asm"]
     assert not (tmp_path / "cache").exists()
+
+
+def misshapen(path: Path, shape: str) -> None:
+    """Put something else in the place of an entry."""
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    match shape:
+        case "folder":
+            (path / "deep").mkdir(parents=True)
+        case "pipe":
+            os.mkfifo(path)
+        case "link to a pipe":
+            os.mkfifo(path.with_name("pipe"))
+            path.symlink_to("pipe")
+        case "link to a device":
+            path.symlink_to("/dev/zero")
+        case "link to nothing":
+            path.symlink_to("gone")
+        case "link to itself":
+            path.symlink_to(path.name)
+        case "huge":
+            with open(path, "wb") as file:
+                file.truncate(1 << 40)
+        case "socket":
+            with socket.socket(socket.AF_UNIX) as bound:
+                bound.bind(str(path))
+
+
+SHAPES = [
+    *("folder", "pipe", "link to a pipe", "link to a device", "link to nothing"),
+    *("link to itself", "huge", "socket"),
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_entry_of_any_shape_is_absent_or_repaired(shape: str) -> None:
+    # Below /tmp and short: the name of a socket has 108 bytes at most.
+    with tempfile.TemporaryDirectory() as folder:
+        store = Cache(folder, cache.DEFAULT_SIZE, no_warning)
+        store.put(KEY, b"an object")
+        misshapen(entry(store), shape)
+        assert store.get(KEY) is None
+        store.put(KEY, b"an object")
+        assert store.get(KEY) == (None if shape == "folder" else b"an object")
+        store.put(key(2), b"another")
+        assert store.get(key(2)) == b"another"
+        store.close()
+        store.clear()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_statistics_of_any_shape_are_none(shape: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = Cache(folder, cache.DEFAULT_SIZE, lambda text: None)
+        misshapen(Path(folder, "statistics"), shape)
+        store.count(hit=True)
+        store.close()
+        assert store.statistics().hits in (0, 1)
+
+
+@pytest.mark.parametrize("text", ["9" * 5000 + " 1 1", "\0", "a b c", "1 1", "-1 0 0"])
+def test_statistics_that_say_anything_are_passed_over(store: Cache, text: str) -> None:
+    Path(store.folder).mkdir()
+    Path(store.folder, "statistics").write_text(f"{text}\n1 2 3\n")
+    assert store.statistics()[-3:] == (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"{}", b"{}\n", b"null\n", b"[]\n", b'"x"\nELF', b"{" * 100_000),
+        b'{"warnings": "", "seconds": 1}\nno object',
+        b'{"warnings": "", "seconds": "x"}\n\x7fELF',
+        b'{"warnings": ""}\n\x7fELF',
+        b"\xff\n\x7fELF",
+        b"1" * 5000 + b"\n\x7fELF",
+    ],
+)
+def test_an_entry_with_a_right_digest_and_no_object_is_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ASMSETUP_CACHE_DIR", str(tmp_path / "cache"))
+    build = project(tmp_path / "build", no_warning)
+    assert build() == ["nasm a.asm", "nasm b.asm"]
+    store = Cache(str(tmp_path / "cache"), cache.DEFAULT_SIZE, no_warning)
+    entries = list(Path(store.folder).glob("??/*"))
+    for path in entries:
+        store.put(path.parent.name + path.name, content)
+    shutil.rmtree("build")
+    assert build() == ["nasm a.asm", "nasm b.asm"]
+    shutil.rmtree("build")
+    assert build() == ["cached a.asm", "cached b.asm"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"[[]]", b"[[1, 2]]", b"[[1, 2, 3]]", b"[" * 99_999]
+)
+def test_answers_of_another_shape_are_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ASMSETUP_CACHE_DIR", str(tmp_path / "cache"))
+    build = project(tmp_path / "build", no_warning)
+    Path("a.asm").write_text('%define NAME "b.asm"\n%include NAME\n')
+    build()
+    store = Cache(str(tmp_path / "cache"), cache.DEFAULT_SIZE, no_warning)
+    for path in Path(store.folder).glob("??/*"):
+        store.put(path.parent.name + path.name, content)
+    shutil.rmtree("build")
+    assert build() == ["nasm a.asm", "nasm b.asm"]
+
+
+def test_a_large_object_is_kept_up_to_an_eighth_of_the_cache(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    store = Cache(str(tmp_path), 80 << 20, warnings.append)
+    store.put(KEY, bytes(9 << 20))
+    store.close()
+    assert len(store.get(KEY) or b"") == 9 << 20
+    store.put(key(2), bytes(11 << 20))
+    assert store.get(key(2)) is None
+    assert warnings == [
+        "an object of 11 MB is too large for the object cache, and is not kept\n"
+        "  ASMSETUP_CACHE_SIZE=89M makes room for it"
+    ]
+
+
+def clear_often(folder: str, failures: Any) -> None:
+    store = Cache(folder, 64 << 20, failures.put)
+    try:
+        for _ in range(30):
+            store.clear()
+    except OSError as error:
+        failures.put(repr(error))
+
+
+def fill_often(folder: str, failures: Any) -> None:
+    store = Cache(folder, 64 << 20, failures.put)
+    for number in range(600):
+        store.put(key(number % 60), b"an object")
+    store.clear()
+    store.put(KEY, b"an object")
+    if store.get(KEY) not in (b"an object", None):
+        failures.put("another object")
+
+
+def test_clearing_at_once_and_during_builds(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    failures = spawn.SimpleQueue()
+    tasks = [*[clear_often] * 3, *[fill_often] * 2]
+    workers = [spawn.Process(target=task, args=(str(tmp_path), failures)) for task in tasks]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+    assert [worker.exitcode for worker in workers] == [0] * 5
+    said = []
+    while not failures.empty():
+        said.append(failures.get())
+    assert said == []

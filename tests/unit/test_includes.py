@@ -4,12 +4,15 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from io import FileIO
 from pathlib import Path
 
 import pytest
 
+from asmsetup import files
 from asmsetup.assemble import includes
 from asmsetup.assemble.includes import Closure, Missing, Reader, closure
+from asmsetup.assemble.scan import ANY_VARIABLE, TARGET_MACROS
 
 NASM = shutil.which("nasm") or "nasm"
 
@@ -67,7 +70,7 @@ def test_a_name_that_is_written_out_is_followed_as_nasm_does(line: str) -> None:
     write({"a.inc": "db 1, 2, 3\n"})
     found = closure_of(line + "\n")
     assert found.files == ("m.asm", "a.inc")
-    assert (found.computed, found.missing) == (False, ())
+    assert (found.text.computed, found.missing) == (False, ())
     assert files_nasm_reads() == list(found.files)
 
 
@@ -85,7 +88,7 @@ def test_a_name_that_is_written_out_is_followed_as_nasm_does(line: str) -> None:
 )
 def test_what_is_no_directive_is_not_followed(line: str) -> None:
     found = closure_of(line + "\n")
-    assert (found.files, found.computed) == (("m.asm",), False)
+    assert (found.files, found.text.computed) == (("m.asm",), False)
 
 
 @pytest.mark.parametrize(
@@ -102,8 +105,8 @@ def test_what_is_no_directive_is_not_followed(line: str) -> None:
 def test_a_name_that_is_not_written_out_is_admitted(line: str) -> None:
     write({"a.inc": "db 1\n"})
     found = closure_of(line + "\n")
-    assert found.computed
-    assert found.mentioned == frozenset(includes.TARGET_MACROS)
+    assert found.text.computed
+    assert found.text.mentioned == TARGET_MACROS
     assert "a.inc" in files_nasm_reads()
 
 
@@ -118,14 +121,14 @@ def test_a_name_that_is_not_written_out_is_admitted(line: str) -> None:
 def test_what_no_list_of_dependencies_holds_is_admitted(text: str, hidden: bool) -> None:
     write({"a.inc": "db 1\n"})
     found = closure_of(text)
-    assert (found.computed, found.hidden) == (True, hidden)
+    assert (found.text.computed, found.text.hidden) == (True, hidden)
     assert ("a.inc" in files_nasm_reads()) is not hidden
 
 
 def test_a_name_given_to_pathsearch_is_followed() -> None:
     write({"one/a.inc": "db 1\n"})
     found = closure_of('%pathsearch NAME "a.inc"\n%include NAME\n', "one")
-    assert (found.files, found.hidden) == (("m.asm", "one/a.inc"), False)
+    assert (found.files, found.text.hidden) == (("m.asm", "one/a.inc"), False)
 
 
 def test_both_branches_of_a_condition_count() -> None:
@@ -200,7 +203,7 @@ def test_files_included_by_argument_count(args: tuple[str, ...]) -> None:
 def test_a_response_file_counts_and_may_say_anything() -> None:
     write({"more.txt": "-DA=1\n"})
     found = closure_of("db 2\n", args=("-@more.txt",))
-    assert (found.files, found.computed) == (("m.asm", "more.txt"), True)
+    assert (found.files, found.text.computed) == (("m.asm", "more.txt"), True)
 
 
 @pytest.mark.parametrize(
@@ -219,12 +222,15 @@ def test_a_response_file_counts_and_may_say_anything() -> None:
         b"\\\n" * 50,
         b'%include ""\n',
         b"%pathsearch",
-        b'%include "/proc/self/mem"\n',
     ],
 )
 def test_strange_text_raises_nothing(data: bytes) -> None:
     found = closure_of(data)
     assert found.files == ("m.asm",)
+
+
+def test_a_file_that_cannot_be_read_to_its_end_is_never_up_to_date() -> None:
+    assert closure_of('%include "/proc/self/mem"\n').text.hidden
 
 
 def test_a_name_that_is_not_utf_8_is_found() -> None:
@@ -259,7 +265,7 @@ def test_a_directory_ends_the_search_as_it_does_in_nasm() -> None:
 )
 def test_which_target_macros_are_mentioned(text: str, mentioned: set[str]) -> None:
     write({"a.inc": text})
-    assert closure_of('%include "a.inc"\n').mentioned == mentioned
+    assert closure_of('%include "a.inc"\n').text.mentioned == tuple(sorted(mentioned))
 
 
 @pytest.mark.parametrize(
@@ -268,12 +274,12 @@ def test_which_target_macros_are_mentioned(text: str, mentioned: set[str]) -> No
         ("db %!HOME\n", ("HOME",)),
         ("db %!'A B'\n", ("A B",)),
         ("%ifenv HOME\n%elifnenv %!LANG\n%endif\n", ("HOME", "LANG")),
-        ("%macro m 1\ndb %!%1\n%endmacro\n", (includes.ANY_VARIABLE,)),
+        ("%macro m 1\ndb %!%1\n%endmacro\n", (ANY_VARIABLE,)),
         ("mov eax, ebx\n", ()),
     ],
 )
 def test_which_environment_variables_are_read(text: str, names: tuple[str, ...]) -> None:
-    assert closure_of(text).environment == names
+    assert closure_of(text).text.environment == names
 
 
 @pytest.mark.parametrize(
@@ -289,7 +295,7 @@ def test_which_environment_variables_are_read(text: str, names: tuple[str, ...])
 )
 def test_what_else_an_object_may_depend_on(text: str, clock: bool, names_files: bool) -> None:
     found = closure_of(text)
-    assert (found.clock, found.names_files) == (clock, names_files)
+    assert (found.text.clock, found.text.names_files) == (clock, names_files)
 
 
 def test_the_digest_is_of_contents_and_not_of_places(
@@ -329,13 +335,13 @@ def test_the_digest_changes_when_a_missing_file_appears() -> None:
 def test_a_reader_opens_a_shared_file_once(monkeypatch: pytest.MonkeyPatch) -> None:
     write({"x.asm": '%include "a.inc"\n', "y.asm": '%include "a.inc"\n', "a.inc": ""})
     read: list[str] = []
-    text = includes._text
+    opened = files.open_regular
 
-    def counted(path: str) -> includes._Text | None:
+    def counted(path: str) -> FileIO:
         read.append(path)
-        return text(path)
+        return opened(path)
 
-    monkeypatch.setattr(includes, "_text", counted)
+    monkeypatch.setattr(includes, "open_regular", counted)
     reader = Reader()
     for source in ("x.asm", "y.asm"):
         reader.closure(source, ())

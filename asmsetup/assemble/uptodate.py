@@ -1,10 +1,10 @@
-"""What decides an object's content, as one digest: the command, NASM itself, and every byte read.
+"""Is this object up to date? What decides its content, as one digest, and how that digest is found.
 
-The same digest tells whether an object is up to date and names it in the cache.
-It depends on no time stamp, and on no path but those that NASM writes into the
-object. Where the text alone does not tell which files NASM reads, NASM is asked
-once, and its answer holds as long as none of those files changes and none
-appears that would be found before them.
+The digest is of the command, NASM itself, and every byte read. It tells whether an object is up
+to date and names it in the cache. It depends on no time stamp, and on no path but those that
+NASM writes into the object. Where the text alone does not tell which files NASM reads, NASM is
+asked, and its answer holds as long as none of those files changes and none appears that would
+be found before them.
 """
 
 from __future__ import annotations
@@ -14,22 +14,21 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..files import hash_file, open_regular
-from . import nasm
-from .includes import ANY_VARIABLE, INCLUDE_DIR, Closure, Reader, own_digest
+from . import arguments, nasm
+from .includes import INCLUDE_DIR, Closure, Reader, own_digest
 from .nasm import AssemblerOptions
+from .scan import ANY_VARIABLE, NOTHING, UNREAD, Text, merged
+from .state import BuildState
 
 _OWN = "<asmsetup>"
 """Stands for INCLUDE_DIR, which is another folder in each isolated build."""
 
-# NASM writes more than the object with these, which nothing could bring back.
-_WRITES_MORE = ("-l", "-M", "-Z", "-E", "-e")
-
 
 class Fingerprint(NamedTuple):
-    """What the text, the command and NASM say of an object before it is there."""
+    """What the text, the command and NASM say of an object before it is assembled."""
 
     digest: str
     asks: bool
@@ -38,6 +37,8 @@ class Fingerprint(NamedTuple):
     """It tells an up-to-date object; false when nobody can know what NASM reads."""
     cacheable: bool
     """The same digest means the same object anywhere, at any time."""
+    text: Text
+    """What matters of all texts that are named."""
 
 
 class Dependencies(NamedTuple):
@@ -45,17 +46,38 @@ class Dependencies(NamedTuple):
 
     files: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
-    """Files that would be read in the place of others if they were there."""
+    """Files that would be read in the place of others if they existed."""
+    texts: bool = False
+    """Some of the files may be texts; when not, all of them are incbin'd."""
 
-    def to_json(self) -> list[list[str]]:
-        """Return the lists that ``from_json`` takes."""
-        return [list(map(_portable, self.files)), list(map(_portable, self.absent))]
+    def to_json(self) -> list[Any]:
+        """Return the list that ``from_json`` takes."""
+        return [list(map(_portable, self.files)), list(map(_portable, self.absent)), self.texts]
 
     @staticmethod
-    def from_json(data: list[list[str]]) -> Dependencies:
-        """Return what ``to_json`` was called on, with our own folder where it is now."""
-        files, absent = data
-        return Dependencies(tuple(map(_here, files)), tuple(map(_here, absent)))
+    def from_json(data: Sequence[Any]) -> Dependencies:
+        """Return what ``to_json`` was called on, with our own folder where it is now.
+
+        Raises ValueError or TypeError for anything else.
+        """
+        files, absent, texts = data
+        return Dependencies(tuple(map(_here, files)), tuple(map(_here, absent)), bool(texts))
+
+
+def is_up_to_date(path: str, print_: Fingerprint, reader: Reader, state: BuildState) -> bool:
+    """Return whether the object ``path`` is what assembling it now would make.
+
+    It is when its record's fingerprint still holds and it is the object that the record was
+    written for: whatever was interrupted in between, nothing else is trusted.
+    """
+    record = state.record(path) if print_.lasting else None
+    if record is None or record.fingerprint != print_.digest:
+        return False
+    known = Dependencies.from_json(record.dependencies)
+    return (
+        full_digest(print_.digest, known, reader, print_.text) == record.full_digest
+        and reader.digest(path) == record.content
+    )
 
 
 def nasm_digest(found: nasm.Nasm) -> str:
@@ -81,30 +103,29 @@ def fingerprint(
 
     ``assembler`` is NASM's own digest (``nasm_digest``), ``environment`` what it runs in.
     """
-    said = nasm.command("", source, "", options._replace(include_dirs=()))
-    names_places = options.debug or closure.names_files or _debug_info(options.args)
+    command = nasm.command("", source, "", options._replace(include_dirs=()))
+    names_places = options.debug or closure.text.names_files or _debug_info(options.args)
     parts: list[object] = [
-        "object 1",
+        "object 2",
         assembler,
-        said,
+        command,
         closure.digest,
         own_digest() if closure.own else None,
-        {name: environment.get(name) for name in closure.environment},
+        {name: environment.get(name) for name in closure.text.environment},
         # A name that is written out leads to a content, which the closure's digest holds.
-        [_portable(path) for path in options.include_dirs] if closure.computed else None,
+        [_portable(path) for path in options.include_dirs] if closure.asks else None,
         [os.getcwd(), closure.files, options.include_dirs] if names_places else None,
-        dict(environment) if ANY_VARIABLE in closure.environment else None,
+        dict(environment) if ANY_VARIABLE in closure.text.environment else None,
     ]
     text = json.dumps(parts, sort_keys=True)
     return Fingerprint(
         hashlib.sha256(text.encode()).hexdigest(),
-        asks=closure.computed,
-        lasting=not closure.hidden,
+        asks=closure.asks,
+        lasting=not closure.text.hidden,
         cacheable=not (
-            closure.hidden
-            or closure.clock
-            or any(arg.startswith(_WRITES_MORE) for arg in options.args)
+            closure.text.hidden or closure.text.clock or arguments.parse(options.args).writes_more
         ),
+        text=closure.text,
     )
 
 
@@ -112,18 +133,30 @@ def _debug_info(args: Sequence[str]) -> bool:
     return any(arg.startswith(("-g", "-F")) for arg in args)
 
 
-def full_digest(digest: str, dependencies: Dependencies, reader: Reader) -> str | None:
+def full_digest(
+    digest: str, dependencies: Dependencies, reader: Reader, named: Text = NOTHING
+) -> str | None:
     """Return the digest of a fingerprint with what NASM read besides, None when that has changed.
 
-    Without further files it is the fingerprint's own.
+    Without further files it is the fingerprint's own. None as well when one of them depends
+    on something that no digest holds, such as the clock. ``named`` is what matters of the
+    texts that the fingerprint is of.
     """
     if any(map(os.path.lexists, dependencies.absent)):
         return None
     if not dependencies.files:
         return digest
+    text = NOTHING
+    if dependencies.texts:
+        texts = [reader.text(path) for path in dependencies.files]
+        text = merged([named, *(each or UNREAD for each in texts)])
+    if text.hidden or text.clock or ANY_VARIABLE in text.environment:
+        return None
     hashed = hashlib.sha256(digest.encode())
+    hashed.update(repr([(name, os.environ.get(name)) for name in text.environment]).encode())
     for path in dependencies.files:
-        hashed.update(f"\0{_portable(path)}\0{reader.digest(path)}".encode(errors="replace"))
+        named_as = os.path.abspath(path) if text.names_files else _portable(path)
+        hashed.update(f"\0{named_as}\0{reader.digest(path)}".encode(errors="replace"))
     return hashed.hexdigest()
 
 
@@ -131,11 +164,11 @@ def dependencies(
     rules: Sequence[str], closure: Closure, include_dirs: Sequence[str]
 ) -> Dependencies:
     """Return what NASM says it read (the rules it writes with -MD) beyond the closure."""
-    known = {os.path.normpath(path) for path in closure.files}
+    known = {os.path.normpath(path) for path in (*closure.files, *closure.unopened)}
     named = dict.fromkeys(path for rule in rules for path in prerequisites(rule))
     files = tuple(path for path in named if os.path.normpath(path) not in known)
     absent = (path for found in files for path in _found_before(found, include_dirs))
-    return Dependencies(files, tuple(dict.fromkeys(absent)))
+    return Dependencies(files, tuple(dict.fromkeys(absent)), closure.text.computed_include)
 
 
 def prerequisites(rule: str) -> list[str]:

@@ -1,0 +1,222 @@
+"""What earlier builds found out, in one file per build folder: contents of files, objects, modules.
+
+A file counts as unchanged when its status is: size, times of modification and of change in
+nanoseconds, inode and device. One that was read less than two seconds after it last changed is
+not kept: it may change again in the same tick of its file system's clock, as git's "racily
+clean" entries may. The file itself is written in one step and holds a digest of itself; what is
+damaged, or of another version, is as good as not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple, TypeVar
+
+from ..files import atomic_write, open_regular
+from .scan import Text
+
+_VERSION = "asmsetup state 1"
+"""Another one for each change in what is kept, or in how texts are read (scan.py)."""
+
+_COARSEST_CLOCK = 2_000_000_000
+"""Nanoseconds between two times of a file, on the file system with the fewest of them (FAT)."""
+
+_LARGEST = 1 << 28
+_MOST_UNUSED = 20_000
+"""Files that no build has asked for lately are forgotten when there are more."""
+
+_SECONDS_BETWEEN_SAVES = 2.0
+
+_T = TypeVar("_T")
+
+
+class Status(NamedTuple):
+    """Another file, or a changed one, where any of these differs."""
+
+    device: int
+    inode: int
+    size: int
+    modified: int
+    changed: int
+    """Nobody can set this one."""
+
+    @staticmethod
+    def of(found: os.stat_result) -> Status:
+        """Return the status that os.stat() has found."""
+        return Status(
+            found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+        )
+
+
+class KnownFile(NamedTuple):
+    """What one file held when it had this status."""
+
+    status: Status
+    digest: str
+    text: Text | None
+    """None for a file that was only hashed."""
+
+
+class Record(NamedTuple):
+    """What an object was made from."""
+
+    fingerprint: str
+    """The fingerprint's own digest."""
+    dependencies: list[Any]
+    """What was read besides the files that the source names, as JSON keeps it (uptodate.py)."""
+    full_digest: str
+    """The fingerprint's digest with those files."""
+    content: str
+    """A digest of the object."""
+    seconds: float
+    """What assembling it took."""
+
+
+class BuildState:
+    """The state of one build folder, for one build; any of its threads may use it."""
+
+    def __init__(self, path: str | None) -> None:
+        """Read the state from the file ``path``; None for a state that is never kept."""
+        self._path = path
+        self._lock = threading.Lock()
+        self._tables, self._status = _load(path)
+        self._changes: dict[str, dict[str, Any]] = {"files": {}, "objects": {}, "modules": {}}
+        self._used: set[str] = set()
+        self._read_at: dict[str, int] = {}
+        self._saved = time.monotonic()
+
+    def file(self, path: str, status: Status) -> KnownFile | None:
+        """Return what is known of a file that has this status now."""
+        entry = self._get("files", path, _known_file)
+        if entry is None or entry.status != status:
+            return None
+        self._used.add(path)
+        return entry
+
+    def add_file(self, path: str, known: KnownFile, read_at: int) -> None:
+        """Keep what a file held; it was read at this time (nanoseconds since the epoch)."""
+        self._read_at[path] = read_at
+        self._set("files", path, [*known.status, known.digest, known.text])
+
+    def record(self, path: str) -> Record | None:
+        """Return what the object ``path`` was made from."""
+        return self._get("objects", path, _record)
+
+    def set_record(self, path: str, record: Record) -> None:
+        """Keep what the object ``path`` was made from."""
+        self._set("objects", path, list(record))
+
+    def module(self, path: str) -> str | None:
+        """Return the digest that was kept for the module ``path``."""
+        return self._get("modules", path, str)
+
+    def set_module(self, path: str, digest: str) -> None:
+        """Keep a digest of all that went into a module that was linked and found sound."""
+        self._set("modules", path, digest)
+
+    def save_now_and_then(self) -> None:
+        """Save the state if that was last done a while ago: a build may be killed."""
+        if time.monotonic() - self._saved > _SECONDS_BETWEEN_SAVES:
+            self.save()
+
+    def save(self) -> None:
+        """Write the state; what another build in the folder has found out meanwhile is kept."""
+        with self._lock:
+            self._saved = time.monotonic()
+            if self._path is None or not any(self._changes.values()):
+                return
+            with suppress(OSError):  # the next build finds out everything again
+                self._write(self._path)
+
+    def _write(self, path: str) -> None:
+        if _status(path) != self._status:
+            self._tables, _ = _load(path)
+        with atomic_write(path) as partial:
+            with open(partial, "wb", buffering=0) as file:
+                lag = time.time_ns() - os.fstat(file.fileno()).st_mtime_ns
+                self._apply_changes(lag)
+                file.write(_dump(self._tables))
+            status = _status(partial)
+        self._status = status if status is None else _status(path)
+
+    def _apply_changes(self, lag: int) -> None:
+        """Move the changes to the tables, but for files that were read too early.
+
+        ``lag`` is how far the file system's clock is behind ours, in nanoseconds.
+        """
+        for path, entry in self._changes["files"].items():
+            last = max(entry[3], entry[4])
+            if last < self._read_at[path] - max(lag, 0) - _COARSEST_CLOCK:
+                self._tables["files"][path] = entry
+            else:
+                self._tables["files"].pop(path, None)
+        for table in ("objects", "modules"):
+            self._tables[table].update(self._changes[table])
+        unused = [path for path in self._tables["files"] if path not in self._used]
+        for path in unused[:-_MOST_UNUSED]:
+            del self._tables["files"][path]
+        for changes in self._changes.values():
+            changes.clear()
+
+    def _get(self, table: str, key: str, parse: Callable[[Any], _T]) -> _T | None:
+        entry = self._changes[table].get(key) or self._tables[table].get(key)
+        if entry is None:
+            return None
+        try:
+            return parse(entry)
+        except (ValueError, TypeError, AssertionError):
+            return None
+
+    def _set(self, table: str, key: str, entry: object) -> None:
+        with self._lock:
+            self._changes[table][key] = entry
+            if table == "files":
+                self._used.add(key)
+
+
+def _known_file(entry: list[Any]) -> KnownFile:
+    *status, digest, text = entry
+    if not isinstance(text, Text | None):
+        text = Text.from_json(text)
+    return KnownFile(Status(*status), digest, text)
+
+
+def _record(entry: list[Any]) -> Record:
+    return Record(*entry)
+
+
+def _dump(tables: Mapping[str, Mapping[str, Any]]) -> bytes:
+    body = json.dumps(tables, separators=(",", ":")).encode()
+    return f"{_VERSION} {hashlib.sha256(body).hexdigest()}\n".encode() + body
+
+
+def _load(path: str | None) -> tuple[dict[str, dict[str, Any]], Status | None]:
+    empty: dict[str, dict[str, Any]] = {"files": {}, "objects": {}, "modules": {}}
+    if path is None:
+        return empty, None
+    try:
+        with open_regular(path) as file:
+            status = Status.of(os.fstat(file.fileno()))
+            if status.size > _LARGEST:
+                return empty, status
+            header, _, body = file.readall().partition(b"\n")
+    except OSError:
+        return empty, None
+    if header.decode(errors="replace") != f"{_VERSION} {hashlib.sha256(body).hexdigest()}":
+        return empty, status
+    # A digest holds of what we have written: whoever forges one may as well forge the object.
+    tables: dict[str, dict[str, Any]] = json.loads(body)
+    return tables, status
+
+
+def _status(path: str) -> Status | None:
+    try:
+        return Status.of(os.stat(path))
+    except OSError:
+        return None
