@@ -85,22 +85,21 @@ class InterpreterError(Exception):
 
 
 @dataclass(frozen=True)
-class Missing:
-    """Something the cache does not hold, and why."""
-
-    reason: str
-    asked: float | None = None
-    """When the package archive last refused it (seconds since 1970); None if it was not asked."""
-
-
-@dataclass(frozen=True)
 class Inventory:
     """What the cache folder holds, as tools/interpreters.py last verified it."""
 
     interpreters: tuple[Interpreter, ...] = ()
     tools: dict[str, Path] = field(default_factory=dict)
     """Assemblers, linkers and compilers by name and version: nasm-2.15.05, ld-2.47, musl-gcc."""
-    missing: dict[str, Missing] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    """What could not be had, and why."""
+
+    def __add__(self, other: Inventory) -> Inventory:
+        return Inventory(
+            self.interpreters + other.interpreters,
+            self.tools | other.tools,
+            self.missing | other.missing,
+        )
 
 
 def cache_folder() -> Path:
@@ -195,7 +194,7 @@ def load_inventory(cache: Path) -> Inventory:
     return Inventory(
         interpreters=tuple(_interpreter(each) for each in stored["interpreters"]),
         tools={name: Path(tool) for name, tool in stored["tools"].items()},
-        missing={name: Missing(**each) for name, each in stored["missing"].items()},
+        missing=stored["missing"],
     )
 
 

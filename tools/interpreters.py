@@ -1,27 +1,23 @@
-"""Fetch the interpreters and tools of the test matrix from the distribution's packages into the cache.
+"""Fetch the interpreters and tools of the test matrix into the cache; nothing is installed.
 
-Nothing is installed on the machine: packages are unpacked into the cache folder and run there with
-their own loader and C library; interpreters that no package has are built from the distribution's
-source package. What cannot be had is named, with the reason, and the rest goes on.
+mmdebstrap unpacks the distribution's packages into folders of the cache, where their programs run
+with their own loader and C library. Interpreters that no package has are built from the
+distribution's source packages. What cannot be had is named, with the reason, and the rest goes on.
 """
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import hashlib
-import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -32,22 +28,31 @@ from tests.interpreters import (
     Interpreter,
     InterpreterError,
     Inventory,
-    Missing,
     cache_folder,
     installed,
-    load_inventory,
     probe,
     replace_text,
     save_inventory,
 )
-from tools.archive import Archive, PoolFile, RefusedError, UnavailableError, unpack
 
-STAMP = ".complete.json"
-ASK_AGAIN = 24 * 3600
-"""Seconds for which a refusal of the archive is remembered: a cache that has all else is quick."""
-
-BEHIND = ("nice", "-n", "19")
+STAMP = ".complete"
 MULTIARCH = "x86_64-linux-gnu"
+KEYRINGS = "/usr/share/keyrings/"
+LEFT_OUT = (
+    *("./usr/share/doc", "./usr/share/man", "./usr/share/locale", "./usr/share/gdb"),
+    *("./usr/lib/debug", "./usr/lib/python3.*/config-*/*.a", "./dev"),
+    # Says that pip must not install into the interpreter, which is ours here.
+    "./usr/lib/python3.*/EXTERNALLY-MANAGED",
+)
+OLDER = {
+    "python3.13": ("3.13.15", "1e66a7945a48390ee4c2a4268a0e4185884059a13c4aab6d148aa208deea4a76"),
+    "python3.14": ("3.14.7", "3b48dac8fb59f62eaa67ac83c1eb12bda1b7a08406dd286e252c11a66be27f81"),
+    "python3.15": (
+        "3.15.0~rc2",
+        "8d93af5eaaaea5adfd41bd786a7ba3f03f2ad1ab57c6a65e0b963deab91d5ad7",
+    ),
+}
+"""Versions and SHA-256 of sources for days when the archive refuses what its lists name."""
 # gcc would answer for glibc, and CPython's configure stops when that is not what the headers say.
 MUSL_GCC = """\
 #!/bin/sh
@@ -58,20 +63,10 @@ for argument in "$@"; do
 done
 exec gcc "$@"
 """
-LEFT_OUT = (
-    "./usr/share/doc",
-    "./usr/share/man",
-    "./usr/share/locale",
-    "./usr/share/gdb",
-    "./usr/lib/debug",
-    "./usr/lib/python3.*/config-*/*.a",
-    # Says that pip must not install into the interpreter, which is ours here.
-    "./usr/lib/python3.*/EXTERNALLY-MANAGED",
-)
 
 
-class DamagedError(Exception):
-    """What lies in the cache does not work."""
+class UnavailableError(Exception):
+    """Something cannot be had, or does not work; the message says what and why."""
 
 
 class Recipe(Protocol):
@@ -85,29 +80,24 @@ class Recipe(Protocol):
     def provides(self) -> tuple[str, ...]:
         """What is missing without it."""
 
-    def make(self, cache: Path, archive: Archive, folder: Path) -> None:
-        """Fill `folder`, which then moves to its place in the cache. Raises UnavailableError."""
+    def make(self, cache: Path) -> None:
+        """Fill the folder. Raises UnavailableError."""
 
     def publish(self, cache: Path) -> Inventory:
-        """Start all that is in the finished folder and say what it is. Raises DamagedError.
-
-        Also writes the wrappers it is used through, which hold nothing worth keeping.
-        """
+        """Return what is in the finished folder, each started once. Raises UnavailableError."""
 
 
 @dataclass(frozen=True)
-class PackageRoot:
-    """Packages unpacked together, as in a small root file system."""
+class Root:
+    """Packages of one suite unpacked together, with all that they depend on."""
 
     name: str
     suite: str
     packages: tuple[str, ...]
-    interpreters: tuple[tuple[str, str], ...] = ()
-    """Names and programs: ("3.14", "usr/bin/python3.14")."""
-    tools: tuple[tuple[str, str], ...] = ()
-    """Kinds and programs: ("nasm", "usr/bin/nasm")."""
-    own_libc: bool = True
-    """Unpack what the packages depend on too, and run them with that C library."""
+    interpreters: dict[str, str] = field(default_factory=dict)
+    """Names and programs: {"3.14": "usr/bin/python3.14"}."""
+    tools: dict[str, str] = field(default_factory=dict)
+    """Kinds and programs: {"nasm": "usr/bin/nasm"}."""
 
     @property
     def folder(self) -> str:
@@ -115,94 +105,68 @@ class PackageRoot:
 
     @property
     def provides(self) -> tuple[str, ...]:
-        interpreters = [name for name, _ in self.interpreters]
-        return (*interpreters, *(f"{kind} of Debian {self.suite}" for kind, _ in self.tools))
+        return (*self.interpreters, *(f"{kind} of Debian {self.suite}" for kind in self.tools))
 
-    def make(self, cache: Path, archive: Archive, folder: Path) -> None:
-        merge_usr(folder)
-        suite = archive.suite(self.suite)
-        for package in suite.packages(self.packages, dependencies=self.own_libc):
-            unpack(package, folder, LEFT_OUT)
-        suite.forget_packages()
-        for _, program in self.interpreters:
+    def make(self, cache: Path) -> None:
+        folder = cache / self.folder
+        unpack(self.suite, self.packages, folder)
+        keep_links_inside(folder)
+        for program in self.interpreters.values():
             # The wrapper takes the program's place: CPython finds its library by where its
             # executable lies, and virtual environments link to it.
             (folder / program).rename(folder / f"{program}.elf")
-        relocate_pythons(folder, cache / self.folder)
+        relocate_pythons(folder)
 
     def publish(self, cache: Path) -> Inventory:
         root = cache / self.folder
-        interpreters = []
-        for name, program in self.interpreters:
+        found = Inventory()
+        for name, program in self.interpreters.items():
             write_script(root / program, own_libc_command(root, f"{program}.elf"))
-            interpreters.append(publish_interpreter(name, root / program, cache))
-        tools = {}
-        for kind, program in self.tools:
-            command = own_libc_command(root, program) if self.own_libc else [str(root / program)]
-            name, path = publish_tool(kind, command, cache)
-            tools[name] = path
-        return Inventory(tuple(interpreters), tools)
+            found += Inventory((publish_interpreter(name, root / program, cache),))
+        for kind, program in self.tools.items():
+            found += publish_tool(kind, own_libc_command(root, program), cache)
+        return found
 
 
 @dataclass(frozen=True)
-class MuslToolchain:
-    """musl, and gcc told to compile and link against it."""
+class Toolchain:
+    """gcc told to compile and link against another C library than the machine's."""
 
+    name: str
     suite: str
-
-    folder = "roots/musl"
-    provides = ("musl-gcc",)
-
-    def make(self, cache: Path, archive: Archive, folder: Path) -> None:
-        require("gcc")
-        suite = archive.suite(self.suite)
-        for package in suite.packages(("musl", "musl-dev"), dependencies=False):
-            unpack(package, folder, LEFT_OUT)
-        suite.forget_packages()
-        specs = musl_specs(folder)
-        specs.write_text(relocated_specs(specs.read_text(), cache / self.folder))
-        replace_text(folder / "usr/bin/musl-gcc", MUSL_GCC, mode=0o755)
-
-    def publish(self, cache: Path) -> Inventory:
-        root = cache / self.folder
-        command = [str(root / "usr/bin/musl-gcc"), "-specs", str(musl_specs(root))]
-        return publish_compiler("musl-gcc", command, cache)
-
-
-@dataclass(frozen=True)
-class GlibcToolchain:
-    """An older glibc, and gcc told to compile and link against it, to run with it too."""
-
-    suite: str
-    version: str
+    packages: tuple[str, ...]
 
     @property
     def folder(self) -> str:
-        return f"roots/glibc-{self.version}"
+        return f"roots/{self.name}"
 
     @property
     def provides(self) -> tuple[str, ...]:
-        return (f"glibc-{self.version}-gcc",)
+        return (f"{self.name}-gcc",)
 
-    def make(self, cache: Path, archive: Archive, folder: Path) -> None:
-        require("gcc")
-        merge_usr(folder)
-        suite = archive.suite(self.suite)
-        names = ("libc6", "libc6-dev", "linux-libc-dev", "libcrypt1", "libcrypt-dev", "libgcc-s1")
-        for package in suite.packages(names, dependencies=False):
-            unpack(package, folder, LEFT_OUT)
-        suite.forget_packages()
-        keep_links_inside(folder)
+    def make(self, cache: Path) -> None:
+        root = cache / self.folder
+        unpack(self.suite, self.packages, root)
+        keep_links_inside(root)
+        if self.name == "musl":
+            specs = root / "usr/lib/x86_64-linux-musl/musl-gcc.specs"
+            specs.write_text(relocated_specs(specs.read_text(), root))
+            replace_text(root / "usr/bin/musl-gcc", MUSL_GCC, mode=0o755)
 
     def publish(self, cache: Path) -> Inventory:
         root = cache / self.folder
-        libraries = root / "usr/lib" / MULTIARCH
-        command = ["gcc", f"--sysroot={root}", f"-B{libraries}/", f"-L{libraries}"]
-        # gcc's own shared library is made for the machine's glibc.
-        command += ["-static-libgcc", f"-Wl,--dynamic-linker={libraries}/ld-{self.version}.so"]
-        # The old tag: it holds for what the libraries need, too.
-        command += [f"-Wl,--disable-new-dtags,-rpath,{libraries}"]
-        return publish_compiler(self.provides[0], command, cache)
+        if self.name == "musl":
+            specs = root / "usr/lib/x86_64-linux-musl/musl-gcc.specs"
+            command = [str(root / "usr/bin/musl-gcc"), "-specs", str(specs)]
+        else:
+            libraries = root / "usr/lib" / MULTIARCH
+            loader = next((root / "lib" / MULTIARCH).glob("ld-*.so"), Path("ld.so"))
+            command = ["gcc", f"--sysroot={root}", f"-B{libraries}/", f"-L{libraries}"]
+            # gcc's own shared library is made for the machine's glibc.
+            command += ["-static-libgcc", f"-Wl,--dynamic-linker={loader}"]
+            # The old tag: it holds for what the libraries need, too.
+            command += [f"-Wl,--disable-new-dtags,-rpath,{loader.parent}:{libraries}"]
+        return publish_tool(self.provides[0], command, cache)
 
 
 @dataclass(frozen=True)
@@ -210,65 +174,47 @@ class SourceBuild:
     """A CPython built from the distribution's source package."""
 
     name: str
-    program: str
-    """The executable, relative to the folder."""
     package: str
-    suites: tuple[str, ...]
-    """Where to look for the source package, in this order."""
     configure: tuple[str, ...] = ()
     compiler: str | None = None
-    """The tool of the cache to compile with, for another C library than the machine's."""
-    older: PoolFile | None = None
-    """The source of an older version, for days when the archive does not give what it lists."""
+    """The tool of the cache to compile with."""
 
     @property
     def folder(self) -> str:
-        return f"interpreters/{self.name}"
+        return f"interpreters/{self.name}/prefix"
 
     @property
     def provides(self) -> tuple[str, ...]:
         return (self.name,)
 
-    def make(self, cache: Path, archive: Archive, folder: Path) -> None:
-        require("gcc", "make", "tar")
+    def make(self, cache: Path) -> None:
         work = cache / "work" / self.name
-        remove(work)
+        shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-        builder = Builder(cache / "logs" / f"{self.name}.log")
+        build = Build(cache / "logs" / f"{self.name}.log")
         settings = [f"--prefix={cache / self.folder}", *self.configure]
         if self.compiler:
-            compiler = cache / "tools" / self.compiler
-            if not compiler.exists():
-                raise UnavailableError(f"{self.compiler} could not be fetched")
-            builder.environment["CC"] = str(compiler)
-            zlib = self._zlib(work, archive, builder)
+            build.environment["CC"] = str(cache / "tools" / self.compiler)
+            # pip needs the zlib module; a static library needs no place at run time.
+            zlib = extracted(download_source(cache, "zlib", work))
+            build.run(zlib, "./configure", "--static")
+            build.run(zlib, "make", "libz.a", "CFLAGS=-O2 -fPIC")
             # pkg-config would name the machine's libraries, which are made for its own libc.
             settings += ["PKG_CONFIG=false", f"ZLIB_CFLAGS=-I{zlib}", f"ZLIB_LIBS={zlib}/libz.a"]
-        source = extracted(archive.source(self.package, self.suites, work, self.older))
-        say(f"{self.name}: building {source.name}, which takes some minutes (log: {builder.log})")
-        builder.run(
-            source, "./configure", "--disable-test-modules", "--without-ensurepip", *settings
-        )
-        builder.run(source, "make", "-j2")
-        builder.run(source, "make", "altinstall", f"DESTDIR={work}/installed")
-        folder.rmdir()
-        Path(f"{work}/installed{cache / self.folder}").rename(folder)
-        remove(work)
+        source = extracted(download_source(cache, self.package, work))
+        say(f"{self.name}: building {source.name}, which takes some minutes (log: {build.log})")
+        build.run(source, "./configure", "--disable-test-modules", "--without-ensurepip", *settings)
+        build.run(source, "make", f"-j{os.cpu_count()}")
+        build.run(source, "make", "altinstall")
+        shutil.rmtree(work)
 
     def publish(self, cache: Path) -> Inventory:
-        program = cache / self.folder / self.program
+        program = next((cache / self.folder / "bin").glob("python3.*[0-9t]"), Path("missing"))
         return Inventory((publish_interpreter(self.name, program, cache),))
-
-    def _zlib(self, work: Path, archive: Archive, builder: Builder) -> Path:
-        """pip needs the zlib module; a static library needs no place at run time."""
-        source = extracted(archive.source("zlib", self.suites, work))
-        builder.run(source, "./configure", "--static")
-        builder.run(source, "make", "libz.a", "CFLAGS=-O2 -fPIC")
-        return source
 
 
 @dataclass(frozen=True)
-class PytestFolder:
+class Pytest:
     """pytest and pip in pure Python, for any interpreter by way of PYTHONPATH."""
 
     # pip takes the running interpreter for the one to install for when it decides which of
@@ -278,244 +224,164 @@ class PytestFolder:
     folder = "site"
     provides = ("pytest",)
 
-    def make(self, cache: Path, archive: Archive, folder: Path) -> None:
+    def make(self, cache: Path) -> None:
         # For the oldest version, whose backports do no harm in the newer ones.
-        oldest = f"3.{MINORS.start}"
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input"]
-        command += ["--disable-pip-version-check", "--target", str(folder)]
-        command += ["--only-binary", ":all:", "--python-version", oldest]
-        command += ["--implementation", "py", "--abi", "none", "--platform", "any", *self.packages]
-        run = subprocess.run(command, capture_output=True, text=True)
-        if run.returncode:
-            raise RefusedError(f"pip could not install pytest: {run.stderr.strip()}")
+        target = ["--target", str(cache / self.folder), "--python-version", f"3.{MINORS.start}"]
+        target += ["--implementation", "py", "--abi", "none", "--platform", "any"]
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        output([*pip, *target, "--only-binary", ":all:", *self.packages])
 
     def publish(self, cache: Path) -> Inventory:
         environment = {**os.environ, "PYTHONPATH": str(cache / self.folder)}
-        started([sys.executable, "-c", "import exceptiongroup, pip, pytest, tomli"], environment)
+        output([sys.executable, "-c", "import exceptiongroup, pip, pytest, tomli"], environment)
         return Inventory()
 
 
+def _pythons(version: str) -> tuple[str, ...]:
+    return (f"python{version}", f"python{version}-venv", f"libpython{version}-dev")
+
+
+GLIBC_2_31 = ("libc6", "libc6-dev", "linux-libc-dev", "libcrypt1", "libcrypt-dev", "libgcc-s1")
 RECIPES: tuple[Recipe, ...] = (
-    PackageRoot(
+    Root(
         name="unstable",
         suite="unstable",
-        packages=(
-            *("python3.14", "python3.14-venv", "libpython3.14-dev"),
-            *("python3.15", "python3.15-venv", "libpython3.15-dev"),
-            *("nasm", "binutils"),
-        ),
-        interpreters=(("3.14", "usr/bin/python3.14"), ("3.15", "usr/bin/python3.15")),
-        tools=(("nasm", "usr/bin/nasm"), ("ld", "usr/bin/x86_64-linux-gnu-ld.bfd")),
+        packages=(*_pythons("3.14"), *_pythons("3.15"), "nasm", "binutils"),
+        interpreters={"3.14": "usr/bin/python3.14", "3.15": "usr/bin/python3.15"},
+        tools={"nasm": "usr/bin/nasm", "ld": "usr/bin/x86_64-linux-gnu-ld.bfd"},
     ),
     # 2.15 is the oldest NASM a supported distribution ships.
-    PackageRoot(
-        name="bullseye",
-        suite="bullseye",
-        packages=("nasm",),
-        tools=(("nasm", "usr/bin/nasm"),),
-        own_libc=False,
-    ),
-    PytestFolder(),
-    SourceBuild(
-        "3.13t", "bin/python3.13t", "python3.13", ("unstable", "trixie"), ("--disable-gil",)
-    ),
-    SourceBuild(
-        "3.14t",
-        "bin/python3.14t",
-        "python3.14",
-        ("unstable", "testing"),
-        ("--disable-gil",),
-        older=PoolFile(
-            "pool/main/p/python3.14/python3.14_3.14.7.orig.tar.xz",
-            "3b48dac8fb59f62eaa67ac83c1eb12bda1b7a08406dd286e252c11a66be27f81",
-        ),
-    ),
-    SourceBuild(
-        "3.15t",
-        "bin/python3.15t",
-        "python3.15",
-        ("unstable", "testing"),
-        ("--disable-gil",),
-        older=PoolFile(
-            "pool/main/p/python3.15/python3.15_3.15.0~rc2.orig.tar.xz",
-            "8d93af5eaaaea5adfd41bd786a7ba3f03f2ad1ab57c6a65e0b963deab91d5ad7",
-        ),
-    ),
-    MuslToolchain("trixie"),
-    SourceBuild(
-        "3.13-musl",
-        "bin/python3.13",
-        "python3.13",
-        ("unstable", "trixie"),
-        compiler="musl-gcc",
-    ),
+    Root(name="bullseye", suite="bullseye", packages=("nasm",), tools={"nasm": "usr/bin/nasm"}),
+    Pytest(),
+    SourceBuild("3.13t", "python3.13", ("--disable-gil",)),
+    SourceBuild("3.14t", "python3.14", ("--disable-gil",)),
+    SourceBuild("3.15t", "python3.15", ("--disable-gil",)),
+    Toolchain("musl", "trixie", ("musl", "musl-dev")),
+    SourceBuild("3.13-musl", "python3.13", compiler="musl-gcc"),
     # manylinux_2_31 and Ubuntu 20.04: the oldest that a supported distribution has.
-    GlibcToolchain("bullseye", "2.31"),
-    SourceBuild(
-        "3.13-glibc2.31",
-        "bin/python3.13",
-        "python3.13",
-        ("unstable", "trixie"),
-        compiler="glibc-2.31-gcc",
-    ),
-    PackageRoot(
+    Toolchain("glibc-2.31", "bullseye", GLIBC_2_31),
+    SourceBuild("3.13-glibc2.31", "python3.13", compiler="glibc-2.31-gcc"),
+    Root(
         name="unstable-debug",
         suite="unstable",
-        packages=(
-            *("python3.14-dbg", "python3.14-venv", "libpython3.14-dev"),
-            *("python3.15-dbg", "python3.15-venv", "libpython3.15-dev"),
-        ),
-        interpreters=(("3.14-debug", "usr/bin/python3.14d"), ("3.15-debug", "usr/bin/python3.15d")),
+        packages=(*_pythons("3.14"), *_pythons("3.15"), "python3.14-dbg", "python3.15-dbg"),
+        interpreters={"3.14-debug": "usr/bin/python3.14d", "3.15-debug": "usr/bin/python3.15d"},
     ),
 )
 
 
-def collect(
-    recipes: Sequence[Recipe], cache: Path, archive: Archive, *, retry: bool = False
-) -> Inventory:
-    """Verify what is in the cache, make what is not, and write the inventory of both."""
-    known = load_inventory(cache).missing
-    parts = [use(recipe, cache) for recipe in recipes]
-    # At once, and again after each: others may be testing with what is there.
-    save_inventory(merged(parts), cache)
-    for place, recipe in enumerate(recipes):
-        if parts[place] is None:
-            remembered = {name: known[name] for name in recipe.provides if name in known}
-            if not retry and any(map(recent, remembered.values())):
-                parts[place] = Inventory(missing=remembered)
-            else:
-                parts[place] = obtain(recipe, cache, archive)
-            save_inventory(merged(parts), cache)
-    return merged(parts)
+def collect(recipes: Sequence[Recipe], cache: Path) -> Inventory:
+    """Make what the cache lacks, and write the inventory of all that it has then."""
+    parts = {recipe.folder: use(recipe, cache) for recipe in recipes}
+    for recipe in recipes:
+        # Before each, too: others may be testing with what is there.
+        save_inventory(sum(filter(None, parts.values()), Inventory()), cache)
+        parts[recipe.folder] = parts[recipe.folder] or fetch(recipe, cache)
+    inventory = sum(filter(None, parts.values()), Inventory())
+    save_inventory(inventory, cache)
+    return inventory
 
 
 def use(recipe: Recipe, cache: Path) -> Inventory | None:
-    """What the recipe has put into the cache; None when that is not there or does not work."""
-    folder = cache / recipe.folder
-    if not (folder / STAMP).exists():
-        return None
-    stamp = json.loads((folder / STAMP).read_text())
-    if stamp["recipe"] != fingerprint(recipe):
+    """Return what the recipe has put into the cache, None when it is not there or does not work."""
+    stamp = cache / recipe.folder / STAMP
+    if not stamp.is_file() or stamp.read_text() != fingerprint(recipe):
         return None
     try:
-        check_files(folder, stamp["files"])
         return recipe.publish(cache)
-    except DamagedError as error:
+    except UnavailableError as error:
         say(f"{recipe.folder} in the cache is damaged: {error}")
         return None
 
 
-def obtain(recipe: Recipe, cache: Path, archive: Archive) -> Inventory:
-    """What the recipe makes; or what is missing, and why."""
+def fetch(recipe: Recipe, cache: Path) -> Inventory:
+    """Carry the recipe out. What is cut short has no stamp, and is made again by the next run."""
+    say(f"fetching {', '.join(recipe.provides)}")
+    folder = cache / recipe.folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     try:
-        return fetch(recipe, cache, archive)
+        recipe.make(cache)
+        found = recipe.publish(cache)
     except UnavailableError as error:
         say(f"{', '.join(recipe.provides)}: {error}")
-        asked = time.time() if isinstance(error, RefusedError) else None
-        return Inventory(missing={name: Missing(str(error), asked) for name in recipe.provides})
-
-
-def fetch(recipe: Recipe, cache: Path, archive: Archive) -> Inventory:
-    """Carry the recipe out. What is cut short has no stamp, and is not used. Raises UnavailableError."""
-    say(f"fetching {', '.join(recipe.provides)}")
-    final = cache / recipe.folder
-    partial = final.with_name(f"{final.name}.partial")
-    remove(partial)
-    partial.mkdir(parents=True)
-    try:
-        recipe.make(cache, archive, partial)
-    except UnavailableError:
-        remove(partial)
-        raise
-    remove(final)
-    partial.rename(final)
-    try:
-        found = recipe.publish(cache)
-    except DamagedError as error:
-        raise UnavailableError(f"what was fetched does not work: {error}") from error
-    stamp = {"recipe": fingerprint(recipe), "files": files_in(final)}
-    replace_text(final / STAMP, json.dumps(stamp, indent=0))
+        return Inventory(missing=dict.fromkeys(recipe.provides, str(error)))
+    (folder / STAMP).write_text(fingerprint(recipe))
     return found
 
 
 def fingerprint(recipe: Recipe) -> str:
-    """Changes when the recipe does, so that what another one made is not taken for this one's."""
+    """Return what changes with the recipe, so that what another one made is not taken for its own."""
     return hashlib.sha256(repr(recipe).encode()).hexdigest()
 
 
-def files_in(folder: Path) -> dict[str, int | None]:
-    """The files below the folder with their sizes; not what CPython compiles in its time."""
-    return {
-        str(path.relative_to(folder)): file_size(path)
-        for path in sorted(folder.rglob("*"))
-        if "__pycache__" not in path.parts and (path.is_symlink() or not path.is_dir())
-    }
+def unpack(suite: str, packages: Sequence[str], folder: Path) -> None:
+    """Unpack packages of a suite with their dependencies. Raises UnavailableError."""
+    archive, reaching = (folder.with_name(f"{folder.name}.{kind}") for kind in ("tar", "conf"))
+    # Proxies, and whether dates are checked, are as for the machine itself.
+    lines = output(["apt-config", "dump", "Acquire"]).splitlines(keepends=True)
+    replace_text(reaching, "".join(line for line in lines if "IndexTargets" not in line))
+    # Lists stay, so that download_source can ask the same archive for sources.
+    mmdebstrap = ["mmdebstrap", "--quiet", "--variant=extract", "--skip=cleanup/apt"]
+    mmdebstrap += [f"--aptopt={reaching}", f"--include={','.join(packages)}"]
+    output([*mmdebstrap, suite, str(archive)])
+    tar = ["tar", "--extract", "--no-same-owner", *(f"--exclude={each}" for each in LEFT_OUT)]
+    output([*tar, "--file", str(archive), "--directory", str(folder)])
+    archive.unlink()
 
 
-def check_files(folder: Path, sizes: dict[str, int | None]) -> None:
-    """Raise DamagedError unless the folder has these files, in these sizes."""
-    for path, size in sizes.items():
-        if file_size(folder / path) != size:
-            raise DamagedError(f"{path} is not what it was")
+def download_source(cache: Path, package: str, folder: Path) -> Path:
+    """Download a source package's upstream archive, verified by apt, into `folder`.
 
-
-def file_size(path: Path) -> int | None:
-    """Of the file or of the symbolic link itself; None when there is none."""
-    return path.lstat().st_size if path.is_symlink() or path.exists() else None
-
-
-def recent(missing: Missing) -> bool:
-    return missing.asked is not None and 0 <= time.time() - missing.asked < ASK_AGAIN
-
-
-def merged(parts: Sequence[Inventory | None]) -> Inventory:
-    present = [part for part in parts if part is not None]
-    return Inventory(
-        tuple(interpreter for part in present for interpreter in part.interpreters),
-        {name: path for part in present for name, path in part.tools.items()},
-        {name: why for part in present for name, why in part.missing.items()},
-    )
+    The lists may name a version that the archive does not give: then it is the one in OLDER.
+    """
+    root = cache / "roots/unstable"
+    sources = root / "etc/apt/sources.list"
+    text = re.sub(r"^deb ", "deb-src ", sources.read_text(), flags=re.MULTILINE)
+    replace_text(root / "etc/apt/sources.list.d/source.list", text)
+    apt = ["-q", "-o", f"Dir={root}", "-o", f"Dir::Etc::trustedparts={KEYRINGS}"]
+    output(["apt-get", *apt, "update"])
+    try:
+        source = ["source", "--download-only", "--tar-only", "--only-source", package]
+        output(["apt-get", *apt, *source], folder=folder)
+    except UnavailableError:
+        if package not in OLDER:
+            raise
+        version, digest = OLDER[package]
+        name = f"{package}_{version}.orig.tar.xz"
+        url = f"{text.split()[1].rstrip('/')}/pool/main/p/{package}/{name}"
+        helper = ["/usr/lib/apt/apt-helper", "download-file", url, name, f"SHA256:{digest}"]
+        output(helper, folder=folder)
+    return next(folder.glob(f"{package}_*.orig.tar.?z*"))
 
 
 def publish_interpreter(name: str, program: Path, cache: Path) -> Interpreter:
     """Link <cache>/interpreters/<name>/python to the program; it must be what its name says."""
     link = cache / "interpreters" / name / "python"
-    target = os.path.relpath(program, link.parent)
-    if not link.is_symlink() or str(link.readlink()) != target:
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(target)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(os.path.relpath(program, link.parent))
     try:
         interpreter = probe((str(link),))
     except InterpreterError as error:
-        raise DamagedError(str(error)) from error
+        raise UnavailableError(str(error)) from error
     if interpreter.name != name or not interpreter.has_headers:
-        raise DamagedError(f"{program} is {interpreter.name}, headers: {interpreter.has_headers}")
+        raise UnavailableError(
+            f"{program} is {interpreter.name}, headers: {interpreter.has_headers}"
+        )
     return interpreter
 
 
-def publish_tool(kind: str, command: Sequence[str], cache: Path) -> tuple[str, Path]:
-    """Write <cache>/tools/<name>, which runs the command; returns name and path."""
-    name = tool_name(kind, started([*command, "--version"]))
+def publish_tool(kind: str, command: Sequence[str], cache: Path) -> Inventory:
+    """Write <cache>/tools/<name>, which runs the command."""
+    name = tool_name(kind, output([*command, "--version"]))
     path = cache / "tools" / name
     write_script(path, command)
-    started([str(path), "--version"])
-    return name, path
-
-
-def publish_compiler(kind: str, command: Sequence[str], cache: Path) -> Inventory:
-    """Publish a compiler whose programs run."""
-    name, path = publish_tool(kind, command, cache)
-    with tempfile.TemporaryDirectory() as folder:
-        source, program = Path(folder, "nothing.c"), Path(folder, "nothing")
-        source.write_text("int main(void) { return 0; }\n")
-        started([str(path), str(source), "-o", str(program)])
-        started([str(program)])
-    return Inventory((), {name: path})
+    return Inventory(tools={name: path})
 
 
 def tool_name(kind: str, version: str) -> str:
-    """`nasm-2.15.05`, `ld-2.47`: the kind, and the version in the output of --version.
+    """Return the kind, and the version in the output of --version: nasm-2.15.05, ld-2.47.
 
     A snapshot of binutils (2.47.50.20261021) goes by the release it is made from.
     """
@@ -524,15 +390,8 @@ def tool_name(kind: str, version: str) -> str:
         return kind
     match = re.search(patterns[kind], version, re.MULTILINE)
     if match is None:
-        raise DamagedError(f"{kind} does not tell its version: {version}")
+        raise UnavailableError(f"{kind} does not tell its version: {version}")
     return f"{kind}-{match[1]}"
-
-
-def merge_usr(root: Path) -> None:
-    """Make the links that packages expect, and base-files would make: all lies under usr."""
-    for name in ("bin", "lib", "lib64", "sbin"):
-        (root / "usr" / name).mkdir(parents=True)
-        (root / name).symlink_to(f"usr/{name}")
 
 
 def keep_links_inside(root: Path) -> None:
@@ -545,60 +404,60 @@ def keep_links_inside(root: Path) -> None:
 
 
 def own_libc_command(root: Path, program: str) -> list[str]:
-    """Start a program of an unpacked root with the root's loader and libraries, and no others.
+    """Return how to start a program of a root with the root's loader and libraries, and no others.
 
     In a script, $0 is the path the program was called by: CPython looks there for its virtual
-    environment. --argv0 needs glibc 2.33 in the root.
+    environment. --argv0 came with glibc 2.33; an older root has no interpreters.
     """
-    loader = root / "usr/lib64/ld-linux-x86-64.so.2"
-    libraries = root / "usr/lib" / MULTIARCH
-    command = [str(loader), "--inhibit-cache", "--library-path", str(libraries)]
-    return [*command, "--argv0", "$0", str(root / program)]
+    loader = next(root.glob("**/ld-linux-x86-64.so.2"), root / "ld-linux-x86-64.so.2")
+    folders = [str(root / top / "lib" / MULTIARCH) for top in ("usr", ".")]
+    command = [str(loader), "--inhibit-cache", "--library-path", ":".join(folders)]
+    named = ["--argv0", "$0"] if program.endswith(".elf") else []
+    return [*command, *named, str(root / program)]
 
 
-def relocate_pythons(folder: Path, root: Path) -> None:
-    """Point files of Debian's CPythons in `folder` to `root`, where it will lie, and not to /."""
-    for header in folder.glob("usr/include/python3.*/pyconfig.h"):
+def relocate_pythons(root: Path) -> None:
+    """Point files of Debian's CPythons in a root there, and not to /."""
+    for header in root.glob("usr/include/python3.*/pyconfig.h"):
         # Includes the multiarch one, by a path that is right in /usr/include only.
-        shutil.copy2(folder / "usr/include" / MULTIARCH / header.parent.name / header.name, header)
-    for settings in folder.glob("usr/lib/python3.*/_sysconfig*"):
+        shutil.copy2(root / "usr/include" / MULTIARCH / header.parent.name / header.name, header)
+    for settings in root.glob("usr/lib/python3.*/_sysconfig*"):
         # Say where ensurepip finds pip. Some are links to others.
         text = settings.read_text()
         text = re.sub(r"(?<=['\"])/usr/share/python-wheels/", rf"{root}\g<0>", text)
         settings.write_text(text)
 
 
-def write_script(path: Path, command: Sequence[str]) -> None:
-    """A shell script that runs the command with its own arguments after it; $0 stays a variable."""
-    words = ['"$0"' if word == "$0" else shlex.quote(word) for word in command]
-    text = f'#!/bin/sh\nexec {" ".join(words)} "$@"\n'
-    if not path.is_file() or path.read_bytes() != text.encode():
-        replace_text(path, text, mode=0o755)
-
-
-def started(command: Sequence[str], environment: dict[str, str] | None = None) -> str:
-    """The standard output of a program that must succeed. Raises DamagedError."""
-    try:
-        run = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=120, check=True
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise DamagedError(str(error)) from error
-    return run.stdout
-
-
-def musl_specs(root: Path) -> Path:
-    return root / "usr/lib/x86_64-linux-musl/musl-gcc.specs"
-
-
 def relocated_specs(specs: str, root: Path) -> str:
-    """gcc's specs file from the musl package, with the root's paths for those of the system."""
+    """Return gcc's specs file from the musl package with the root's paths."""
     loader = "/lib/ld-musl-x86_64.so.1"
     specs = re.sub(r"/usr/(lib|include)/x86_64-linux-musl", rf"{root}\g<0>", specs)
     return specs.replace(f" {loader} ", f" {root}/usr{loader} ")
 
 
-class Builder:
+def write_script(path: Path, command: Sequence[str]) -> None:
+    """Write a shell script that runs the command with its own arguments; $0 stays a variable."""
+    words = ['"$0"' if word == "$0" else shlex.quote(word) for word in command]
+    replace_text(path, f'#!/bin/sh\nexec {" ".join(words)} "$@"\n', mode=0o755)
+
+
+def output(
+    command: Sequence[str],
+    environment: dict[str, str] | None = None,
+    folder: Path | None = None,
+) -> str:
+    """Return the standard output of a program that must succeed. Raises UnavailableError."""
+    options = {"capture_output": True, "text": True, "stdin": subprocess.DEVNULL}
+    try:
+        run = subprocess.run(command, env=environment, cwd=folder, check=True, **options)  # type: ignore[call-overload]
+    except OSError as error:
+        raise UnavailableError(f"{command[0]}: {error.strerror}") from error
+    except subprocess.CalledProcessError as error:
+        raise UnavailableError(f"{command[0]}: {error.stderr.strip()[-500:]}") from error
+    return str(run.stdout)
+
+
+class Build:
     """Runs the steps of a build behind everything else on the machine, into one log."""
 
     def __init__(self, log: Path) -> None:
@@ -607,14 +466,13 @@ class Builder:
         self.environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
         self.environment |= {"CFLAGS": "-O2 -g0"}
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.unlink(missing_ok=True)
+        log.write_text("")
 
     def run(self, folder: Path, *command: str) -> None:
+        """Run one step. Raises UnavailableError."""
         with self.log.open("a") as log:
-            log.write(f"+ {shlex.join(command)}\n")
-            log.flush()
             step = subprocess.run(
-                [*BEHIND, *command],
+                ["nice", "-n", "19", *command],
                 cwd=folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -622,33 +480,20 @@ class Builder:
                 stderr=subprocess.STDOUT,
             )
         if step.returncode:
-            raise UnavailableError(
-                f"`{command[0]} {command[1]}' failed in {folder}, see {self.log}"
-            )
+            raise UnavailableError(f"{shlex.join(command)} failed: see {self.log}")
 
 
-def extracted(tar_archive: Path) -> Path:
+def extracted(archive: Path) -> Path:
     """Extract a source archive beside itself and return the one folder it holds."""
-    folder = tar_archive.with_name(f"{tar_archive.name}.d")
+    folder = archive.with_name(f"{archive.name}.d")
     folder.mkdir()
-    command = ["tar", "--extract", "--file", str(tar_archive), "--directory", str(folder)]
-    subprocess.run(command, check=True)
+    output(["tar", "--extract", "--file", str(archive), "--directory", str(folder)])
     (tree,) = folder.iterdir()
     return tree
 
 
-def require(*programs: str) -> None:
-    missing = [program for program in programs if shutil.which(program) is None]
-    if missing:
-        raise UnavailableError(f"{' and '.join(missing)}: not on the machine")
-
-
-def remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
-
-
 def say(message: str) -> None:
+    """Print a line for the person who waits."""
     print(message, file=sys.stderr, flush=True)
 
 
@@ -666,32 +511,20 @@ def alone(cache: Path) -> Iterator[None]:
 
 
 def report(machine: Sequence[Interpreter], inventory: Inventory) -> str:
-    """What the tests can use, one thing a line, and what they have to do without."""
-    lines = []
-    for interpreter in [*machine, *inventory.interpreters]:
-        version = ".".join(map(str, interpreter.version))
-        place = interpreter.command[0]
-        lines.append(f"{interpreter.name:<15} {version:<8} {interpreter.libc:<12} {place}")
+    """Return what the tests can use, one thing a line, and what they have to do without."""
+    found = [*machine, *inventory.interpreters]
+    lines = [
+        f"{each.name:<15} {'.'.join(map(str, each.version)):<8} {each.libc:<12} {each.command[0]}"
+        for each in found
+    ]
     lines += [f"{name:<34} {path}" for name, path in inventory.tools.items()]
-    lines += [f"missing: {name}: {each.reason}" for name, each in inventory.missing.items()]
-    minors = {each.version[1] for each in [*machine, *inventory.interpreters]}
-    absent = [f"3.{minor}" for minor in MINORS if minor not in minors]
-    lines += [f"missing: {name}: not installed, and not fetched" for name in absent]
+    lines += [f"missing: {name}: {reason}" for name, reason in inventory.missing.items()]
+    absent = set(MINORS) - {each.version[1] for each in found}
+    lines += [f"missing: 3.{minor}: neither installed nor fetched" for minor in sorted(absent)]
     return "\n".join(lines)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Fetch the interpreters the tests need.")
-    parser.add_argument(
-        "--retry", action="store_true", help="ask again for what the archive refused today"
-    )
-    options = parser.parse_args(arguments)
-    cache = cache_folder()
-    with alone(cache):
-        inventory = collect(RECIPES, cache, Archive(cache / "apt"), retry=options.retry)
-        print(report(installed(cache), inventory))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    with alone(cache_folder()):
+        fetched = collect(RECIPES, cache_folder())
+        print(report(installed(cache_folder()), fetched))

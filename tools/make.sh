@@ -84,7 +84,7 @@ bench() {
 }
 
 test_matrix() {
-    set_up nasm ld venv c++ headers ccache
+    set_up nasm ld venv c++ headers ccache mmdebstrap
     pip install --quiet --group test --editable .
     run python tools/interpreters.py
     python -m pytest "$@"
@@ -134,7 +134,7 @@ has() {
     nasm) command -v "${NASM:-nasm}" ;;
     ld) command -v "${LD:-ld}" ;;
     c++) command -v "${CXX:-c++}" ;;
-    ccache) command -v ccache ;;
+    ccache | mmdebstrap) command -v "$1" ;;
     # Debian has a part of the standard library in a package of its own.
     venv) "$base" -c "import ensurepip, venv" ;;
     headers) "$base" -c "import os, sysconfig; os.stat(sysconfig.get_path('include') + '/Python.h')" ;;
@@ -189,7 +189,7 @@ ask_for() {
 # package THING: print the name of the package that holds it for $manager.
 package() {
     case $manager:$1 in
-    *:nasm | *:ccache) say "$1" ;;
+    *:nasm | *:ccache | *:mmdebstrap) say "$1" ;;
     *:ld) say binutils ;;
     apt-get:c++) say g++ ;;
     dnf:c++) say gcc-c++ ;;
