@@ -26,6 +26,7 @@ COMMANDS = {
     "run": "build one source and run Python code with it, in a child process",
     "include-dir": "print the folder of python.inc",
     "completion": "print a script that completes command lines in your shell",
+    "check": "find mistakes in the machine code of a source, module, wheel or project",
     "cache": "show what the object cache holds and what it was good for, or clear it",
 }
 """The commands and what each does.

@@ -434,6 +434,16 @@ def parse(data: bytes) -> ElfFacts:
     return _Reader(data).facts()
 
 
+def all_symbols(facts: ElfFacts) -> Sequence[Symbol]:
+    """Return the full symbol table where there is one; a module that is not stripped has two."""
+    if facts.kind == "object" or not any(s.type == "symtab" for s in facts.sections):
+        return facts.symbols
+    reader = _Reader(facts.data)
+    reader.require("module")
+    symbols, _ = reader.read_symbols("symtab")
+    return symbols
+
+
 class Exports:
     """The names a shared library defines, looked up one at a time through its hash table."""
 
@@ -529,7 +539,7 @@ class _Reader:
         return self.data[at : at + len(name) + 1] == name + b"\0"
 
     def _object(self) -> ElfFacts:
-        symbols, globals_ = self._read_symbols("symtab")
+        symbols, globals_ = self.read_symbols("symtab")
         note = next((s for s in self.sections if s.name == ".note.GNU-stack"), None)
         return ElfFacts(
             kind="object",
@@ -542,7 +552,7 @@ class _Reader:
         )
 
     def _module(self, segments: tuple[Segment, ...]) -> ElfFacts:
-        symbols, globals_ = self._read_symbols("dynsym")
+        symbols, globals_ = self.read_symbols("dynsym")
         tags = self._dynamic_tags()
         names = self._strings(tags.section) if tags.section else b""
         return ElfFacts(
@@ -642,7 +652,7 @@ class _Reader:
         table = self.sections[section.link]
         return self._slice(f"section {table.name}", table.offset, table.size)
 
-    def _read_symbols(self, type_: str) -> tuple[SymbolTable | tuple[()], tuple[Symbol, ...]]:
+    def read_symbols(self, type_: str) -> tuple[SymbolTable | tuple[()], tuple[Symbol, ...]]:
         tables = [section for section in self.sections if section.type == type_]
         if not tables:
             return (), ()

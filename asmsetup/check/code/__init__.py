@@ -1,0 +1,82 @@
+"""Judges machine code: what every function does to the registers, the stack and CPython.
+
+    image = load_objects([("m.o", facts)])       # or load_module("m.so", facts)
+    verdict = analyse(image)
+    verdict.faults, verdict.gaps, verdict.entries
+
+Needs iced-x86, the decoder, which the extra ``asmsetup[check]`` installs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .engine import Engine
+from .image import Image, load_module, load_objects
+from .marks import GENERATED
+from .roots import Root, find_roots, pointed_at
+from .tables import TableEntry, TableFault, check_tables, find_entries
+from .walk import Fault, Gap
+
+__all__ = ["Verdict", "analyse", "load_module", "load_objects"]
+
+
+@dataclass
+class Verdict:
+    """What was found in an image, by address."""
+
+    image: Image
+    engine: Engine
+    roots: dict[int, Root]
+    entries: list[TableEntry]
+    faults: list[Fault] = field(default_factory=list)
+    table_faults: list[TableFault] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    skipped: list[int] = field(default_factory=list)
+    """Functions that were not looked at: the image is too large."""
+
+    @property
+    def instructions(self) -> int:
+        """How many instructions were found."""
+        return sum(1 for found in self.engine.table.values() if found is not None)
+
+    @property
+    def visits(self) -> int:
+        """How many instructions were followed, those followed twice counted twice."""
+        return self.engine.notes.visits
+
+
+def analyse(image: Image) -> Verdict:
+    """Follow every function of an image; return what was found."""
+    entries = find_entries(image)
+    roots = find_roots(image, entries)
+    engine = Engine(image, roots)
+    engine.run(start for start in sorted(roots) if roots[start].role != GENERATED)
+    covered: set[int] = set()
+    for scan in engine.scans.values():
+        covered |= scan.instructions
+    # What only data points at is a function, unless a switch inside of one jumps there.
+    for target in pointed_at(image):
+        if target not in roots and target not in covered:
+            roots[target] = Root(target, image.name(target), 1)
+            engine.run([target])
+            covered |= engine.scans[target].instructions
+    faults = sorted(engine.notes.faults.values(), key=lambda fault: fault.at)
+    return Verdict(
+        image,
+        engine,
+        roots,
+        entries,
+        [fault for fault in faults if not _is_allowed(image, fault)],
+        list(check_tables(image, entries)),
+        sorted(engine.notes.gaps.values()),
+        engine.skipped,
+    )
+
+
+def _is_allowed(image: Image, fault: Fault) -> bool:
+    return any(
+        allowed.rule == fault.rule
+        and allowed.start <= fault.at < max(allowed.end, allowed.start + 1)
+        for allowed in image.marks.permissions
+    )

@@ -1,0 +1,417 @@
+"""Decodes instructions into what the analysis needs of them, each address and encoding once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from iced_x86 import (
+    Code,
+    ConditionCode,
+    Decoder,
+    EncodingKind,
+    FlowControl,
+    Instruction,
+    InstructionInfo,
+    InstructionInfoFactory,
+    MemorySizeExt,
+    Mnemonic,
+    OpAccess,
+    OpKind,
+    Register,
+    RegisterExt,
+)
+
+from .values import K0, XMM0
+
+# How control goes on after an instruction.
+NEXT, JUMP, BRANCH, CALL, CALL_VALUE, JUMP_VALUE, RETURN, STOP, SYSTEM = range(9)
+
+# What an instruction does, as far as its result can be followed.
+OTHER, MOVE, LOAD, STORE, SET, ADDRESS, ADD, SUBTRACT, AND, ZERO, PUSH, POP, LEAVE = range(13)
+EXCHANGE, COMPARE, TEST, DIRECTION, UPPER_ZERO, EMPTY_MMX, SET_BIT, LOAD_PART = range(13, 21)
+NOTHING, EXTEND, SHIFT, FLAGS_POP, MXCSR_LOAD = range(21, 26)
+
+# What a branch is taken on; all other conditions are ANY.
+ANY, EQUAL, NOT_EQUAL, BELOW, NOT_BELOW, ABOVE, NOT_ABOVE = range(7)
+
+NO_BASE, RIP, SEGMENT = -1, -2, -3
+"""Instead of a base register: none; the address itself is given; relative to fs or gs."""
+
+
+class Memory(NamedTuple):
+    """A memory operand."""
+
+    base: int
+    index_register: int
+    scale: int
+    displacement: int
+    size: int
+    """In bytes; 0 when unknown."""
+    read: bool
+    written: bool
+    aligned: bool
+    """The instruction faults unless the address is a multiple of ``size``."""
+
+
+class Operation(NamedTuple):
+    """What an instruction does; the same wherever it stands, unless it names an address."""
+
+    flow: int
+    effect: int
+    uses: int
+    """The registers that are read in any way, a bit each."""
+    reads: int
+    """Those whose values matter: saving a register, say, is no use of its value."""
+    reads_whole: int
+    """Those of which all 64 bits matter."""
+    writes: int
+    target: int
+    """The register written by what ``effect`` says, -1 when it is none."""
+    target_size: int
+    source: int
+    source_size: int
+    number: int
+    """The immediate operand, signed."""
+    memory: Memory | None
+    condition: int
+    """One of the conditions above that a branch is taken on."""
+    changes_flags: bool
+    dirties_upper: bool
+    """It writes the upper half of a ymm or zmm register."""
+    uses_mmx: bool
+    features: tuple[int, ...]
+    """iced-x86's numbers of the CPUID features it needs."""
+    mnemonic: int
+    stack_change: int
+    """By how much it moves rsp, for those without an effect of their own."""
+
+
+class Decoded(NamedTuple):
+    """An instruction in its place."""
+
+    at: int
+    next: int
+    operation: Operation
+    goal: int
+    """The address that it branches to; 0 unless it names one."""
+
+
+_READS = (OpAccess.READ, OpAccess.READ_WRITE, OpAccess.READ_COND_WRITE, OpAccess.COND_READ)
+_WRITES = (OpAccess.WRITE, OpAccess.READ_WRITE, OpAccess.COND_WRITE, OpAccess.READ_COND_WRITE)
+_IS_READ = {access: access in _READS for access in range(8)}
+_IS_WRITE = {access: access in _WRITES for access in range(8)}
+
+_FLOWS: dict[int, int] = {
+    FlowControl.NEXT: NEXT,
+    FlowControl.UNCONDITIONAL_BRANCH: JUMP,
+    FlowControl.INDIRECT_BRANCH: JUMP_VALUE,
+    FlowControl.CONDITIONAL_BRANCH: BRANCH,
+    FlowControl.RETURN: RETURN,
+    FlowControl.CALL: CALL,
+    FlowControl.INDIRECT_CALL: CALL_VALUE,
+    FlowControl.INTERRUPT: STOP,
+    FlowControl.XBEGIN_XABORT_XEND: NEXT,
+    FlowControl.EXCEPTION: STOP,
+}
+
+_EFFECTS: dict[int, int] = {
+    Mnemonic.PUSH: PUSH,
+    Mnemonic.POP: POP,
+    Mnemonic.LEA: ADDRESS,
+    Mnemonic.ADD: ADD,
+    Mnemonic.SUB: SUBTRACT,
+    Mnemonic.AND: AND,
+    Mnemonic.LEAVE: LEAVE,
+    Mnemonic.XCHG: EXCHANGE,
+    Mnemonic.CMP: COMPARE,
+    Mnemonic.TEST: TEST,
+    Mnemonic.STD: DIRECTION,
+    Mnemonic.CLD: DIRECTION,
+    Mnemonic.VZEROUPPER: UPPER_ZERO,
+    Mnemonic.VZEROALL: UPPER_ZERO,
+    Mnemonic.EMMS: EMPTY_MMX,
+    Mnemonic.MOVSXD: LOAD_PART,
+    Mnemonic.MOVZX: LOAD_PART,
+    Mnemonic.MOVSX: LOAD_PART,
+    Mnemonic.CDQE: EXTEND,
+    Mnemonic.SHL: SHIFT,
+    Mnemonic.POPFQ: FLAGS_POP,
+    Mnemonic.LDMXCSR: MXCSR_LOAD,
+    Mnemonic.VLDMXCSR: MXCSR_LOAD,
+    Mnemonic.NOP: NOTHING,
+    Mnemonic.ENDBR64: NOTHING,
+}
+_MOVES = frozenset((Mnemonic.MOV, Mnemonic.MOVQ, Mnemonic.VMOVQ, Mnemonic.KMOVQ))
+_VECTOR_MOVES = frozenset(
+    (Mnemonic.MOVAPS, Mnemonic.MOVUPS, Mnemonic.MOVDQA, Mnemonic.MOVDQU, Mnemonic.VMOVDQU)
+)
+
+# The result does not depend on the operands when both are the same register.
+_ZEROING = frozenset(
+    getattr(Mnemonic, name)
+    for name in (
+        *("XOR", "SUB", "PXOR", "XORPS", "XORPD", "VPXOR", "VXORPS", "VXORPD", "VPXORD", "VPXORQ"),
+        *("PSUBB", "PSUBW", "PSUBD", "PSUBQ", "SBB", "KXORQ", "KXORD", "KXORW", "KXORB"),
+        *("PCMPEQB", "PCMPEQW", "PCMPEQD", "PCMPEQQ", "VPCMPEQB", "VPCMPEQW", "VPCMPEQD"),
+        *("VPCMPEQQ", "PCMPGTB", "PCMPGTW", "PCMPGTD", "KXNORB", "KXNORW", "KXNORD", "KXNORQ"),
+        *("VPTERNLOGD", "VPTERNLOGQ"),
+    )
+)
+_GENERAL_ZEROING = frozenset((Mnemonic.XOR, Mnemonic.SUB))
+# What they leave of the target's old value is not what they are used for.
+_MERGING = frozenset(
+    getattr(Mnemonic, name)
+    for name in (
+        *("CVTSI2SD", "CVTSI2SS", "CVTSS2SD", "CVTSD2SS", "VCVTSI2SD", "VCVTSI2SS", "VCVTSS2SD"),
+        *("VCVTSD2SS", "VCVTUSI2SD", "VCVTUSI2SS", "SQRTSD", "SQRTSS", "VSQRTSD", "VSQRTSS"),
+        *("ROUNDSD", "ROUNDSS", "VROUNDSD", "VROUNDSS", "PINSRB", "PINSRW", "PINSRD", "PINSRQ"),
+        *("MOVLPD", "MOVHPD", "MOVLPS", "MOVHPS", "RCPSS", "RSQRTSS", "POPCNT", "LZCNT", "TZCNT"),
+        *("MOVSD", "MOVSS", "BSF", "BSR", "MOVHLPS", "MOVLHPS", "INSERTPS", "VPINSRQ"),
+        *("UNPCKLPD", "UNPCKHPD", "UNPCKLPS", "PUNPCKLQDQ", "PUNPCKLDQ", "PUNPCKLWD", "PUNPCKLBW"),
+    )
+)
+_ALIGNED = frozenset(
+    getattr(Mnemonic, name)
+    for name in (
+        *("MOVAPS", "MOVAPD", "MOVDQA", "VMOVAPS", "VMOVAPD", "VMOVDQA", "VMOVDQA32", "VMOVDQA64"),
+        *("MOVNTDQ", "MOVNTPS", "MOVNTPD", "VMOVNTDQ", "VMOVNTPS", "VMOVNTPD", "MOVNTDQA"),
+    )
+)
+_LOOPS = frozenset((Mnemonic.LOOP, Mnemonic.LOOPE, Mnemonic.LOOPNE))
+_CONDITIONS: dict[int, int] = {
+    ConditionCode.E: EQUAL,
+    ConditionCode.NE: NOT_EQUAL,
+    ConditionCode.B: BELOW,
+    ConditionCode.AE: NOT_BELOW,
+    ConditionCode.A: ABOVE,
+    ConditionCode.BE: NOT_ABOVE,
+}
+_IMMEDIATES = frozenset(
+    (
+        *(OpKind.IMMEDIATE8, OpKind.IMMEDIATE16, OpKind.IMMEDIATE32, OpKind.IMMEDIATE64),
+        *(OpKind.IMMEDIATE8TO16, OpKind.IMMEDIATE8TO32, OpKind.IMMEDIATE8TO64),
+        OpKind.IMMEDIATE32TO64,
+    )
+)
+
+
+def _numbered() -> dict[int, tuple[int, int]]:
+    """Return our number of each of iced-x86's registers, and its size."""
+    table: dict[int, tuple[int, int]] = {}
+    # Their type is a class for type checkers, and a module of plain numbers at run time.
+    registers: dict[str, Any] = {
+        name: value for name, value in vars(Register).items() if isinstance(value, int)
+    }
+    for register in registers.values():
+        size = RegisterExt.size(register)
+        if RegisterExt.is_gpr(register):
+            full = RegisterExt.full_register(register)
+            table[register] = RegisterExt.number(full), size
+        elif RegisterExt.is_vector_register(register):
+            table[register] = XMM0 + RegisterExt.number(register), size
+        elif RegisterExt.is_k(register):
+            table[register] = K0 + RegisterExt.number(register), size
+    return table
+
+
+_NUMBERS = _numbered()
+_NO_REGISTER = (-1, 0)
+_MMX = frozenset(range(Register.MM0, Register.MM7 + 1))
+
+
+class Decoding:
+    """The instructions of one stretch of code."""
+
+    def __init__(self, code: bytes, address: int) -> None:
+        self._decoder = Decoder(64, code, ip=address)
+        self._code = code
+        self._start = address
+        self._information = InstructionInfoFactory()
+
+    def at(self, address: int, shared: dict[bytes, Operation]) -> Decoded | None:
+        """Return the instruction at an address; None for bytes that are none."""
+        decoder = self._decoder
+        position = address - self._start
+        decoder.ip, decoder.position = address, position
+        raw = decoder.decode()
+        if raw.is_invalid:
+            return None
+        length = raw.len
+        code = self._code[position : position + length]
+        operation = shared.get(code)
+        if operation is not None:
+            return Decoded(address, address + length, operation, 0)
+        is_branch = raw.op_count and raw.op0_kind == OpKind.NEAR_BRANCH64
+        if is_branch:
+            # The same but for where it leads; the condition is in the opcode.
+            code = raw.code.to_bytes(2, "little") + b"branch"
+        elif raw.is_ip_rel_memory_operand:
+            at = decoder.get_constant_offsets(raw).displacement_offset
+            code = code[:at] + b"here" + code[at + 4 :]
+        operation = shared.get(code)
+        if operation is None:
+            operation = shared[code] = _operation(raw, self._information)
+        memory = operation.memory
+        if memory is not None and memory.base == RIP:
+            memory = memory._replace(displacement=raw.ip_rel_memory_address)
+            operation = operation._replace(memory=memory)
+        goal = raw.near_branch_target if is_branch else 0
+        return Decoded(address, address + length, operation, goal)
+
+
+def _operation(raw: Instruction, factory: InstructionInfoFactory) -> Operation:
+    information = factory.info(raw)
+    mnemonic = raw.mnemonic
+    kinds = [raw.op_kind(place) for place in range(raw.op_count)]
+    registers = [
+        _NUMBERS.get(raw.op_register(place), _NO_REGISTER)
+        if kind == OpKind.REGISTER
+        else _NO_REGISTER
+        for place, kind in enumerate(kinds)
+    ]
+    reads, whole, writes = _registers(information)
+    uses = reads
+    memory = _memory(raw, information, mnemonic) if OpKind.MEMORY in kinds else None
+    target, target_size = registers[0] if registers else _NO_REGISTER
+    source, source_size = registers[1] if len(registers) > 1 else _NO_REGISTER
+    number = _signed(raw.immediate(len(kinds) - 1)) if kinds and kinds[-1] in _IMMEDIATES else 0
+    effect = _effect(mnemonic, kinds, registers, raw)
+    if effect == STORE or (effect == PUSH and target >= 0):
+        # Saving a register, or pushing one to align the stack, is no use of its value.
+        stored = source if effect == STORE else target
+        based = effect == PUSH or (memory is not None and memory.base in (4, 5))
+        if based and stored >= 0 and (memory is None or memory.index_register != stored):
+            reads, whole = reads & ~(1 << stored), whole & ~(1 << stored)
+    elif _ignores_operands(mnemonic, kinds, registers, number):
+        reads, whole = 0, 0
+    elif mnemonic in _MERGING and target >= 0 and target not in (source,):
+        reads, whole = reads & ~(1 << target), whole & ~(1 << target)
+    return Operation(
+        flow=_flow(raw, mnemonic),
+        effect=effect,
+        uses=uses,
+        reads=reads,
+        reads_whole=whole,
+        writes=writes,
+        target=target,
+        target_size=target_size,
+        source=source,
+        source_size=source_size,
+        number=number,
+        memory=memory,
+        condition=_CONDITIONS.get(raw.condition_code, ANY) if mnemonic not in _LOOPS else ANY,
+        changes_flags=bool(raw.rflags_modified),
+        dirties_upper=_dirties_upper(raw, kinds),
+        uses_mmx=any(
+            kind == OpKind.REGISTER and raw.op_register(place) in _MMX
+            for place, kind in enumerate(kinds)
+        ),
+        features=tuple(raw.cpuid_features()),
+        mnemonic=mnemonic,
+        stack_change=raw.stack_pointer_increment if raw.is_stack_instruction else 0,
+    )
+
+
+def _flow(raw: Instruction, mnemonic: int) -> int:
+    if mnemonic in (Mnemonic.SYSCALL, Mnemonic.SYSENTER):
+        return SYSTEM
+    if mnemonic == Mnemonic.HLT:
+        return STOP
+    return _FLOWS.get(raw.flow_control, STOP)
+
+
+def _registers(information: InstructionInfo) -> tuple[int, int, int]:
+    reads = whole = writes = 0
+    for used in information.used_registers():
+        number, size = _NUMBERS.get(used.register, _NO_REGISTER)
+        if number < 0:
+            continue
+        access = used.access
+        if _IS_READ.get(access, False):
+            reads |= 1 << number
+            if size == 8:
+                whole |= 1 << number
+        if _IS_WRITE.get(access, False):
+            writes |= 1 << number
+    return reads, whole, writes
+
+
+def _memory(raw: Instruction, information: InstructionInfo, mnemonic: int) -> Memory:
+    base, index = raw.memory_base, raw.memory_index
+    if raw.segment_prefix in (Register.FS, Register.GS):
+        number = SEGMENT
+    elif raw.is_ip_rel_memory_operand:
+        number = RIP
+    else:
+        number = _NUMBERS.get(base, _NO_REGISTER)[0]
+    displacement = raw.ip_rel_memory_address if number == RIP else raw.memory_displacement
+    used = information.used_memory()
+    return Memory(
+        number,
+        _NUMBERS.get(index, _NO_REGISTER)[0],
+        raw.memory_index_scale,
+        displacement if number == RIP else _signed(displacement),
+        MemorySizeExt.size(raw.memory_size),
+        any(_IS_READ.get(each.access, False) for each in used),
+        any(_IS_WRITE.get(each.access, False) for each in used),
+        mnemonic in _ALIGNED,
+    )
+
+
+def _effect(
+    mnemonic: int, kinds: Sequence[int], registers: list[tuple[int, int]], raw: Instruction
+) -> int:
+    if mnemonic in _MOVES and len(kinds) == 2:
+        move = _move(kinds)
+        return move if move == STORE or registers[0][0] >= 0 else OTHER
+    if mnemonic in _VECTOR_MOVES and kinds[0] == OpKind.REGISTER == kinds[1]:
+        return MOVE
+    if (
+        mnemonic in _GENERAL_ZEROING
+        and kinds[0] == OpKind.REGISTER == kinds[1]
+        and registers[0] == registers[1]
+        and registers[0][1] >= 4
+    ):
+        return ZERO
+    if raw.code in (Code.LEAVEW, Code.PUSHW_CS):
+        return OTHER
+    if raw.condition_code != ConditionCode.NONE and len(kinds) == 1 and kinds[0] == OpKind.REGISTER:
+        return SET_BIT
+    return _EFFECTS.get(mnemonic, OTHER)
+
+
+def _move(kinds: Sequence[int]) -> int:
+    if kinds[0] == OpKind.MEMORY:
+        return STORE
+    if kinds[0] != OpKind.REGISTER:
+        return OTHER
+    if kinds[1] == OpKind.REGISTER:
+        return MOVE
+    return LOAD if kinds[1] == OpKind.MEMORY else SET
+
+
+def _ignores_operands(
+    mnemonic: int, kinds: Sequence[int], registers: list[tuple[int, int]], number: int
+) -> bool:
+    if mnemonic in _ZEROING:
+        operands = [r for r, kind in zip(registers, kinds, strict=True) if kind == OpKind.REGISTER]
+        return len(operands) > 1 and operands[-1] == operands[-2] and OpKind.MEMORY not in kinds
+    if len(kinds) == 2 and kinds[0] == OpKind.REGISTER:
+        return (mnemonic == Mnemonic.OR and number == -1) or (
+            mnemonic == Mnemonic.AND and number == 0 and kinds[1] in _IMMEDIATES
+        )
+    return False
+
+
+def _dirties_upper(raw: Instruction, kinds: Sequence[int]) -> bool:
+    if raw.encoding == EncodingKind.LEGACY or not kinds or kinds[0] != OpKind.REGISTER:
+        return False
+    register = raw.op_register(0)
+    return (Register.YMM0 <= register <= Register.YMM15) or (
+        Register.ZMM0 <= register <= Register.ZMM15
+    )
+
+
+def _signed(number: int) -> int:
+    return number - (1 << 64) if number >= 1 << 63 else number

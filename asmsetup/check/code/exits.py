@@ -1,0 +1,88 @@
+"""The rules that hold where a function is left: at a return, or at a jump to another function."""
+
+from __future__ import annotations
+
+from .decode import Decoded
+from .marks import CALLBACK, ENTRY_POINT, METHOD
+from .roots import Root
+from .state import PARTLY, RELEASED, State
+from .values import KEPT, NAMES, RETURN_ADDRESS, RSP, SOMETIMES, Entry, Frame
+from .walk import Walk
+
+
+def check_return(walk: Walk, state: State, found: Decoded, root: Root | None) -> None:
+    """Judge a ``ret``."""
+    if not walk.is_public:
+        return
+    if found.operation.number:
+        what = f"`ret {found.operation.number}` takes more off the stack than the return address"
+        walk.report("stack-at-return", found.at, what, state)
+    _check(walk, state, found, root, 0, "the function returns")
+
+
+def check_popped_return(walk: Walk, state: State, found: Decoded, root: Root | None) -> None:
+    """Judge a jump to a return address that was taken off the stack before."""
+    if walk.is_public:
+        _check(walk, state, found, root, 8, "the function returns")
+
+
+def check_tail(walk: Walk, state: State, found: Decoded, name: str, root: Root | None) -> None:
+    """Judge a jump to another function, which returns in this one's place."""
+    if walk.is_public:
+        _check(walk, state, found, root, 0, f"the function is left for {name}")
+
+
+def _check(
+    walk: Walk, state: State, found: Decoded, root: Root | None, depth: int, leaving: str
+) -> None:
+    at = found.at
+    _check_stack(walk, state, at, depth, leaving)
+    for number in KEPT:
+        value = state.registers[number]
+        if type(value) is Entry and value.register == number:
+            continue
+        walk.report("kept-register", at, _not_kept(state, number, leaving), state)
+        break
+    if state.backwards:
+        walk.report("direction-flag", at, f"{leaving} with the direction flag set", state)
+    if state.mmx:
+        walk.report("mmx-state", at, f"{leaving} after MMX instructions without emms", state)
+    if state.mxcsr:
+        walk.report("mxcsr", at, f"{leaving} with MXCSR changed and not restored", state)
+    if state.upper:
+        walk.report("vzeroupper", at, f"{leaving} without vzeroupper after 256-bit code", state)
+    is_called_by_python = root is not None and root.role in (METHOD, CALLBACK, ENTRY_POINT)
+    if is_called_by_python and state.gil in (RELEASED, PARTLY):
+        walk.report("gil-released", at, f"{leaving} with the GIL released", state)
+    if state.buffers:
+        what = f"{leaving}, and a buffer that it got is not released"
+        walk.report("buffer-kept", at, what, state)
+
+
+def _check_stack(walk: Walk, state: State, at: int, depth: int, leaving: str) -> None:
+    pointer = state.registers[RSP]
+    if type(pointer) is not Frame or pointer.base != 0:
+        walk.give_up(at, "how deep the stack is here could not be found out")
+        return
+    off = pointer.offset - depth
+    if off:
+        which = "lower" if off < 0 else "higher"
+        what = (
+            f"{leaving} with rsp {abs(off)} bytes {which} than at entry: what lies there is taken"
+            " for the return address"
+        )
+        walk.report("stack-at-return", at, what, state)
+    elif state.stack.get(0) is not RETURN_ADDRESS:
+        walk.report(
+            "return-address", at, f"{leaving}, and its return address was overwritten", state
+        )
+
+
+def _not_kept(state: State, number: int, leaving: str) -> str:
+    name = NAMES[number]
+    value = state.registers[number]
+    if type(value) is Entry:
+        return f"{leaving} with what {NAMES[value.register]} held in {name}, which it must keep"
+    if value is SOMETIMES:
+        return f"{leaving} with {name} restored from a place that not every path wrote"
+    return f"{leaving} with another value in {name} than at entry, and its caller relies on it"

@@ -1,0 +1,398 @@
+"""Objects or a module laid out in memory, as far as the analysis of their code needs it.
+
+Objects get addresses of their own, and their relocations are applied as a linker would: from
+then on an object and a module look the same. Names that are defined elsewhere get addresses
+that nothing else has.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from ...errors import ObjectError
+from ...facts.elf import ElfFacts, RelocationTable, Section, Symbol, all_symbols
+from ...facts.lines import Lines
+from ..kinds import ADDRESS_64, GOT_RELATIVE, NUMBERS
+from .marks import SECTION as MARKS_SECTION
+from .marks import Marks
+
+_FIRST_ADDRESS = 0x100000
+_FIRST_EXTERNAL = 0x60000000
+_FIRST_SLOT = 0x68000000
+_SECTION_GAP = 0x100
+
+_RELATIVE_4 = frozenset(NUMBERS[name] for name in ("PC32", "PLT32"))
+_ABSOLUTE_4 = frozenset(NUMBERS[name] for name in ("32", "32S"))
+_DYNAMIC_NAMES = frozenset(NUMBERS[name] for name in ("GLOB_DAT", "JUMP_SLOT", "64"))
+_DYNAMIC_RELATIVE = NUMBERS["RELATIVE"]
+
+_DEBUG_SECTIONS = (".debug_line", ".debug_line_str", ".debug_str", MARKS_SECTION)
+_LAYOUT = dict.fromkeys(map(ord, "\n\t"), " ")
+_LINKER_CODE = (".plt", ".init", ".fini")
+
+
+@dataclass
+class Stretch:
+    """A section in memory."""
+
+    start: int
+    content: bytearray
+    size: int
+    name: str
+    executable: bool
+    writable: bool
+    file: str
+
+    @property
+    def end(self) -> int:
+        return self.start + self.size
+
+
+class Named(NamedTuple):
+    """A label or a symbol with its place."""
+
+    address: int
+    name: str
+    is_function: bool
+    size: int
+    is_global: bool
+
+
+@dataclass
+class Image:
+    """What the analysis knows of the files it looks at."""
+
+    files: tuple[str, ...]
+    stretches: list[Stretch] = field(default_factory=list)
+    symbols: list[Named] = field(default_factory=list)
+    externals: dict[int, str] = field(default_factory=dict)
+    """Where a call of a name that another module defines leads: its stand-in or PLT entry."""
+    slots: dict[int, str] = field(default_factory=dict)
+    """The entries of the global offset table."""
+    pointers: dict[int, int] = field(default_factory=dict)
+    """The addresses that stand in data, by their place."""
+    imported_data: dict[int, str] = field(default_factory=dict)
+    """The names whose addresses stand in data, by their place."""
+    weak: frozenset[str] = frozenset()
+    marks: Marks = field(default_factory=Marks)
+    lines: Lines = field(default_factory=Lines)
+    is_module: bool = False
+
+    @cached_property
+    def _sorted(self) -> tuple[list[int], list[Stretch]]:
+        stretches = sorted((s for s in self.stretches if s.size), key=lambda each: each.start)
+        return [each.start for each in stretches], stretches
+
+    def stretch(self, address: int) -> Stretch | None:
+        """Return the section that holds an address."""
+        starts, stretches = self._sorted
+        place = bisect_right(starts, address) - 1
+        if place < 0 or address >= stretches[place].end:
+            return None
+        return stretches[place]
+
+    def is_code(self, address: int) -> bool:
+        """Return whether an address lies in code of the module's own."""
+        found = self.stretch(address)
+        return found is not None and found.executable and not found.name.startswith(_LINKER_CODE)
+
+    def number(self, address: int, size: int, *, signed: bool = False) -> int | None:
+        """Return the number stored at an address; None outside of the file's bytes."""
+        found = self.stretch(address)
+        if found is None or address + size > found.start + len(found.content):
+            return None
+        at = address - found.start
+        return int.from_bytes(found.content[at : at + size], "little", signed=signed)
+
+    def text(self, address: int) -> str | None:
+        """Return the printable string stored at an address, if there is one."""
+        found = self.stretch(address)
+        if found is None:
+            return None
+        at = address - found.start
+        end = found.content.find(b"\0", at, at + 1024)
+        if end < at:
+            return None
+        try:
+            text = found.content[at:end].decode()
+        except UnicodeDecodeError:
+            return None
+        return text if text.translate(_LAYOUT).isprintable() else None
+
+    @cached_property
+    def _labels(self) -> tuple[list[int], list[Named]]:
+        # Of several at one address a global one, then a function, then the shortest.
+        best: dict[int, Named] = {}
+        order = sorted(
+            self.symbols, key=lambda s: (not s.is_global, not s.is_function, len(s.name))
+        )
+        for symbol in order:
+            best.setdefault(symbol.address, symbol)
+        labels = sorted(best.values())
+        return [label.address for label in labels], labels
+
+    def name(self, address: int) -> str:
+        """Return what an address is called: its label, or the address."""
+        addresses, labels = self._labels
+        place = bisect_right(addresses, address) - 1
+        if place >= 0 and labels[place].address == address:
+            return labels[place].name
+        return self.externals.get(address) or f"{address:#x}"
+
+    def has_label(self, address: int) -> bool:
+        """Return whether a symbol stands at exactly this address."""
+        addresses, _ = self._labels
+        place = bisect_right(addresses, address) - 1
+        return place >= 0 and addresses[place] == address
+
+
+def load_objects(objects: Sequence[tuple[str, ElfFacts]]) -> Image:
+    """Return objects laid out together, as the linker would put them into one module.
+
+    Raises ObjectError when one is damaged.
+    """
+    return _Layout(objects).image()
+
+
+def load_module(path: str, facts: ElfFacts) -> Image:
+    """Return a linked module as the loader would map it.
+
+    Raises ObjectError when it is damaged.
+    """
+    image = Image((path,), is_module=True)
+    for section in facts.sections:
+        if section.alloc and section.type != "null" and not section.flags & _TLS:
+            image.stretches.append(_stretch(path, facts, section, section.address))
+    for symbol in all_symbols(facts):
+        section_index = symbol.section_index
+        if section_index and symbol.name and symbol.type in ("func", "notype", "object", "ifunc"):
+            image.symbols.append(_named(symbol, symbol.value))
+    image.weak = frozenset(symbol.name for symbol in facts.undefined if symbol.binding == "weak")
+    for table in facts.relocation_tables:
+        if table.section.alloc:
+            _read_dynamic(image, table)
+    image.externals.update(_linkage_stubs(image))
+    _read_debug(image, {name: _content(facts, name) for name in _DEBUG_SECTIONS})
+    return image
+
+
+_TLS = 0x400
+_COMPRESSED = 0x800
+
+
+def _content(facts: ElfFacts, name: str) -> bytes:
+    section = facts.section(name)
+    if section is None:
+        return b""
+    return _expanded(facts.content(section), section)
+
+
+def _expanded(content: bytes, section: Section) -> bytes:
+    if not section.flags & _COMPRESSED:
+        return content
+    import zlib
+
+    try:
+        # Elf64_Chdr: type, reserved, size, alignment; a bomb is cut off.
+        return zlib.decompressobj().decompress(content[24:], 64 * 1024 * 1024)
+    except zlib.error:
+        return b""
+
+
+def _stretch(path: str, facts: ElfFacts, section: Section, start: int) -> Stretch:
+    content = bytearray(facts.content(section))
+    size = section.size if section.type == "nobits" else len(content)
+    return Stretch(start, content, size, section.name, section.executable, section.writable, path)
+
+
+def _named(symbol: Symbol, address: int) -> Named:
+    is_function = symbol.type in ("func", "ifunc")
+    is_global = symbol.binding != "local"
+    return Named(address, symbol.name, is_function, symbol.size, is_global)
+
+
+def _read_dynamic(image: Image, table: RelocationTable) -> None:
+    for relocation in table:
+        place = relocation.offset
+        if relocation.type in _DYNAMIC_NAMES:
+            if relocation.symbol.section is not None:
+                image.pointers[place] = relocation.symbol.value + relocation.addend
+            elif relocation.type == ADDRESS_64:
+                image.imported_data[place] = relocation.symbol.name
+            image.slots[place] = relocation.symbol.name
+        elif relocation.type == _DYNAMIC_RELATIVE:
+            image.pointers[place] = relocation.addend
+
+
+def _linkage_stubs(image: Image) -> Iterator[tuple[int, str]]:
+    """Yield the entries of the procedure linkage table with the names they jump to."""
+    for stretch in image.stretches:
+        if not stretch.name.startswith(".plt"):
+            continue
+        code = bytes(stretch.content)
+        at = code.find(b"\xff\x25")
+        while at >= 0:
+            distance = int.from_bytes(code[at + 2 : at + 6], "little", signed=True)
+            name = image.slots.get(stretch.start + at + 6 + distance)
+            if name is not None:
+                first = at - 1 if at and code[at - 1] == 0xF2 else at
+                yield stretch.start + first, name
+                if code[first - 4 : first] == b"\xf3\x0f\x1e\xfa":
+                    yield stretch.start + first - 4, name
+            at = code.find(b"\xff\x25", at + 2)
+
+
+def _read_debug(image: Image, contents: dict[str, bytes]) -> None:
+    image.lines = Lines(
+        contents.get(".debug_line", b""),
+        contents.get(".debug_line_str", b""),
+        contents.get(".debug_str", b""),
+    )
+    image.marks = Marks.read(contents.get(MARKS_SECTION, b""))
+
+
+class _Layout:
+    """Lays out objects and applies their relocations."""
+
+    def __init__(self, objects: Sequence[tuple[str, ElfFacts]]) -> None:
+        self._objects = objects
+        self._image = Image(tuple(path for path, _ in objects))
+        self._bases: dict[tuple[int, int], int] = {}
+        self._places: dict[tuple[int, int], Stretch] = {}
+        self._external: dict[str, int] = {}
+        self._slots: dict[str, int] = {}
+        self._definitions: dict[str, int] = {}
+
+    def image(self) -> Image:
+        """Return the finished layout."""
+        image = self._image
+        self._place_sections()
+        weak: set[str] = set()
+        for number, (_, facts) in enumerate(self._objects):
+            weak |= {symbol.name for symbol in facts.undefined if symbol.binding == "weak"}
+            for symbol in facts.symbols:
+                if symbol.section_index and symbol.name and symbol.type not in ("section", "file"):
+                    self._define(number, symbol)
+        for number, (_, facts) in enumerate(self._objects):
+            for table in facts.relocation_tables:
+                if table.section.alloc:
+                    self._relocate(number, table)
+        image.weak = frozenset(weak)
+        self._read_debug()
+        return image
+
+    def _place_sections(self) -> None:
+        address = _FIRST_ADDRESS
+        for number, (path, facts) in enumerate(self._objects):
+            for section in facts.sections:
+                if not section.alloc or section.type == "null":
+                    continue
+                address = (address + 63) // 64 * 64
+                stretch = _stretch(path, facts, section, address)
+                self._image.stretches.append(stretch)
+                self._bases[number, section.number] = address
+                self._places[number, section.number] = stretch
+                address += stretch.size + _SECTION_GAP
+                if address >= _FIRST_EXTERNAL:
+                    raise ObjectError(f"{path}: its sections are too large to be analysed")
+
+    def _define(self, number: int, symbol: Symbol) -> None:
+        base = self._bases.get((number, symbol.section_index))
+        if base is None:
+            return
+        address = base + symbol.value
+        self._image.symbols.append(_named(symbol, address))
+        if symbol.binding != "local":
+            self._definitions.setdefault(symbol.name, address)
+
+    def _address(self, number: int, symbol: Symbol) -> tuple[int, str | None]:
+        """Return where a symbol is, and its name when that is outside of the objects."""
+        if symbol.section_index:
+            return self._bases.get((number, symbol.section_index), 0) + symbol.value, None
+        if symbol.name in self._definitions:
+            return self._definitions[symbol.name], None
+        if symbol.section is not None:  # a plain number, or common
+            return symbol.value, None
+        address = self._external.get(symbol.name)
+        if address is None:
+            address = _FIRST_EXTERNAL + 16 * len(self._external)
+            self._external[symbol.name] = address
+            self._image.externals[address] = symbol.name
+        return address, symbol.name
+
+    def _slot(self, name: str, target: int, *, external: bool) -> int:
+        """Return the address of the entry of the global offset table for a name."""
+        key = name if external else f"{target:#x}"
+        address = self._slots.get(key)
+        if address is None:
+            address = _FIRST_SLOT + 8 * len(self._slots)
+            self._slots[key] = address
+            if external:
+                self._image.slots[address] = name
+            else:
+                self._image.pointers[address] = target
+        return address
+
+    def _relocate(self, number: int, table: RelocationTable) -> None:
+        place = self._places.get((number, table.section.number))
+        if place is None:
+            return
+        known: dict[Symbol, tuple[int, str | None]] = {}
+        for relocation in table:
+            symbol = relocation.symbol
+            if symbol not in known:
+                known[symbol] = self._address(number, symbol)
+            target, external = known[symbol]
+            at, kind = relocation.offset, relocation.type
+            address = place.start + at
+            value = target + relocation.addend
+            if kind == ADDRESS_64:
+                _put(place.content, at, value, 8)
+                if external is not None:
+                    self._image.imported_data[address] = external
+                elif symbol.section is None or symbol.section_index or symbol.name:
+                    self._image.pointers[address] = value
+            elif kind in _RELATIVE_4:
+                _put(place.content, at, value - address, 4)
+            elif kind in GOT_RELATIVE:
+                slot = self._slot(symbol.name, target, external=external is not None)
+                _put(place.content, at, slot + relocation.addend - address, 4)
+            elif kind in _ABSOLUTE_4:
+                _put(place.content, at, value, 4)
+
+    def _read_debug(self) -> None:
+        marks: list[Marks] = []
+        lines: list[Lines] = []
+        for number, (_, facts) in enumerate(self._objects):
+            contents = {name: self._debug_content(number, facts, name) for name in _DEBUG_SECTIONS}
+            single = Image(())
+            _read_debug(single, contents)
+            marks.append(single.marks)
+            lines.append(single.lines)
+        self._image.marks = Marks.together(marks)
+        self._image.lines = Lines.together(lines)
+
+    def _debug_content(self, number: int, facts: ElfFacts, name: str) -> bytes:
+        section = facts.section(name)
+        if section is None:
+            return b""
+        content = bytearray(_expanded(facts.content(section), section))
+        for table in _tables_of(facts.relocation_tables, section):
+            for relocation in table:
+                target, _ = self._address(number, relocation.symbol)
+                size = 8 if relocation.type == ADDRESS_64 else 4
+                _put(content, relocation.offset, target + relocation.addend, size)
+        return bytes(content)
+
+
+def _tables_of(tables: Iterable[RelocationTable], section: Section) -> Iterator[RelocationTable]:
+    return (table for table in tables if table.section.number == section.number)
+
+
+def _put(content: bytearray, at: int, value: int, size: int) -> None:
+    if at + size <= len(content):
+        content[at : at + size] = (value % (1 << 8 * size)).to_bytes(size, "little")

@@ -1,0 +1,111 @@
+"""Reads what the macros and bindings say of their routines, from a section that is never loaded.
+
+The section holds records: a byte for the kind, two for the size of the body, the body. Kinds
+that are unknown are skipped, so that older checkers read what newer macros write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from struct import Struct, error
+from typing import NamedTuple
+
+SECTION = ".debug_asmsetup"
+
+METHOD, C_FUNCTION, INTERNAL, GENERATED, CALLBACK, ENTRY_POINT = range(6)
+"""The roles of a routine: how it is called, and by whom."""
+
+_FUNCTION, _FRAME, _NO_GIL, _NO_RETURN, _ALLOW, _PROTOTYPE = range(1, 7)
+
+_HEAD = Struct("<BH")
+_FUNCTION_BODY = Struct("<QQBI")
+_RANGE = Struct("<QQ")
+_START = Struct("<Q")
+
+
+class Routine(NamedTuple):
+    """A routine as its author declared it."""
+
+    start: int
+    end: int
+    """Behind its last byte; ``start`` when it is not known."""
+    role: int
+    flags: int
+    """The METH flags of a method, else 0."""
+    name: str
+
+
+class Permission(NamedTuple):
+    """A rule that the author allows to be broken in a stretch of code."""
+
+    start: int
+    end: int
+    rule: str
+    reason: str
+
+
+@dataclass
+class Marks:
+    """Everything the sections of one image say."""
+
+    routines: dict[int, Routine] = field(default_factory=dict)
+    without_gil: list[tuple[int, int]] = field(default_factory=list)
+    not_returning: set[int] = field(default_factory=set)
+    permissions: list[Permission] = field(default_factory=list)
+    prototypes: dict[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, content: bytes) -> Marks:
+        """Return what one section says; what is cut off or garbled is left out."""
+        marks = cls()
+        at = 0
+        while at + _HEAD.size <= len(content):
+            kind, size = _HEAD.unpack_from(content, at)
+            at += _HEAD.size
+            body = content[at : at + size]
+            at += size
+            if len(body) < size:
+                break
+            try:
+                marks._add(kind, body)
+            except (error, ValueError):
+                continue
+        return marks
+
+    def _add(self, kind: int, body: bytes) -> None:
+        if kind == _FUNCTION:
+            start, end, role, flags = _FUNCTION_BODY.unpack_from(body)
+            name = _text(body, _FUNCTION_BODY.size)
+            known = self.routines.get(start)
+            if known is None or role not in (METHOD, C_FUNCTION):
+                self.routines[start] = Routine(start, end, role, flags, name)
+        elif kind == _NO_GIL:
+            start, end = _RANGE.unpack_from(body)
+            self.without_gil.append((start, end))
+        elif kind == _NO_RETURN:
+            self.not_returning.update(_START.unpack_from(body))
+        elif kind == _ALLOW:
+            start, end = _RANGE.unpack_from(body)
+            rule = _text(body, _RANGE.size)
+            reason = _text(body, _RANGE.size + len(rule.encode()) + 1)
+            self.permissions.append(Permission(start, end, rule, reason))
+        elif kind == _PROTOTYPE:
+            (start,) = _START.unpack_from(body)
+            self.prototypes[start] = _text(body, _START.size)
+
+    @classmethod
+    def together(cls, parts: Iterable[Marks]) -> Marks:
+        """Return what several objects' sections say."""
+        marks = cls()
+        for part in parts:
+            marks.routines |= part.routines
+            marks.without_gil += part.without_gil
+            marks.not_returning |= part.not_returning
+            marks.permissions += part.permissions
+            marks.prototypes |= part.prototypes
+        return marks
+
+
+def _text(body: bytes, at: int) -> str:
+    return body[at : body.index(b"\0", at)].decode("utf-8", "backslashreplace")

@@ -1,0 +1,115 @@
+"""Finds the functions of an image: where analysis begins, and how each is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .image import Image, Named
+from .marks import (
+    C_FUNCTION,
+    CALLBACK,
+    ENTRY_POINT,
+    INTERNAL,
+    METHOD,
+    Routine,
+)
+from .tables import TableEntry
+
+_ENTRY_POINTS = ("PyInit_", "PyInitU_", "PyModExport_", "PyModExportU_")
+
+# What compilers' start files put into every module.
+_OF_START_FILES = frozenset(
+    (
+        *("_init", "_fini", "_start", "deregister_tm_clones", "register_tm_clones"),
+        *("__do_global_dtors_aux", "frame_dummy", "__x86.get_pc_thunk.bx"),
+    )
+)
+
+_METH_VARARGS, _METH_KEYWORDS, _METH_NOARGS, _METH_O = 1, 2, 4, 8
+_METH_CLASS, _METH_STATIC, _METH_FASTCALL, _METH_METHOD = 0x10, 0x20, 0x80, 0x200
+
+
+class Root(NamedTuple):
+    """A function."""
+
+    start: int
+    name: str
+    role: int
+    """One of the roles of marks.py."""
+    flags: int = 0
+    end: int = 0
+    """Behind its last byte; 0 when it is not known."""
+    is_declared: bool = False
+    """Its author or compiler says so: it is not a guess."""
+
+    @property
+    def is_public(self) -> bool:
+        """It is called as the C ABI says."""
+        return self.role != INTERNAL
+
+    @property
+    def arguments(self) -> int | None:
+        """How many general registers hold arguments; None when that is not known."""
+        if self.role == ENTRY_POINT:
+            return 0
+        if self.role != METHOD:
+            return None
+        flags = self.flags & ~0x70
+        if flags & _METH_METHOD:
+            return 5
+        if flags & _METH_FASTCALL:
+            return 4 if flags & _METH_KEYWORDS else 3
+        if flags & _METH_VARARGS:
+            return 3 if flags & _METH_KEYWORDS else 2
+        return 2  # METH_NOARGS passes NULL in the second
+
+
+def find_roots(image: Image, entries: list[TableEntry]) -> dict[int, Root]:
+    """Return the functions by their addresses: those declared, named, or entered in a table."""
+    roots: dict[int, Root] = {}
+    for symbol in image.symbols:
+        if root := _from_symbol(image, symbol):
+            known = roots.get(root.start)
+            if known is None or (symbol.is_global and not known.is_declared):
+                roots[root.start] = root
+    for entry in entries:
+        if image.is_code(entry.function):
+            known = roots.get(entry.function)
+            name = known.name if known is not None else image.name(entry.function)
+            end = known.end if known is not None else 0
+            role = METHOD if entry.flags else CALLBACK
+            roots[entry.function] = Root(entry.function, name, role, entry.flags, end, True)
+    for routine in image.marks.routines.values():
+        if image.is_code(routine.start):
+            roots[routine.start] = _from_mark(routine, roots.get(routine.start))
+    return roots
+
+
+def _from_mark(routine: Routine, known: Root | None) -> Root:
+    end = routine.end if routine.end > routine.start else 0
+    role, flags = routine.role, routine.flags
+    if role == C_FUNCTION and known is not None and known.role in (CALLBACK, ENTRY_POINT):
+        role = known.role
+    return Root(routine.start, routine.name, role, flags, end, True)
+
+
+def _from_symbol(image: Image, symbol: Named) -> Root | None:
+    if not image.is_code(symbol.address) or symbol.name in _OF_START_FILES:
+        return None
+    if ".cold" in symbol.name or not (symbol.is_function or symbol.is_global):
+        return None
+    end = symbol.address + symbol.size if symbol.size else 0
+    if symbol.name.startswith(_ENTRY_POINTS):
+        return Root(symbol.address, symbol.name, ENTRY_POINT, 0, end, True)
+    return Root(symbol.address, symbol.name, C_FUNCTION, 0, end, symbol.is_function)
+
+
+def pointed_at(image: Image) -> Iterator[int]:
+    """Yield the addresses of code that stand in data: functions, or places a switch jumps to."""
+    for place, target in sorted(image.pointers.items()):
+        stretch = image.stretch(place)
+        if stretch is None or stretch.name.startswith((".init_array", ".fini_array", ".got")):
+            continue
+        if not stretch.executable and image.is_code(target):
+            yield target

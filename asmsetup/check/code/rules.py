@@ -1,0 +1,248 @@
+"""The rules that machine code is judged by: names, weights, and what to do about each."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..findings import ERROR, WARNING
+
+
+class Rule(NamedTuple):
+    """One rule; docs/reference/checks.md has a section for each."""
+
+    name: str
+    severity: str
+    about: str
+    """What the rule asks for."""
+    otherwise: str
+    """What happens if it is not kept."""
+    cure: str
+    """One line: what to write instead."""
+
+
+_KEEP = "push it at the beginning and pop it before each return; python.inc: PyKeep"
+
+RULES: dict[str, Rule] = {
+    rule.name: rule
+    for rule in (
+        Rule(
+            "kept-register",
+            ERROR,
+            "A function returns with rbx, rbp and r12 to r15 as it found them.",
+            "The caller goes on with wrong values, and crashes or computes nonsense much later.",
+            _KEEP,
+        ),
+        Rule(
+            "stack-at-return",
+            ERROR,
+            "Where a function returns, rsp is what it was at entry.",
+            "ret takes something else for the return address, and the process crashes.",
+            "as many pops as pushes, and add what was subtracted, on every path to the return",
+        ),
+        Rule(
+            "return-address",
+            ERROR,
+            "A function does not write over its return address.",
+            "ret jumps to what was written.",
+            "reserve the stack first:   sub rsp, N   and store at [rsp] and above, below N",
+        ),
+        Rule(
+            "direction-flag",
+            ERROR,
+            "The direction flag is clear at calls and returns.",
+            "memcpy and the like copy backwards, over memory of others.",
+            "execute cld before the call or the return",
+        ),
+        Rule(
+            "mmx-state",
+            ERROR,
+            "emms is executed between MMX instructions and a call or return.",
+            "Floating point arithmetic of others gives NaN.",
+            "execute emms before the call or the return, or use xmm registers",
+        ),
+        Rule(
+            "mxcsr",
+            ERROR,
+            "MXCSR's control bits are at return as they were at entry.",
+            "Rounding and exceptions of everybody's floating point arithmetic change.",
+            "save it with stmxcsr [mem] first, and load that again before each return",
+        ),
+        Rule(
+            "falls-off",
+            ERROR,
+            "Every path of a function ends with a return or a jump to another function.",
+            "The processor executes whatever lies behind it.",
+            "end the path with ret (python.inc: PyReturn), or jump to what follows it",
+        ),
+        Rule(
+            "vzeroupper",
+            WARNING,
+            "vzeroupper is executed between 256-bit code and a call or return.",
+            "SSE instructions of others run many times slower, until somebody executes it.",
+            "execute vzeroupper before the call or the return",
+        ),
+        Rule(
+            "stack-alignment",
+            ERROR,
+            "rsp is a multiple of 16 where a C function is called.",
+            "The function crashes where it uses aligned vector instructions: in some versions only.",
+            "at entry rsp is 8 off: push or subtract an odd multiple of 8 before the call",
+        ),
+        Rule(
+            "variadic-al",
+            ERROR,
+            "Where a variadic function is called, al says how many xmm registers hold arguments.",
+            "The function may save registers at random addresses, or read arguments wrongly.",
+            "xor eax, eax   before the call, or the number of doubles; python.inc: PyCall does it",
+        ),
+        Rule(
+            "gil-released",
+            ERROR,
+            "Functions of CPython are called, and methods return, with the GIL held.",
+            "Two threads change the same objects at once, or the interpreter ends the process.",
+            "call PyEval_RestoreThread first, on every path; python.inc: Py_END_ALLOW_THREADS",
+        ),
+        Rule(
+            "data-called",
+            ERROR,
+            "What is called is a function.",
+            "The processor executes data, and the process crashes.",
+            "load it as data:   PyLoad rdi, NAME   or mov rdi, [rel NAME wrt ..got]",
+        ),
+        Rule(
+            "weak-untested",
+            ERROR,
+            "A name that older interpreters lack is called only where a test has found it.",
+            "On such an interpreter the call goes to address 0.",
+            "PyHas NAME   and jz to what older versions do, in the same function",
+        ),
+        Rule(
+            "argument-unset",
+            ERROR,
+            "Each argument of a call is set after the call before it.",
+            "The function gets what the last one left in the register.",
+            "set the register again; keep what is used after calls in rbx or r12 to r15",
+        ),
+        Rule(
+            "frame-passed",
+            ERROR,
+            "A function that is jumped to gets no address in the frame that is given up.",
+            "The memory is overwritten while the function reads it.",
+            "call it, and return then; python.inc: PyCall and PyReturn for PyTailCall",
+        ),
+        Rule(
+            "clobbered-register",
+            ERROR,
+            "A register that calls may change is set again before it is read.",
+            "It holds whatever the function called has left in it.",
+            "keep the value in rbx or r12 to r15, or on the stack; python.inc: PyKeep, PyLocal",
+        ),
+        Rule(
+            "unset-register",
+            ERROR,
+            "A function reads only those arguments that it is passed.",
+            "The register holds whatever the interpreter has left in it.",
+            "give the function other flags (METH_...), or set the register first",
+        ),
+        Rule(
+            "int-result",
+            ERROR,
+            "Of an int that a C function returns, only the lower 32 bits are used.",
+            "The upper half is undefined: a test for -1 or 0 fails at random.",
+            "use the 32-bit register:   test eax, eax   or   movsxd rax, eax",
+        ),
+        Rule(
+            "null-untested",
+            WARNING,
+            "The result of a function that may fail is tested before it is used.",
+            "When it fails, NULL is used as an object, and the process crashes.",
+            "test rax, rax   and jz to what returns NULL",
+        ),
+        Rule(
+            "buffer-twice",
+            ERROR,
+            "A Py_buffer that holds a buffer is released before another is asked for.",
+            "The first object can never be resized again, and its memory leaks.",
+            "call PyBuffer_Release first, or use two; python.inc: one PyBuffer for each",
+        ),
+        Rule(
+            "buffer-kept",
+            WARNING,
+            "A buffer that was asked for is released on every path.",
+            "The object can never be resized again, and its memory leaks.",
+            "call PyBuffer_Release before the return; python.inc: PyBuffer does it",
+        ),
+        Rule(
+            "slot-unset",
+            ERROR,
+            "What is restored or released from the stack was stored there on every path.",
+            "A register gets, or PyBuffer_Release frees, what lay on the stack by chance.",
+            "store it before the first branch; python.inc: PyKeep and PyBuffer come first",
+        ),
+        Rule(
+            "below-stack",
+            ERROR,
+            "Memory below rsp is not used after a call, nor more than 128 bytes below it.",
+            "Functions called and signal handlers overwrite it.",
+            "reserve it:   sub rsp, N   and   add rsp, N; python.inc: PyLocal",
+        ),
+        Rule(
+            "saved-overwritten",
+            ERROR,
+            "Stores into the frame end below the saved registers.",
+            "A kept register or the return address is overwritten.",
+            "reserve more before rsp is aligned:   sub rsp, N   and rsp, -32",
+        ),
+        Rule(
+            "misaligned-move",
+            ERROR,
+            "The addresses of movaps, movdqa and the like are multiples of their size.",
+            "The processor faults, and the process ends.",
+            "use movups or movdqu, or align the place: an offset that is a multiple of the size",
+        ),
+        Rule(
+            "entry-not-code",
+            ERROR,
+            "The functions in a table are code.",
+            "Python executes data when it calls the method, and the process crashes.",
+            "enter the label of the function, in section .text",
+        ),
+        Rule(
+            "slot-twice",
+            ERROR,
+            "A type gives each slot once.",
+            "Python takes the last one without a word.",
+            "take one of them out",
+        ),
+        Rule(
+            "gc-without-traverse",
+            ERROR,
+            "A type with Py_TPFLAGS_HAVE_GC has Py_tp_traverse.",
+            "CPython 3.10 crashes in gc.collect(), and newer ones refuse the type.",
+            "add PyTypeSlot Py_tp_traverse, or take Py_TPFLAGS_HAVE_GC out of the flags",
+        ),
+        Rule(
+            "member-outside",
+            ERROR,
+            "The offset of each member lies inside of the object.",
+            "Reading the attribute reads, and setting it writes, memory of other objects.",
+            'use a field of the object\'s struc:   PyMember "name", Py_T_..., Object.field',
+        ),
+        Rule(
+            "cpu-level",
+            ERROR,
+            "What needs more than the declared baseline is reached through a test of the processor.",
+            "On an older processor the process ends with an illegal instruction.",
+            "choose the routine by PyDispatch, or declare it: [tool.asmsetup] baseline",
+        ),
+    )
+}
+"""The rules by their names, in the order of their value."""
+
+
+def explain(rule: Rule) -> str:
+    """Return a rule as text for the terminal."""
+    return (
+        f"{rule.name} ({rule.severity})\n\n{rule.about}\nOtherwise: {rule.otherwise}\n"
+        f"\n  {rule.cure}\n\nMore: docs/reference/checks.md#{rule.name}"
+    )

@@ -1,0 +1,266 @@
+"""What is known at one place of a function, and what remains known where two paths meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from .values import (
+    CHANGED_BY_CALLS,
+    RETURN_ADDRESS,
+    RSP,
+    SOMETIMES,
+    Entry,
+    Frame,
+    Marker,
+    Value,
+    joined,
+    same,
+)
+
+_CHANGING = tuple(number for number in range(16) if CHANGED_BY_CALLS >> number & 1)
+
+HELD, RELEASED, PARTLY, UNKNOWN = "held", "released", "released on some paths", "unknown"
+"""Of the GIL."""
+
+
+class Step(NamedTuple):
+    """A branch that was passed on the way to a place; the way is kept to be printed only."""
+
+    at: int
+    goal: int
+    before: Step | None
+
+
+class LastCall(NamedTuple):
+    """The call after which the registers that calls may change were not set again."""
+
+    at: int
+    name: str
+
+
+class Flags(NamedTuple):
+    """What the flags say: how a register compares with a number or another register."""
+
+    register: int
+    """-1 for a slot of the global offset table, which is compared with 0."""
+    size: int
+    name: str
+    """Of the slot that was compared."""
+    other: int
+    """The other register; -1 when compared with a number."""
+    number: int = 0
+
+
+STACK_BASE_SHIFT = 40
+
+
+def stack_key(base: int, offset: int) -> int:
+    """Return the key of the 8-byte slot that holds an address of the stack."""
+    return (base << STACK_BASE_SHIFT) + (offset & ~7)
+
+
+def is_plain(key: int) -> bool:
+    """Return whether a slot is named by its distance from rsp at entry."""
+    return -(1 << STACK_BASE_SHIFT - 1) < key < 1 << STACK_BASE_SHIFT - 1
+
+
+class State:
+    """Everything that is known at one place; ``copy`` it before it is changed."""
+
+    __slots__ = (
+        *("registers", "vectors", "stack", "stale", "half", "fresh", "flags", "backwards"),
+        *("upper", "mmx", "gil", "present", "last", "way", "given", "buffers"),
+        *("mxcsr", "maybe"),
+    )
+
+    def __init__(self) -> None:
+        self.registers: list[Value] = []
+        self.vectors: dict[int, Value] = {}
+        """Vector and mask registers that hold a register's value at entry."""
+        self.stack: dict[int, Value] = {}
+        """The slots of the frame that were written, by ``stack_key``."""
+        self.stale = 0
+        """The registers that a call may have changed since they were set, a bit each."""
+        self.half = 0
+        """Those whose upper halves an int result leaves undefined."""
+        self.fresh = 0
+        """Those that still hold what they held at entry."""
+        self.flags: Flags | None = None
+        self.backwards: bool | None = False
+        """The direction flag."""
+        self.upper = False
+        """The upper halves of ymm registers may be in use."""
+        self.mmx = False
+        self.gil = UNKNOWN
+        self.present: frozenset[str] = frozenset()
+        """The weak names whose address was found not to be zero."""
+        self.last: LastCall | None = None
+        self.way: Step | None = None
+        self.given: int | None = None
+        """The lowest slot whose address a call was given on every path."""
+        self.buffers: frozenset[int] = frozenset()
+        """The slots that hold a buffer of another object on every path."""
+        self.mxcsr = False
+        """MXCSR's control bits were changed."""
+        self.maybe = False
+        """Some slots are SOMETIMES, or the GIL is released on some paths."""
+
+    def copy(self) -> State:
+        """Return the same in an object of its own."""
+        new = State.__new__(State)
+        new.registers = self.registers.copy()
+        new.vectors = self.vectors.copy() if self.vectors else {}
+        new.stack = self.stack.copy()
+        new.stale, new.half, new.fresh = self.stale, self.half, self.fresh
+        new.flags, new.backwards, new.upper, new.mmx = (
+            *(self.flags, self.backwards, self.upper),
+            self.mmx,
+        )
+        new.gil, new.present, new.last, new.way = self.gil, self.present, self.last, self.way
+        new.given, new.buffers = self.given, self.buffers
+        new.mxcsr, new.maybe = self.mxcsr, self.maybe
+        return new
+
+    def slot(self, place: Frame) -> Value:
+        """Return what a slot holds."""
+        return self.stack.get(stack_key(place.base, place.offset))
+
+    def is_set(self, key: int) -> bool:
+        """Return whether a slot of the function's own frame was written on every path."""
+        if key >= 0 and is_plain(key):
+            return True
+        if self.given is not None and key >= self.given:
+            return True
+        return key in self.stack and self.stack[key] is not SOMETIMES
+
+    def pass_branch(self) -> None:
+        """Forget what only some paths have done: the branch may depend on that, too."""
+        if self.maybe:
+            self.maybe = False
+            if self.gil is PARTLY:
+                self.gil = UNKNOWN
+            for key in [key for key, value in self.stack.items() if value is SOMETIMES]:
+                self.stack[key] = None
+
+    def forget_dead(self, live: int) -> None:
+        """Forget what nobody reads any more, of which ``live`` has a bit for each that is."""
+        self.stale &= live
+        self.half &= live
+        self.flags = None
+        registers = self.registers
+        for number in _CHANGING:
+            if not live >> number & 1:
+                registers[number] = None
+
+    def expect_loop(self, writes: int, stores: Iterable[tuple[int, int, int]]) -> None:
+        """Forget what a loop that begins here changes, as far as it is only a number."""
+        registers = self.registers
+        for number in range(16):
+            if writes >> number & 1 and type(registers[number]) not in (Entry, Frame):
+                registers[number] = None
+        for base, displacement, size in stores:
+            place = registers[base]
+            if type(place) is not Frame:
+                continue
+            first = stack_key(place.base, place.offset + displacement)
+            last = stack_key(place.base, place.offset + displacement + max(size, 1) - 1)
+            for key in range(first, last + 8, 8):
+                if key not in self.stack:
+                    if not self.is_set(key):
+                        self.stack[key] = SOMETIMES
+                        self.maybe = True
+                elif type(self.stack[key]) not in (Entry, Frame, Marker):
+                    self.stack[key] = None
+
+    def join(self, other: State) -> bool:
+        """Keep what holds here and in ``other``; return whether anything was lost."""
+        changed = self._join_registers(other)
+        changed |= self._join_stack(other)
+        changed |= self._join_masks(other)
+        changed |= self._join_rest(other)
+        if changed:
+            self.way, self.last = other.way, other.last or self.last
+        return changed
+
+    def _join_registers(self, other: State) -> bool:
+        changed = False
+        mine, others = self.registers, other.registers
+        for number in range(16):
+            one, two = mine[number], others[number]
+            if one is two or one is None:
+                continue
+            both = joined(one, two)
+            if both is not one and not same(both, one):
+                mine[number] = both
+                changed = True
+        for number in [n for n, v in self.vectors.items() if not same(v, other.vectors.get(n))]:
+            del self.vectors[number]
+            changed = True
+        return changed
+
+    def _join_stack(self, other: State) -> bool:
+        mine, others = self.stack, other.stack
+        if mine == others:
+            return False
+        changed = False
+        for key, one in mine.items():
+            if key in others:
+                two = others[key]
+                if one is two or one is None:
+                    continue
+                both = joined(one, two)
+            else:
+                both = None if other.is_set(key) else SOMETIMES
+            if both is not one and not same(both, one):
+                mine[key] = both
+                changed = True
+        for key in others:
+            if key not in mine:
+                mine[key] = None if self.is_set(key) else SOMETIMES
+                changed = True
+        self.maybe |= changed
+        return changed
+
+    def _join_masks(self, other: State) -> bool:
+        before = self.stale, self.half, self.fresh
+        self.stale |= other.stale
+        self.half |= other.half
+        self.fresh |= other.fresh
+        return before != (self.stale, self.half, self.fresh)
+
+    def _join_rest(self, other: State) -> bool:
+        before = self._rest()
+        self.upper |= other.upper
+        self.mmx |= other.mmx
+        self.mxcsr |= other.mxcsr
+        if self.backwards != other.backwards:
+            self.backwards = None
+        if self.gil != other.gil:
+            both = {self.gil, other.gil}
+            self.gil = UNKNOWN if UNKNOWN in both else PARTLY
+            self.maybe |= self.gil is PARTLY
+        self.present &= other.present
+        self.buffers &= other.buffers
+        self.maybe |= other.maybe
+        if self.given is None or other.given is None:
+            self.given = None
+        else:
+            self.given = max(self.given, other.given)
+        return before != self._rest()
+
+    def _rest(self) -> tuple[object, ...]:
+        return (
+            *(self.upper, self.mmx, self.mxcsr, self.backwards, self.gil),
+            *(self.present, self.buffers, self.given),
+        )
+
+
+def at_entry() -> State:
+    """Return what is known where a function is entered, whoever calls it."""
+    state = State()
+    state.registers = [Entry(number) for number in range(16)]
+    state.registers[RSP] = Frame(0, 0)
+    state.stack = {0: RETURN_ADDRESS}
+    state.fresh = (1 << 48) - 1
+    return state

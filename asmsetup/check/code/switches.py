@@ -1,0 +1,62 @@
+"""Finds where a jump through a table leads."""
+
+from __future__ import annotations
+
+from .decode import Decoded
+from .state import State
+from .steps import address_of, item_of
+from .values import Item, Label, Target, Value
+from .walk import Walk
+
+_MOST_TARGETS = 1024
+
+
+def targets_of_jump(walk: Walk, state: State, found: Decoded, value: Value) -> tuple[int, ...]:
+    """Return the places that a jump to a value may go to; nothing when they cannot be found."""
+    memory = found.operation.memory
+    if memory is not None:
+        return _from_memory(walk, state, found)
+    if type(value) is Target:
+        return _items(walk, value.table, value.size, value.base, value.items)
+    if type(value) is Item and value.size == 8:
+        return _items(walk, value.table, 8, None, value.items)
+    if type(value) is Label and walk.image.is_code(value.address):
+        return (value.address,)
+    return ()
+
+
+def _from_memory(walk: Walk, state: State, found: Decoded) -> tuple[int, ...]:
+    memory = found.operation.memory
+    assert memory is not None
+    item = item_of(state, memory, 8)
+    if type(item) is Item and memory.index_register >= 0:
+        return _items(walk, item.table, 8, None, item.items)
+    place = address_of(state, memory)
+    if type(place) is Label and place.address in walk.image.pointers:
+        stretch = walk.image.stretch(place.address)
+        if stretch is not None and not stretch.writable:
+            return (walk.image.pointers[place.address],)
+    return ()
+
+
+def _items(walk: Walk, table: int, size: int, base: int | None, count: int) -> tuple[int, ...]:
+    """Return the targets in a table, up to where it ends for all that can be seen."""
+    image = walk.image
+    found: list[int] = []
+    for number in range(min(count, _MOST_TARGETS) or _MOST_TARGETS):
+        place = table + number * size
+        if not count and found and (place in walk.starts_of_data or image.has_label(place)):
+            break
+        if base is None:
+            target = image.pointers.get(place)
+        else:
+            distance = image.number(place, size, signed=True)
+            target = None if distance is None else base + distance
+        if target is None or not image.is_code(target) or not _is_own(walk, target):
+            break
+        found.append(target)
+    return tuple(dict.fromkeys(found))
+
+
+def _is_own(walk: Walk, target: int) -> bool:
+    return not walk.extents or any(low <= target < high for low, high in walk.extents)

@@ -1,0 +1,180 @@
+"""Finds CPython's tables in the data of an image: methods, getters and setters, slots, types.
+
+They are told by their shape: structs whose pointers lead where such a struct's must. What has
+another shape (a table that code fills in at import) is not found, and its functions count as
+callbacks of no known kind.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .image import Image
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+_SLOTS = _words("""- bf_getbuffer bf_releasebuffer mp_ass_subscript mp_length mp_subscript nb_absolute nb_add
+nb_and nb_bool nb_divmod nb_float nb_floor_divide nb_index nb_inplace_add nb_inplace_and
+nb_inplace_floor_divide nb_inplace_lshift nb_inplace_multiply nb_inplace_or nb_inplace_power
+nb_inplace_remainder nb_inplace_rshift nb_inplace_subtract nb_inplace_true_divide nb_inplace_xor
+nb_int nb_invert nb_lshift nb_multiply nb_negative nb_or nb_positive nb_power nb_remainder
+nb_rshift nb_subtract nb_true_divide nb_xor sq_ass_item sq_concat sq_contains sq_inplace_concat
+sq_inplace_repeat sq_item sq_length sq_repeat tp_alloc tp_base tp_bases tp_call tp_clear
+tp_dealloc tp_del tp_descr_get tp_descr_set tp_doc tp_getattr tp_getattro tp_hash tp_init tp_is_gc
+tp_iter tp_iternext tp_methods tp_new tp_repr tp_richcompare tp_setattr tp_setattro tp_str
+tp_traverse tp_members tp_getset tp_free nb_matrix_multiply nb_inplace_matrix_multiply am_await
+am_aiter am_anext tp_finalize am_send tp_vectorcall tp_token""")
+"""The slots' names by their numbers (CPython, Include/typeslots.h)."""
+
+_TP_TRAVERSE, _TP_MEMBERS = _SLOTS.index("tp_traverse"), _SLOTS.index("tp_members")
+_HAVE_GC = 1 << 14
+_RELATIVE_OFFSET = 8
+_NAME = re.compile(r"[^\W\d]\w*")
+_DOTTED_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_METH_MASK = 0x3FF
+_CONVENTIONS = frozenset((1, 3, 4, 8, 0x80, 0x82, 0x282))
+_SPEC_SIZE, _MEMBER_SIZE, _SLOT_SIZE = 32, 40, 16
+_MOST_MEMBERS = 4096
+
+
+class TableEntry(NamedTuple):
+    """A function that CPython finds in a table."""
+
+    kind: str
+    """"method", "getter", "setter" or "slot"."""
+    name: str
+    """As the table calls it."""
+    function: int
+    flags: int
+    """The METH flags of a method, else 0."""
+    place: int
+    """Where its address stands."""
+
+
+class TableFault(NamedTuple):
+    """A table that breaks a rule."""
+
+    rule: str
+    place: int
+    what: str
+
+
+def find_entries(image: Image) -> list[TableEntry]:
+    """Return every entry of the tables that can be told by their shape."""
+    entries: list[TableEntry] = []
+    for place, target in sorted(image.pointers.items()):
+        stretch = image.stretch(place)
+        target_stretch = image.stretch(target)
+        if stretch is None or stretch.executable or target_stretch is None:
+            continue
+        entry = _entry(image, place, target)
+        # The field of a table that may hold text or data is no entry.
+        if entry is not None and (target_stretch.executable or entry.kind == "method"):
+            entries.append(entry)
+    return entries
+
+
+def _entry(image: Image, place: int, target: int) -> TableEntry | None:
+    if name := _name_at(image, place - 8):
+        flags = image.number(place + 8, 4) or 0
+        is_number = place + 8 not in image.pointers
+        convention = flags & ~0x70 & _METH_MASK
+        if is_number and convention in _CONVENTIONS and flags <= _METH_MASK:
+            # Where text is, the struct is a PyModuleDef: its name, and its description.
+            if _is_text_or_null(image, place + 16) and image.text(target) is None:
+                return TableEntry("method", name, target, flags, place)
+        elif place + 8 in image.pointers or not image.number(place + 8, 8):
+            return TableEntry("getter", name, target, 0, place)
+    if name := _name_at(image, place - 16):
+        before = place - 8
+        has_getter = before in image.pointers or not image.number(before, 8)
+        if has_getter and _is_text_or_null(image, place + 8) and image.is_code(target):
+            return TableEntry("setter", name, target, 0, place)
+    slot = _slot_number(image, place - 8)
+    if slot is not None and place + 8 not in image.pointers and image.is_code(target):
+        return TableEntry("slot", _SLOTS[slot], target, 0, place)
+    return None
+
+
+def _slot_number(image: Image, place: int) -> int | None:
+    number = image.number(place, 8)
+    if number is None or place in image.pointers or not 0 < number < len(_SLOTS):
+        return None
+    return number
+
+
+def _name_at(image: Image, place: int) -> str | None:
+    target = image.pointers.get(place)
+    text = image.text(target) if target is not None else None
+    return text if text is not None and _NAME.fullmatch(text) else None
+
+
+def _is_text_or_null(image: Image, place: int) -> bool:
+    target = image.pointers.get(place)
+    if target is None:
+        return not image.number(place, 8)
+    stretch = image.stretch(target)
+    return stretch is not None and not stretch.executable
+
+
+def check_tables(image: Image, entries: list[TableEntry]) -> Iterator[TableFault]:
+    """Yield what is wrong with the tables themselves."""
+    for entry in entries:
+        if not image.is_code(entry.function):
+            what = f"the {entry.kind} {entry.name} is entered with an address that is no code"
+            yield TableFault("entry-not-code", entry.place, what)
+    for place in sorted(image.pointers):
+        if is_spec(image, place):
+            yield from _check_spec(image, place)
+
+
+def is_spec(image: Image, place: int) -> bool:
+    """Return whether a PyType_Spec is at this place."""
+    name, slots = image.pointers.get(place), image.pointers.get(place + 24)
+    if name is None or slots is None or not {place + 8, place + 16}.isdisjoint(image.pointers):
+        return False
+    text = image.text(name)
+    if text is None or not _DOTTED_NAME.fullmatch(text) or image.number(place + 20, 4):
+        return False
+    return _slot_number(image, slots) is not None and slots + 8 in image.pointers
+
+
+def _check_spec(image: Image, place: int) -> Iterator[TableFault]:
+    name = image.text(image.pointers[place])
+    size, flags = image.number(place + 8, 4, signed=True), image.number(place + 16, 4) or 0
+    slots: dict[int, int] = {}
+    at = image.pointers[place + 24]
+    while (number := _slot_number(image, at)) is not None and len(slots) < len(_SLOTS):
+        if number in slots:
+            what = f"the type {name} gives Py_{_SLOTS[number]} twice, and only the last counts"
+            yield TableFault("slot-twice", at, what)
+        slots[number] = image.pointers.get(at + 8, 0)
+        at += _SLOT_SIZE
+    if flags & _HAVE_GC and _TP_TRAVERSE not in slots:
+        what = (
+            f"the type {name} has Py_TPFLAGS_HAVE_GC and no Py_tp_traverse: its objects are"
+            " not collected, and CPython 3.10 crashes"
+        )
+        yield TableFault("gc-without-traverse", place, what)
+    if slots.get(_TP_MEMBERS) and size is not None and size > 0:
+        yield from _check_members(image, slots[_TP_MEMBERS], size, str(name))
+
+
+def _check_members(image: Image, at: int, size: int, type_name: str) -> Iterator[TableFault]:
+    for _ in range(_MOST_MEMBERS):
+        name = _name_at(image, at)
+        offset, flags = image.number(at + 16, 8, signed=True), image.number(at + 24, 4) or 0
+        if name is None or offset is None:
+            return
+        if not flags & _RELATIVE_OFFSET and not 0 < offset < size:
+            what = (
+                f"the member {name} is at offset {offset}, outside of the {size} bytes of an"
+                f" object of {type_name}"
+            )
+            yield TableFault("member-outside", at, what)
+        at += _MEMBER_SIZE

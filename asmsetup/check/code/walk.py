@@ -1,0 +1,94 @@
+"""What the analysis of one function keeps beside its states: frames, findings, what is left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from .image import Image
+from .prototypes import prototype
+from .state import State, Step
+from .values import Frame, Value
+
+
+class Fault(NamedTuple):
+    """A rule that one instruction breaks, before it is put into words for the user."""
+
+    rule: str
+    at: int
+    function: int
+    what: str
+    way: Step | None
+
+
+class Gap(NamedTuple):
+    """Why a function could not be followed to its end."""
+
+    function: int
+    at: int
+    why: str
+
+
+@dataclass
+class Notes:
+    """What was found in an image so far."""
+
+    faults: dict[tuple[str, int], Fault] = field(default_factory=dict)
+    gaps: dict[tuple[int, int], Gap] = field(default_factory=dict)
+    visits: int = 0
+    """How many instructions were looked at, those looked at twice counted twice."""
+
+
+@dataclass
+class Walk:
+    """One function on its way through the analysis."""
+
+    image: Image
+    notes: Notes
+    function: int
+    is_public: bool
+    """It is called as the C ABI says: by C code, or through a pointer."""
+    bases: dict[int, tuple[int, int]] = field(default_factory=lambda: {0: (16, 8)})
+    """For each base of frame addresses: it is the second modulo the first."""
+    frames_above: dict[int, Frame] = field(default_factory=dict)
+    """For each base that an aligned rsp gave: where rsp was before."""
+    reads: int = 0
+    """The registers whose values at entry are used, a bit each."""
+    changes: int = 0
+    """The registers that are written, by what is called, too."""
+    alignment: int | None = None
+    """What rsp must be modulo 16 at entry, where a call in it says so."""
+    needs_gil: str | None = None
+    """A function that is called with the GIL as it was at entry, and needs it."""
+    callees: set[int] = field(default_factory=set)
+    imports: set[str] = field(default_factory=set)
+    escaped: int | None = None
+    """The lowest slot whose address a call was given so far."""
+    buffer_calls: dict[int, int] = field(default_factory=dict)
+    """For each call that asks for a buffer: the slot of its Py_buffer."""
+    extents: list[tuple[int, int]] = field(default_factory=list)
+    """Where the function's own code lies; empty when its size is not known."""
+    starts_of_data: set[int] = field(default_factory=set)
+    """Addresses that code of the image names: a table does not go on over one."""
+    tables: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """Where the switches jump to, by the jump's address."""
+
+    def report(self, rule: str, at: int, what: str, state: State) -> None:
+        """Note that the instruction at an address breaks a rule."""
+        fault = Fault(rule, at, self.function, what, state.way)
+        self.notes.faults.setdefault((rule, at), fault)
+
+    def give_up(self, at: int, why: str) -> None:
+        """Note that what follows an address is not known."""
+        self.notes.gaps.setdefault((self.function, at), Gap(self.function, at, why))
+
+    def may_be_null(self, name: str) -> bool:
+        """Return whether a function reports its failures by returning NULL."""
+        return prototype(name).result == "n"
+
+    def residue(self, address: Value) -> tuple[int, int] | None:
+        """Return (n, r) when an address of the stack is known to be r modulo n."""
+        if type(address) is not Frame:
+            return None
+        of, rest = self.bases.get(address.base, (1, 0))
+        return of, (rest + address.offset) % of

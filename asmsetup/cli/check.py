@@ -1,0 +1,140 @@
+"""asmsetup check: what is wrong with the machine code of a source, module, wheel or project."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from ..errors import AsmsetupError, ToolError, UsageError
+
+if TYPE_CHECKING:
+    from ..check.code.verdicts import CodeFinding
+    from ..check.formats import Judged
+
+_FORMATS = ("text", "json", "sarif", "github")
+_NOT_READ = 3
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument(
+        "targets",
+        metavar="TARGET",
+        nargs="*",
+        help="a source, object, static library, module, wheel, project folder or installed package",
+    )
+    parser.add_argument("--select", metavar="RULES", help="only these rules, separated by commas")
+    parser.add_argument("--ignore", metavar="RULES", help="not these rules, separated by commas")
+    parser.add_argument("--format", choices=_FORMATS, default="text", help="how to write findings")
+    parser.add_argument("--json", action="store_true", help="the same as --format json")
+    parser.add_argument("--explain", metavar="RULE", help="say what a rule is about, and end")
+    parser.add_argument("--rules", action="store_true", help="list the rules, and end")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check the targets; return 1 when something was found."""
+    if find_spec("iced_x86") is None:
+        raise ToolError(
+            "the decoder of machine code, iced-x86, is not installed",
+            "install it:   pip install 'asmsetup[check]'",
+        )
+    if options.explain or options.rules:
+        return _show_rules(options.explain)
+    if not options.targets:
+        raise UsageError("there is nothing to check", "name a target:   asmsetup check m.asm")
+    select, ignore = _rules(options.select), _rules(options.ignore)
+    judged, unread = [], False
+    for target in options.targets:
+        try:
+            judged += list(_judge(target, select, ignore))
+        except UsageError:
+            raise
+        except AsmsetupError as error:
+            unread = True
+            print(f"error: {error}", file=sys.stderr)
+    _write(judged, "json" if options.json else options.format)
+    if unread:
+        return _NOT_READ
+    return int(any(each.findings for each in judged))
+
+
+def _show_rules(name: str | None) -> int:
+    from ..check.code.rules import RULES, explain
+
+    if name is None:
+        print("\n".join(f"{rule.name:20}{rule.severity:9}{rule.about}" for rule in RULES.values()))
+    else:
+        (known,) = _rules(name) or {""}
+        print(explain(RULES[known]))
+    return 0
+
+
+def _rules(text: str | None) -> frozenset[str]:
+    """Return the rules named in an option. Raises UsageError for one that does not exist."""
+    from ..check.code.rules import RULES
+
+    names = frozenset(name.strip() for name in (text or "").split(",") if name.strip())
+    if unknown := sorted(names - RULES.keys()):
+        raise UsageError(
+            f"there is no rule {unknown[0]}", f"the rules are: {', '.join(sorted(RULES))}"
+        )
+    return names
+
+
+def _judge(target: str, select: frozenset[str], ignore: frozenset[str]) -> Iterator[Judged]:
+    from ..check.code import analyse, load_module, load_objects
+    from ..check.code.verdicts import entries_of, findings_of
+    from ..check.formats import Judged
+    from ._targets import codes_of
+
+    for code in codes_of(target):
+        if code.facts.kind == "module":
+            image = load_module(code.name, code.facts)
+        else:
+            image = load_objects([(code.name, code.facts)])
+        verdict = analyse(image)
+        found = findings_of(verdict, code.name, _source_lines)
+        yield Judged(
+            code.name,
+            len(verdict.roots),
+            verdict.instructions,
+            [f for f in found if _is_wanted(f, select, ignore)],
+            entries_of(verdict),
+            [(image.name(gap.function), gap.why) for gap in verdict.gaps],
+        )
+
+
+def _is_wanted(found: CodeFinding, select: frozenset[str], ignore: frozenset[str]) -> bool:
+    return found.rule not in ignore and (not select or found.rule in select)
+
+
+@functools.cache
+def _source_lines(path: str) -> list[str]:
+    try:
+        if not os.path.isfile(path):
+            return []
+        with open(path, encoding="utf-8", errors="replace") as source:
+            return source.read().splitlines()
+    except OSError:
+        return []
+
+
+def _write(judged: Sequence[Judged], form: str) -> None:
+    from ..check import formats
+
+    findings = [found for each in judged for found in each.findings]
+    if form == "json":
+        print(formats.as_json(judged))
+    elif form == "sarif":
+        print(formats.as_sarif(findings))
+    elif form == "github":
+        if findings:
+            print(formats.as_github(findings))
+    else:
+        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        print(formats.as_text(judged, colour=colour))

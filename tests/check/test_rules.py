@@ -1,0 +1,269 @@
+"""Each rule: code that breaks only it, and the same with its cure, which keeps it.
+
+Lines are separated by slashes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from asmsetup.check.code.rules import RULES
+from tests.check.assembled import function, method, rules
+
+CALL = "call [rel {} wrt ..got]"
+STR, FORMAT, DECREF = (CALL.format(name) for name in ("PyObject_Str", "PyErr_Format", "Py_DecRef"))
+
+FUNCTIONS = [
+    ("kept-register", "", "xor ebx, ebx / ret", "push rbx / xor ebx, ebx / pop rbx / ret"),
+    ("kept-register", "", "push rbx / push r12 / pop rbx / pop r12 / ret", "ret"),
+    (
+        "kept-register",
+        "",
+        "mov r15, rdi / ret",
+        "movq xmm0, r15 / mov r15, rdi / movq r15, xmm0 / ret",
+    ),
+    ("stack-at-return", "", "push rax / ret", "push rax / pop rcx / ret"),
+    ("stack-at-return", "", "sub rsp, 24 / add rsp, 16 / ret", "sub rsp, 24 / add rsp, 24 / ret"),
+    ("stack-at-return", "", "pop rax / push rax / push rax / ret", "pop rax / jmp rax"),
+    ("stack-at-return", "", "ret 8", "ret"),
+    # One path of two.
+    (
+        "stack-at-return",
+        "",
+        "push rax / test rdi, rdi / jz .end / pop rcx / .end: ret",
+        "push rax / test rdi, rdi / jz .end / nop / .end: pop rcx / ret",
+    ),
+    ("return-address", "", "mov [rsp], rdi / ret", "push rax / mov [rsp], rdi / pop rax / ret"),
+    ("direction-flag", "", "std / ret", "std / cld / ret"),
+    ("direction-flag", "memcpy", "std / jmp [rel memcpy wrt ..got]", "jmp [rel memcpy wrt ..got]"),
+    ("mmx-state", "", "pxor mm0, mm0 / ret", "pxor mm0, mm0 / emms / ret"),
+    (
+        "mxcsr",
+        "",
+        "push rdi / ldmxcsr [rsp] / pop rdi / ret",
+        "push rdi / stmxcsr [rsp] / ldmxcsr [rsp] / ldmxcsr [rsp] / pop rdi / ret",
+    ),
+    ("falls-off", "", "xor eax, eax", "xor eax, eax / ret"),
+    ("vzeroupper", "", "vpxor ymm0, ymm0, ymm0 / ret", "vpxor ymm0, ymm0, ymm0 / vzeroupper / ret"),
+    ("stack-alignment", "PyObject_Str", f"{STR} / ret", f"push rax / {STR} / pop rcx / ret"),
+    (
+        "stack-alignment",
+        "PyObject_Str",
+        f"sub rsp, 16 / {STR} / add rsp, 16 / ret",
+        f"push rbp / mov rbp, rsp / and rsp, -32 / {STR} / leave / ret",
+    ),
+    (
+        "variadic-al",
+        "PyErr_Format",
+        f"push rax / {FORMAT} / pop rcx / ret",
+        f"push rax / xor eax, eax / {FORMAT} / pop rcx / ret",
+    ),
+    (
+        "variadic-al",
+        "PyErr_Format",
+        f"push rax / mov al, 9 / {FORMAT} / pop rcx / ret",
+        f"push rax / mov al, 8 / {FORMAT} / pop rcx / ret",
+    ),
+    (
+        "data-called",
+        "PyExc_TypeError",
+        "push rax / call [rel PyExc_TypeError wrt ..got] / pop rcx / ret",
+        "mov rax, [rel PyExc_TypeError wrt ..got] / mov rax, [rax] / ret",
+    ),
+    (
+        "weak-untested",
+        "PyLong_FromInt64:weak",
+        "jmp [rel PyLong_FromInt64 wrt ..got]",
+        "cmp qword [rel PyLong_FromInt64 wrt ..got], 0 / jz .no / jmp [rel PyLong_FromInt64 wrt ..got]"
+        " / .no: xor eax, eax / ret",
+    ),
+    (
+        "argument-unset",
+        "PyObject_Str",
+        f"push rbx / {STR} / {STR} / pop rbx / ret",
+        f"push rbx / mov rbx, rdi / {STR} / mov rdi, rbx / {STR} / pop rbx / ret",
+    ),
+    (
+        "frame-passed",
+        "PyObject_Str",
+        "push rdi / mov rdi, rsp / pop rcx / jmp [rel PyObject_Str wrt ..got]",
+        f"push rdi / mov rdi, rsp / {STR} / pop rcx / ret",
+    ),
+    (
+        "clobbered-register",
+        "PyObject_Str",
+        f"push rbx / {STR} / mov rax, rsi / pop rbx / ret",
+        f"push rbx / mov rbx, rsi / {STR} / mov rax, rbx / pop rbx / ret",
+    ),
+    # A helper of the module's own reads it.
+    (
+        "clobbered-register",
+        "PyObject_Str",
+        f"push rbx / {STR} / call .own / pop rbx / ret / .own: mov rax, [rsi] / ret",
+        f"push rbx / {STR} / mov rsi, rax / call .own / pop rbx / ret / .own: mov rax, [rsi] / ret",
+    ),
+    (
+        "int-result",
+        "PyObject_IsTrue",
+        f"push rbx / {CALL.format('PyObject_IsTrue')} / cmp rax, -1 / sete al / pop rbx / ret",
+        f"push rbx / {CALL.format('PyObject_IsTrue')} / cmp eax, -1 / sete al / pop rbx / ret",
+    ),
+    (
+        "null-untested",
+        "PyObject_Str",
+        f"push rbx / {STR} / mov rax, [rax + 16] / pop rbx / ret",
+        f"push rbx / {STR} / test rax, rax / jz .end / mov rax, [rax + 16] / .end: pop rbx / ret",
+    ),
+    (
+        "buffer-twice",
+        "PyObject_GetBuffer, PyBuffer_Release",
+        "push rbx / sub rsp, 96 / mov rbx, rdi / mov rsi, rsp / xor edx, edx"
+        f" / {CALL.format('PyObject_GetBuffer')} / test eax, eax / jnz .end"
+        " / mov rdi, rbx / mov rsi, rsp / xor edx, edx"
+        f" / {CALL.format('PyObject_GetBuffer')} / test eax, eax / jnz .end"
+        f" / mov rdi, rsp / {CALL.format('PyBuffer_Release')} / .end: add rsp, 96 / pop rbx / ret",
+        "sub rsp, 88 / mov rsi, rsp / xor edx, edx"
+        f" / {CALL.format('PyObject_GetBuffer')} / test eax, eax / jnz .end"
+        f" / mov rdi, rsp / {CALL.format('PyBuffer_Release')} / .end: add rsp, 88 / ret",
+    ),
+    (
+        "buffer-kept",
+        "PyObject_GetBuffer, PyBuffer_Release",
+        "sub rsp, 88 / mov rsi, rsp / xor edx, edx"
+        f" / {CALL.format('PyObject_GetBuffer')} / test eax, eax / jnz .end"
+        " / mov rax, [rsp + 16] / add rsp, 88 / ret / .end: add rsp, 88 / ret",
+        "sub rsp, 88 / mov rsi, rsp / xor edx, edx"
+        f" / {CALL.format('PyObject_GetBuffer')} / test eax, eax / jnz .end"
+        f" / mov rdi, rsp / {CALL.format('PyBuffer_Release')} / add rsp, 88 / ret"
+        " / .end: add rsp, 88 / ret",
+    ),
+    (
+        "slot-unset",
+        "",
+        "sub rsp, 8 / test rdi, rdi / jz .end / mov [rsp], rbx / mov rbx, rdi"
+        " / .end: mov rbx, [rsp] / add rsp, 8 / ret",
+        "sub rsp, 8 / mov [rsp], rbx / test rdi, rdi / jz .end / mov rbx, rdi"
+        " / .end: mov rbx, [rsp] / add rsp, 8 / ret",
+    ),
+    (
+        "below-stack",
+        "PyObject_Str",
+        f"mov [rsp - 16], rsi / push rax / {STR} / pop rcx / mov rax, [rsp - 16] / ret",
+        f"push rsi / {STR} / pop rax / ret",
+    ),
+    ("below-stack", "", "mov [rsp - 136], rdi / ret", "mov [rsp - 128], rdi / ret"),
+    (
+        "saved-overwritten",
+        "",
+        "push rbp / mov rbp, rsp / and rsp, -32 / movups [rsp], xmm0 / leave / ret",
+        "push rbp / mov rbp, rsp / sub rsp, 32 / and rsp, -32 / movups [rsp], xmm0 / leave / ret",
+    ),
+    (
+        "misaligned-move",
+        "",
+        "sub rsp, 16 / movaps [rsp], xmm0 / add rsp, 16 / ret",
+        "sub rsp, 24 / movaps [rsp], xmm0 / add rsp, 24 / ret",
+    ),
+    (
+        "gil-released",
+        "PyEval_SaveThread, PyEval_RestoreThread, PyObject_Str",
+        f"push rbx / mov rbx, rdi / {CALL.format('PyEval_SaveThread')} / mov rdi, rbx / mov rbx, rax"
+        f" / {STR} / mov rdi, rbx / {CALL.format('PyEval_RestoreThread')} / pop rbx / ret",
+        f"push rbx / mov rbx, rdi / {CALL.format('PyEval_SaveThread')} / mov rdi, rax"
+        f" / {CALL.format('PyEval_RestoreThread')} / mov rdi, rbx / {STR} / pop rbx / ret",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "extern", "broken", "kept"), FUNCTIONS)
+def test_function(rule: str, extern: str, broken: str, kept: str, tmp_path: Path) -> None:
+    assert rules(tmp_path, function(broken, extern)) == {rule}
+    assert rules(tmp_path, function(kept, extern)) == set()
+
+
+METHODS = [
+    (
+        "unset-register",
+        method("METH_O", "mov rax, [rdx] / PyReturn"),
+        method("METH_FASTCALL", "mov rax, [rsi] / PyReturn"),
+    ),
+    (
+        "gil-released",
+        method(
+            "METH_O",
+            "Py_BEGIN_ALLOW_THREADS / cmp rbx, 1 / jz .early / Py_END_ALLOW_THREADS"
+            " / .early: PyReturn NULL",
+            "-, object",
+        ),
+        method(
+            "METH_O",
+            "Py_BEGIN_ALLOW_THREADS / cmp rbx, 1 / jz .early / .early: / Py_END_ALLOW_THREADS"
+            " / PyReturn NULL",
+            "-, object",
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "broken", "kept"), METHODS)
+def test_method(rule: str, broken: str, kept: str, tmp_path: Path) -> None:
+    assert rule in rules(tmp_path, broken)
+    assert rules(tmp_path, kept) == set()
+
+
+TYPE = """\
+%include "python.inc"
+struc Object_fields
+    PyObject_HEAD
+  .value resq 1
+endstruc
+section .rodata
+name: db "sample.Object", 0
+value: db "value", 0
+section .data.rel.ro progbits alloc noexec write align=8
+members: dq value
+    dd Py_T_LONGLONG, 0
+    dq {offset}, 0, 0
+    dq 0, 0, 0, 0, 0
+slots: dq Py_tp_members, members, Py_tp_repr, f, {slot}, f, 0, 0
+methods: dq value, {function}
+    dd METH_NOARGS, 0
+    dq 0, 0, 0, 0, 0
+spec: dq name
+    dd Object_fields_size, 0, {flags}, 0
+    dq slots
+section .text
+f: xor eax, eax
+    ret
+"""
+RIGHT = {
+    "offset": "Object_fields.value",
+    "slot": "Py_tp_traverse",
+    "function": "f",
+    "flags": "Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC",
+}
+
+
+@pytest.mark.parametrize(
+    ("rule", "changed"),
+    [
+        ("member-outside", {"offset": "4096"}),
+        ("member-outside", {"offset": "0"}),
+        ("member-outside", {"offset": "Object_fields_size"}),
+        ("slot-twice", {"slot": "Py_tp_repr", "flags": "Py_TPFLAGS_DEFAULT"}),
+        ("gc-without-traverse", {"slot": "Py_tp_str"}),
+        ("entry-not-code", {"function": "members"}),
+    ],
+)
+def test_table(rule: str, changed: dict[str, str], tmp_path: Path) -> None:
+    assert rules(tmp_path, TYPE.format_map(RIGHT | changed)) == {rule}
+    assert rules(tmp_path, TYPE.format_map(RIGHT)) == set()
+
+
+def test_each_rule_has_a_sample() -> None:
+    sampled = {row[0] for row in FUNCTIONS} | {row[0] for row in METHODS}
+    sampled |= {"member-outside", "slot-twice", "gc-without-traverse", "entry-not-code"}
+
+    assert RULES.keys() - sampled == {"cpu-level"}

@@ -1,0 +1,135 @@
+"""asmsetup check: targets, formats and exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from asmsetup.cli import main
+from tests.check.assembled import function
+
+GOOD = function("xor eax, eax / ret")
+BAD = function("push rbx / mov rbx, rdi / ret")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name, text in (("good", GOOD), ("bad", BAD)):
+        (tmp_path / f"{name}.asm").write_text(text)
+        subprocess.run(["nasm", "-f", "elf64", "-g", f"{name}.asm"], check=True)
+        subprocess.run(["ld", "-shared", f"{name}.o", "-o", f"{name}.so"], check=True)
+        subprocess.run(
+            ["ld", "-s", "-shared", f"{name}.o", "-o", f"{name}-stripped.so"], check=True
+        )
+        subprocess.run(["ar", "qc", f"lib{name}.a", f"{name}.o"], check=True)
+        with zipfile.ZipFile(f"{name}-1-py3-none-any.whl", "w") as wheel:
+            wheel.write(f"{name}.so", f"pkg/{name}.so")
+            wheel.writestr(f"{name}-1.dist-info/RECORD", "")
+    return tmp_path
+
+
+TARGETS = ["{}.asm", "{}.o", "{}.so", "{}-stripped.so", "lib{}.a", "{}-1-py3-none-any.whl"]
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("target", TARGETS)
+def test_each_kind_of_target(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", target.format("good")]) == 0
+    assert "1 function, 0 findings, 1 of 1 entries checked" in capsys.readouterr().out
+
+    assert main(["check", target.format("bad")]) == 1
+    assert "[stack-at-return]" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_whole_text(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["check", "bad.asm", "--select", "stack-at-return"])
+
+    assert capsys.readouterr().out == (
+        "bad.asm:7: error: the function returns with rsp 8 bytes lower than at entry: what lies"
+        " there is taken for the return address [stack-at-return]\n"
+        "    ret\n"
+        "  in f\n"
+        "  as many pops as pushes, and add what was subtracted, on every path to the return\n"
+        "bad.asm: 1 function, 1 finding, 1 of 1 entries checked\n"
+    )
+
+
+@pytest.mark.usefixtures("folder")
+def test_rules_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "bad.o", "--ignore", "stack-at-return,kept-register"]) == 0
+    assert main(["check", "bad.o", "--select", "kept-register"]) == 1
+    assert main(["check", "bad.o", "--select", "no-such-rule"]) == 2
+    assert "there is no rule no-such-rule" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("folder")
+def test_json_has_a_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--json", "bad.so", "good.so"]) == 1
+    document = json.loads(capsys.readouterr().out)
+
+    assert document["version"] == 1
+    bad, good = document["targets"]
+    assert good["findings"] == []
+    assert {found["rule"] for found in bad["findings"]} == {"stack-at-return", "kept-register"}
+    assert bad["findings"][0]["line"] == 7
+    assert bad["entries"] == [{"kind": "function", "name": "f", "function": "f", "reason": ""}]
+
+
+@pytest.mark.usefixtures("folder")
+def test_sarif_and_github(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["check", "--format", "sarif", "bad.so"])
+    log = json.loads(capsys.readouterr().out)
+    main(["check", "--format", "github", "bad.so"])
+
+    place = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
+    assert place == {"artifactLocation": {"uri": "bad.asm"}, "region": {"startLine": 7}}
+    assert capsys.readouterr().out.startswith("::error file=bad.asm,line=7,title=")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "the file is empty"),
+        (b"\x7fELF", "it ends after 4 bytes"),
+        (b"!<arch>\nrubbish" + bytes(60), "the archive is damaged"),
+        (b"!<thin>\n", "a thin archive"),
+        (b"text", "it is not an ELF file"),
+    ],
+)
+def test_what_cannot_be_read(
+    content: bytes, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_bytes(content)
+
+    assert main(["check", str(tmp_path / "file")]) == 3
+    assert words in capsys.readouterr().err
+
+
+def test_what_is_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "no-such-package-anywhere"]) == 2
+    assert main(["check", str(tmp_path)]) == 2
+    assert main(["check"]) == 2
+    assert main(["check", str(tmp_path / "m.asm")]) == 3
+    assert "there is no such source file" in capsys.readouterr().err
+
+
+def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--explain", "variadic-al"]) == 0
+    assert "al says how many xmm registers hold arguments" in capsys.readouterr().out
+    assert main(["check", "--rules"]) == 0
+    assert "kept-register" in capsys.readouterr().out
+
+
+def test_without_the_decoder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("asmsetup.cli.check.find_spec", lambda name: None)
+
+    assert main(["check", "m.asm"]) == 3
+    assert "pip install 'asmsetup[check]'" in capsys.readouterr().err
