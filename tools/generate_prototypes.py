@@ -34,7 +34,9 @@ HEADER = """\
 name result parameters
 """
 HEADERS = ("Python.h", "structmember.h", "frameobject.h", "datetime.h", "marshal.h", "structseq.h")
-PRIVATE_HEADERS = ("internal/pycore_long.h", "internal/pycore_moduleobject.h")
+
+# Headers of functions that extension modules use although they are private.
+PRIVATE = ("long", "moduleobject", "call", "object", "pyerrors", "tuple", "list", "dict")
 
 # Functions that take over a reference: the parameter's place, counted from 0.
 STOLEN = {
@@ -83,7 +85,8 @@ class Types:
         """Return the letter of a type: see Row."""
         for _ in range(20):
             if "{" in text:
-                text = "struct" + text[text.rindex("}") + 1 :]
+                kind = "enum" if text.removeprefix("typedef ").startswith("enum") else "struct"
+                text = kind + text[text.rindex("}") + 1 :]
             if "*" in text or "[" in text or "(" in text:
                 return "p"
             words = [word for word in text.split() if word not in QUALIFIERS]
@@ -206,7 +209,8 @@ def probe(interpreter: Interpreter) -> dict[str, Row]:
     include = interpreter.include_dir
     rows: dict[str, Row] = {}
     macros = ("Py_GIL_DISABLED=1",) if interpreter.free_threaded else ()
-    for headers, more in ((HEADERS, ()), (PRIVATE_HEADERS, ("Py_BUILD_CORE=1",))):
+    private = tuple(f"internal/pycore_{name}.h" for name in PRIVATE)
+    for headers, more in ((HEADERS, ()), (private, ("Py_BUILD_CORE=1",))):
         names = [name for name in headers if (include / name).is_file()]
         source = "".join(f"#include <{name}>\n" for name in ("Python.h", *names))
         compiler = Compiler(include, (*macros, *more))

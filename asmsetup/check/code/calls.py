@@ -48,6 +48,8 @@ class Summary:
     alignment: int | None
     needs_gil: str | None
     is_complete: bool
+    is_written_by_hand: bool
+    """It has a convention of its own, or its author has declared it."""
 
 
 def call_outside(walk: Walk, state: State, at: int, name: str, *, tail: bool = False) -> bool:
@@ -319,7 +321,9 @@ def call_inside(walk: Walk, state: State, at: int, name: str, callee: Summary | 
 
 def _check_callee(walk: Walk, state: State, at: int, name: str, callee: Summary) -> None:
     # Vector registers are often read for nothing, as parts that are merged with others.
-    if unset := callee.reads & state.stale & GENERAL_MASK:
+    # And compilers read registers that their own functions were not passed, without a meaning.
+    reads = callee.reads if callee.is_written_by_hand else 0
+    if unset := reads & state.stale & GENERAL_MASK:
         register = NAMES[(unset & -unset).bit_length() - 1]
         if state.last is not None:
             what = f"{name} uses {register}, and {state.last.name} may have changed it since it was set"
@@ -327,7 +331,7 @@ def _check_callee(walk: Walk, state: State, at: int, name: str, callee: Summary)
         else:
             what = f"{name} uses {register}, and nothing was passed in it"
             walk.report("unset-register", at, what, state)
-    walk.reads |= callee.reads & state.fresh
+    walk.reads |= reads & state.fresh
     if callee.alignment is not None:
         _check_alignment(walk, state, at, name, callee.alignment)
     if callee.needs_gil is not None and not callee.is_public and state.gil == RELEASED:

@@ -178,6 +178,7 @@ _ALIGNED = frozenset(
         *("MOVNTDQ", "MOVNTPS", "MOVNTPD", "VMOVNTDQ", "VMOVNTPS", "VMOVNTPD", "MOVNTDQA"),
     )
 )
+_UNCHANGING = frozenset((Mnemonic.OR, Mnemonic.ADD, Mnemonic.SUB, Mnemonic.XOR))
 _LOOPS = frozenset((Mnemonic.LOOP, Mnemonic.LOOPE, Mnemonic.LOOPNE))
 _CONDITIONS: dict[int, int] = {
     ConditionCode.E: EQUAL,
@@ -376,6 +377,9 @@ def _effect(
         return ZERO
     if raw.code in (Code.LEAVEW, Code.PUSHW_CS):
         return OTHER
+    if mnemonic in _UNCHANGING and kinds[0] == OpKind.MEMORY and kinds[1] in _IMMEDIATES:
+        # A fence: `lock or [rsp], 0' leaves what is there.
+        return NOTHING if raw.immediate(1) == 0 else OTHER
     if raw.condition_code != ConditionCode.NONE and len(kinds) == 1 and kinds[0] == OpKind.REGISTER:
         return SET_BIT
     return _EFFECTS.get(mnemonic, OTHER)

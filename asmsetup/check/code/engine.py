@@ -231,6 +231,7 @@ class _Function:
             walk.alignment,
             walk.needs_gil,
             is_complete,
+            not walk.is_public or self._start in self._image.marks.routines,
         )
 
     def _follow_all(self) -> None:

@@ -50,6 +50,8 @@ class Flags(NamedTuple):
     other: int
     """The other register; -1 when compared with a number."""
     number: int = 0
+    place: Frame | None = None
+    """The place of the stack that is compared, in the register's place."""
 
 
 STACK_BASE_SHIFT = 40
@@ -71,7 +73,7 @@ class State:
     __slots__ = (
         *("registers", "vectors", "stack", "stale", "half", "fresh", "flags", "backwards"),
         *("upper", "mmx", "gil", "present", "last", "way", "given", "buffers"),
-        *("mxcsr", "maybe"),
+        *("mxcsr", "maybe", "bounded"),
     )
 
     def __init__(self) -> None:
@@ -103,6 +105,8 @@ class State:
         """The slots that hold a buffer of another object on every path."""
         self.mxcsr = False
         """MXCSR's control bits were changed."""
+        self.bounded: tuple[Frame, int] | None = None
+        """A place of the stack that was just found to be less than a number."""
         self.maybe = False
         """Some slots are SOMETIMES, or the GIL is released on some paths."""
 
@@ -119,7 +123,7 @@ class State:
         )
         new.gil, new.present, new.last, new.way = self.gil, self.present, self.last, self.way
         new.given, new.buffers = self.given, self.buffers
-        new.mxcsr, new.maybe = self.mxcsr, self.maybe
+        new.mxcsr, new.maybe, new.bounded = self.mxcsr, self.maybe, self.bounded
         return new
 
     def slot(self, place: Frame) -> Value:
@@ -147,7 +151,7 @@ class State:
         """Forget what nobody reads any more, of which ``live`` has a bit for each that is."""
         self.stale &= live
         self.half &= live
-        self.flags = None
+        self.flags = self.bounded = None
         registers = self.registers
         for number in _CHANGING:
             if not live >> number & 1:

@@ -344,8 +344,7 @@ def _load(walk: Walk, state: State, decoded: Decoded) -> None:
     assert memory is not None
     state.half &= ~(1 << target)
     if operation.target_size < 8 or memory.size != 8:
-        value = item_of(state, memory, memory.size) if operation.target_size == 4 else None
-        set_register(state, target, value)
+        set_register(state, target, _half_loaded(state, operation.target_size, memory))
         return
     place = address_of(state, memory)
     value = None
@@ -362,6 +361,17 @@ def _load(walk: Walk, state: State, decoded: Decoded) -> None:
     if value is None:
         value = item_of(state, memory, 8)
     set_register(state, target, value)
+
+
+def _half_loaded(state: State, size: int, memory: Memory) -> Value:
+    if size != 4:
+        return None
+    if state.bounded is not None:
+        place, limit = state.bounded
+        state.bounded = None
+        if limit > 0 and address_of(state, memory) == place:
+            return Below(limit)
+    return item_of(state, memory, memory.size)
 
 
 def _may_change(walk: Walk, address: int) -> bool:
@@ -592,6 +602,8 @@ def _compare(walk: Walk, state: State, decoded: Decoded) -> None:
             name = walk.image.slots.get(place.address)
             if name is not None:
                 state.flags = Flags(-1, 8, name, -1)
+        elif type(place) is Frame and operation.target < 0 and operation.source < 0:
+            state.flags = Flags(-2, 4, "", -1, operation.number, place)
     elif operation.target >= 0 and operation.source >= 0:
         state.flags = Flags(operation.target, operation.target_size, "", operation.source)
     elif operation.target >= 0:
@@ -673,7 +685,10 @@ def refine(walk: Walk, state: State, condition: int) -> None:
     flags = state.flags
     if flags is None:
         return
-    if flags.register < 0:
+    if flags.place is not None:
+        if condition in (decode.BELOW, decode.NOT_ABOVE):
+            state.bounded = flags.place, flags.number + (condition == decode.NOT_ABOVE)
+    elif flags.register < 0:
         if condition == decode.NOT_EQUAL:
             state.present |= {flags.name}
     elif flags.other >= 0:
