@@ -15,6 +15,11 @@ struc Thing_object
   .value            resq 1
 endstruc
 
+; call_api name: as PyCall, with the stack as it is.
+%macro call_api 1
+    call        [rel %1 wrt ..got]
+%endmacro
+
 ; one name: the label of a function with one argument, in the module's table
 %macro one 1
   %defstr function_name %1
@@ -29,7 +34,7 @@ PyModule            faults
 return_none:
     sub         rsp, 8
     PyLoad      rdi, Py_None
-    PyCall      Py_IncRef
+    call_api    Py_IncRef
     PyLoad      rax, Py_None
     add         rsp, 8
     ret
@@ -37,7 +42,7 @@ return_none:
 none_called:                            ; the same from a function without a frame
     sub         rsp, 16
     PyLoad      rdi, Py_None
-    PyCall      Py_IncRef
+    call_api    Py_IncRef
     PyLoad      rax, Py_None
     add         rsp, 16
     ret
@@ -66,7 +71,7 @@ none_called:                            ; the same from a function without a fra
     one         rsp_high_fault
     sub         rsp, 8
     PyLoad      rdi, Py_None
-    PyCall      Py_IncRef
+    call_api    Py_IncRef
     PyLoad      rax, Py_None
     add         rsp, 8
     pop         rcx
@@ -76,7 +81,7 @@ none_called:                            ; the same from a function without a fra
     one         rsp_high_kept
     sub         rsp, 8
     PyLoad      rdi, Py_None
-    PyCall      Py_IncRef
+    call_api    Py_IncRef
     PyLoad      rax, Py_None
     add         rsp, 8
     pop         rcx
@@ -173,7 +178,7 @@ none_called:                            ; the same from a function without a fra
     push        rbx
     mov         %1, rsi
     mov         rax, rsi
-    PyCall      PyErr_Occurred
+    call_api    PyErr_Occurred
     mov         rdi, %1
     pop         rbx
     jmp         [rel PyObject_Repr wrt ..got]
@@ -182,7 +187,7 @@ none_called:                            ; the same from a function without a fra
     push        rbx
     mov         %1, rsi
     mov         rbx, %1
-    PyCall      PyErr_Occurred
+    call_api    PyErr_Occurred
     mov         rdi, rbx
     pop         rbx
     jmp         [rel PyObject_Repr wrt ..got]
@@ -201,7 +206,7 @@ none_called:                            ; the same from a function without a fra
     one         across_%1_fault
     sub         rsp, 8
     movq        %1, rsi
-    PyCall      PyErr_Occurred
+    call_api    PyErr_Occurred
     movq        rdi, %1
     add         rsp, 8
     jmp         [rel PyObject_Repr wrt ..got]
@@ -210,7 +215,7 @@ none_called:                            ; the same from a function without a fra
     sub         rsp, 8
     movq        %1, rsi
     movq        [rsp], %1
-    PyCall      PyErr_Occurred
+    call_api    PyErr_Occurred
     movq        %1, [rsp]
     movq        rdi, %1
     add         rsp, 8
@@ -226,7 +231,7 @@ none_called:                            ; the same from a function without a fra
     one         below_call_fault
     mov         [rsp - 24], rsi
     sub         rsp, 8
-    PyCall      PyErr_Occurred
+    call_api    PyErr_Occurred
     add         rsp, 8
     mov         rdi, [rsp - 24]
     jmp         [rel PyObject_Repr wrt ..got]
@@ -234,7 +239,7 @@ none_called:                            ; the same from a function without a fra
     one         below_call_kept
     sub         rsp, 24
     mov         [rsp], rsi
-    PyCall      PyErr_Occurred
+    call_api    PyErr_Occurred
     mov         rdi, [rsp]
     add         rsp, 24
     jmp         [rel PyObject_Repr wrt ..got]
@@ -242,7 +247,7 @@ none_called:                            ; the same from a function without a fra
     one         int_result_fault            ; whether the argument is true, on 64 bits
     sub         rsp, 8
     mov         rdi, rsi
-    PyCall      PyObject_IsTrue
+    call_api    PyObject_IsTrue
     add         rsp, 8
     mov         rdi, rax
     jmp         [rel PyLong_FromLong wrt ..got]
@@ -250,14 +255,14 @@ none_called:                            ; the same from a function without a fra
     one         int_result_kept
     sub         rsp, 8
     mov         rdi, rsi
-    PyCall      PyObject_IsTrue
+    call_api    PyObject_IsTrue
     add         rsp, 8
     movsxd      rdi, eax
     jmp         [rel PyLong_FromLong wrt ..got]
 
     one         void_result_fault
     sub         rsp, 8
-    PyCall      PyErr_Clear
+    call_api    PyErr_Clear
     add         rsp, 8
     mov         rdi, [rax + 8]
     mov         rax, rdi
@@ -265,14 +270,14 @@ none_called:                            ; the same from a function without a fra
 
     one         void_result_kept
     sub         rsp, 8
-    PyCall      PyErr_Clear
+    call_api    PyErr_Clear
     add         rsp, 8
     jmp         return_none
 
     one         flags_fault                 ; the flags of a call, in place of a test
     sub         rsp, 8
     mov         rdi, rsi
-    PyCall      PyObject_Repr
+    call_api    PyObject_Repr
     jz          .error
     add         rsp, 8
     ret
@@ -284,7 +289,7 @@ none_called:                            ; the same from a function without a fra
     one         flags_kept
     sub         rsp, 8
     mov         rdi, rsi
-    PyCall      PyObject_Repr
+    call_api    PyObject_Repr
     test        rax, rax
     jz          .error
     add         rsp, 8
@@ -366,20 +371,20 @@ none_called:                            ; the same from a function without a fra
 ;-----------------------------------------------------------------------
     one         aligned_fault
     sub         rsp, 16
-    PyCall      PyErr_Occurred
+    call_api    PyErr_Occurred
     add         rsp, 16
     jmp         return_none
 
     one         aligned_kept
     sub         rsp, 24
-    PyCall      PyErr_Occurred
+    call_api    PyErr_Occurred
     add         rsp, 24
     jmp         return_none
 
     one         direction_at_call_fault
     sub         rsp, 8
     std
-    PyCall      PyErr_Occurred
+    call_api    PyErr_Occurred
     cld
     add         rsp, 8
     jmp         return_none
@@ -388,7 +393,7 @@ none_called:                            ; the same from a function without a fra
     sub         rsp, 8
     std
     cld
-    PyCall      PyErr_Occurred
+    call_api    PyErr_Occurred
     add         rsp, 8
     jmp         return_none
 
@@ -396,40 +401,40 @@ none_called:                            ; the same from a function without a fra
     push        rbx
     PyLoad      rbx, Py_None
     mov         rdi, rbx
-    PyCall      Py_IncRef
-    PyCall      PyEval_SaveThread
+    call_api    Py_IncRef
+    call_api    PyEval_SaveThread
     mov         rax, rbx
     pop         rbx
     ret
 
     one         gil_kept
     sub         rsp, 8
-    PyCall      PyEval_SaveThread
+    call_api    PyEval_SaveThread
     mov         rdi, rax
-    PyCall      PyEval_RestoreThread
+    call_api    PyEval_RestoreThread
     add         rsp, 8
     jmp         return_none
 
     one         gil_at_call_fault
     push        rbx
-    PyCall      PyEval_SaveThread
+    call_api    PyEval_SaveThread
     mov         rbx, rax
     mov         edi, 7
-    PyCall      PyLong_FromLong
+    call_api    PyLong_FromLong
     mov         rdi, rax
-    PyCall      Py_DecRef
+    call_api    Py_DecRef
     pop         rbx
     jmp         return_none
 
     one         gil_at_call_kept
     push        rbx
-    PyCall      PyEval_SaveThread
+    call_api    PyEval_SaveThread
     mov         rdi, rax
-    PyCall      PyEval_RestoreThread
+    call_api    PyEval_RestoreThread
     mov         edi, 7
-    PyCall      PyLong_FromLong
+    call_api    PyLong_FromLong
     mov         rdi, rax
-    PyCall      Py_DecRef
+    call_api    Py_DecRef
     pop         rbx
     jmp         return_none
 
@@ -441,7 +446,7 @@ none_called:                            ; the same from a function without a fra
     sub         rsp, 8
     PyLoad      rdi, PyExc_ValueError
     lea         rsi, [rel text]
-    PyCall      PyErr_SetString
+    call_api    PyErr_SetString
     xor         eax, eax
     add         rsp, 8
     ret
@@ -455,7 +460,7 @@ none_called:                            ; the same from a function without a fra
     one         exception_kept
     sub         rsp, 8
     call        no_exception_kept
-    PyCall      PyErr_Clear
+    call_api    PyErr_Clear
     add         rsp, 8
     jmp         return_none
 
@@ -465,17 +470,17 @@ none_called:                            ; the same from a function without a fra
     one         give_away_fault
     sub         rsp, 8
     mov         rdi, rsi
-    PyCall      Py_DecRef
+    call_api    Py_DecRef
     add         rsp, 8
     jmp         return_none
 
     one         give_away_kept
     push        rsi
     mov         rdi, rsi
-    PyCall      Py_IncRef
+    call_api    Py_IncRef
     pop         rdi
     sub         rsp, 8
-    PyCall      Py_DecRef
+    call_api    Py_DecRef
     add         rsp, 8
     jmp         return_none
 
@@ -512,7 +517,7 @@ give_away_named_kept:
     one         keep_fault
     sub         rsp, 8
     mov         rdi, rsi
-    PyCall      Py_IncRef
+    call_api    Py_IncRef
     add         rsp, 8
     jmp         return_none
 
@@ -520,11 +525,11 @@ give_away_named_kept:
     push        rbx
     mov         rbx, rsi
     xor         edi, edi
-    PyCall      PyList_New
+    call_api    PyList_New
     mov         rdi, rax
     mov         rsi, rbx
     mov         rbx, rax
-    PyCall      PyList_Append
+    call_api    PyList_Append
     mov         rax, rbx
     pop         rbx
     ret
@@ -532,16 +537,16 @@ give_away_named_kept:
     one         keep_on_error_fault
     push        rsi
     mov         rdi, rsi
-    PyCall      Py_IncRef
+    call_api    Py_IncRef
     add         rsp, 8
     jmp         no_exception_kept
 
     one         keep_on_error_kept
     push        rsi
     mov         rdi, rsi
-    PyCall      Py_IncRef
+    call_api    Py_IncRef
     mov         rdi, [rsp]
-    PyCall      Py_DecRef
+    call_api    Py_DecRef
     add         rsp, 8
     jmp         no_exception_kept
 
@@ -551,16 +556,16 @@ give_away_named_kept:
     mov         rdi, rsi
     mov         rsi, rsp
     xor         edx, edx
-    PyCall      PyObject_GetBuffer
+    call_api    PyObject_GetBuffer
   %if %2 == 2
     mov         rdi, [rsp + Py_buffer.obj]
     mov         rsi, rsp
     xor         edx, edx
-    PyCall      PyObject_GetBuffer
+    call_api    PyObject_GetBuffer
   %endif
   %if %2
     mov         rdi, rsp
-    PyCall      PyBuffer_Release
+    call_api    PyBuffer_Release
   %endif
     add         rsp, Py_buffer_size + 8 + (Py_buffer_size & 8)
     jmp         return_none
@@ -578,7 +583,7 @@ give_away_named_kept:
     sub         rsp, 8
     PyLoad      rdi, PyExc_ValueError
     lea         rsi, [rel text]
-    PyCall      PyErr_SetString
+    call_api    PyErr_SetString
     add         rsp, 8
 %endmacro
 
@@ -613,12 +618,12 @@ Fault.richcompare:
     PyLoad      rdi, Py_True
 .done:
     push        rdi
-    PyCall      Py_IncRef
+    call_api    Py_IncRef
     pop         rax
     ret
 Fault.iter:
     push        rdi
-    PyCall      Py_IncRef
+    call_api    Py_IncRef
     pop         rax
     ret
 Fault.next:
@@ -635,7 +640,7 @@ Fault.add:
     mov         r12, rdi
     jmp         return_none
 PyRoutine           Fault.dealloc, self
-    PyCall      PyErr_Clear
+    call_api    PyErr_Clear
     PyFreeInstance self
     PyReturn
 PyEndRoutine
@@ -695,7 +700,7 @@ Kept.richcompare:
     PyLoad      rdi, Py_True
 .done:
     push        rdi
-    PyCall      Py_IncRef
+    call_api    Py_IncRef
     pop         rax
     ret
 Kept.iter:

@@ -41,9 +41,9 @@ def test_fault_is_found(row: Row, name: str, folder: Path) -> None:
     if outcome == "passed" and row.needs_avx and "skip" in text.lower():
         pytest.skip("no AVX")
     assert outcome == "failed"
-    assert f"[{row.rule}]" in text or not row.rule
-    assert row.register in text or not row.rule
-    assert "faults." in text
+    if row.rule:  # otherwise the result is wrong, and the test itself says so
+        assert f"[{row.rule}]" in text
+        assert row.register in text
 
 
 @each_interpreter
