@@ -33,7 +33,7 @@ from .config import Settings
 from .errors import AsmsetupError, AssembleError, CheckError, LinkError, SourceError
 from .facts.target import Target
 from .files import atomic_write, same_content, sweep, unreadable, write_text
-from .link import linker, unchanged
+from .link import linker
 from .link.linker import ModuleFile
 
 Output = Callable[[str], None]
@@ -74,8 +74,6 @@ class Builder:
         self.reader = includes.Reader(self.state)
         self.reporter = reporter
         self._planned: dict[Recipe, list[ObjectFile]] = {}
-        self._inputs: dict[str, str | None] = {}
-        self._reported: set[str] = set()
         self._lock = threading.Lock()
         self._jobs: dict[str, Job | None] = {}
         self._other_jobs: list[Job] = []
@@ -267,12 +265,7 @@ class Builder:
             self._cache.close()
 
     def link(self, module: ModuleFile) -> None:
-        """Link a module of nothing but assembly, unless it would come out as it is.
-
-        Raises LinkError with ld's own words.
-        """
-        if self._is_unchanged(module):
-            return
+        """Link a module of nothing but assembly. Raises LinkError with ld's own words."""
         self.reporter.progress(f"ld {module.path}")
         with self.checked_output(module) as partial:
             command = linker.command(
@@ -291,21 +284,6 @@ class Builder:
                 raise LinkError(what, *error.ways_out) from error
         if warnings := self._inspector.unreported(module, said):
             self.reporter.warning(warnings)
-        if not said and module.path not in self._reported:
-            self._keep(module)
-
-    def _is_unchanged(self, module: ModuleFile) -> bool:
-        """Return whether a module was linked from the same inputs before, without a finding."""
-        if module.path not in self._inputs:
-            context = (self.target, self.settings.strict)
-            self._inputs[module.path] = unchanged.digest_of(module, self.ld, self.state, context)
-        inputs, known = self._inputs[module.path], self.state.module(module.path)
-        return inputs is not None and known == [inputs, self.reader.digest(module.path)]
-
-    def _keep(self, module: ModuleFile) -> None:
-        self.reader.forget(module.path)
-        if inputs := self._inputs[module.path]:
-            self.state.set_module(module.path, [inputs, self.reader.digest(module.path)])
 
     def check(self, module: ModuleFile, others: Callable[[], Iterable[ModuleFile]]) -> None:
         """Judge the objects of a module before they are linked.
@@ -313,13 +291,11 @@ class Builder:
         Warnings are shown. When anything would not work, ``others`` are judged
         as well, so that all mistakes are told at once. Raises CheckError.
         """
-        if self._is_unchanged(module):
-            return
         findings = self._inspector.before_link(module)
         if any(finding.is_error for finding in findings):
             for other in others():
                 findings += self._inspector.before_link(other)
-        self._tell(module, findings)
+        self._tell(findings)
 
     @contextmanager
     def checked_output(self, module: ModuleFile) -> Iterator[str]:
@@ -330,14 +306,13 @@ class Builder:
         # Not beside the module: whatever lies there is packed into wheels.
         with atomic_write(module.path, self.folder) as partial:
             yield partial
-            self._tell(module, self._inspector.after_link(module, partial))
+            self._tell(self._inspector.after_link(module, partial))
             if same_content(partial, module.path):
                 os.remove(partial)
 
-    def _tell(self, module: ModuleFile, findings: list[Finding]) -> None:
+    def _tell(self, findings: list[Finding]) -> None:
         if not findings:
             return
-        self._reported.add(module.path)
         if any(finding.is_error for finding in findings):
             raise CheckError(f"this would not work:\n{report(findings)}")
         self.reporter.warning(report(findings))

@@ -25,6 +25,8 @@ from .state import BuildState, KnownFile, Status
 INCLUDE_DIR = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "include")
 """The folder of asmsetup's own includes."""
 
+_BIND_DIR = os.path.join(os.path.dirname(INCLUDE_DIR), "bind")
+
 _LONGEST_TEXT = 1 << 26
 """Bytes; a longer text is not looked into, and whatever includes it is always assembled."""
 
@@ -398,15 +400,16 @@ def _normalized(path: str) -> str:
 
 @cache
 def own_digest() -> str:
-    """Return the digest of all of asmsetup's own includes."""
+    """Return the digest of all of asmsetup's own includes, and of what writes bindings for them."""
     hashed = hashlib.sha256()
-    for folder, folders, names in os.walk(INCLUDE_DIR):
-        folders.sort()
-        for name in sorted(names):
-            path = os.path.join(folder, name)
-            hashed.update(path.removeprefix(INCLUDE_DIR).encode() + b"\0")
-            with open_regular(path) as file:
-                hash_file(file, hashed.update)
+    for root in (INCLUDE_DIR, _BIND_DIR):
+        for folder, folders, names in os.walk(root):
+            folders.sort()
+            for name in sorted(each for each in names if not each.endswith(".pyc")):
+                path = os.path.join(folder, name)
+                hashed.update(path.removeprefix(root).encode() + b"\0")
+                with open_regular(path) as file:
+                    hash_file(file, hashed.update)
     return hashed.hexdigest()
 
 

@@ -14,11 +14,12 @@ from contextlib import suppress
 from functools import cached_property
 from typing import NamedTuple
 
+from ..bind import bindings_for
 from ..errors import AssembleError
-from ..files import atomic_write
+from ..files import atomic_write, write_text
 from . import nasm, uptodate
 from .cache import Cache
-from .includes import Closure, Missing, Reader
+from .includes import INCLUDE_DIR, Closure, Missing, Reader
 from .nasm import Nasm, ObjectFile
 from .state import BuildState, Record
 from .uptodate import Dependencies, Fingerprint
@@ -96,6 +97,8 @@ class Objects:
             seconds = round(time.monotonic() - start, 6)
             content = self._read_object(partial, wanted.source)
             dependencies = uptodate.dependencies(rules, closure, wanted.options.include_dirs)
+            # The bindings are made of what the closure holds.
+            dependencies = dependencies.without(_bindings_path(wanted))
             _require_regular(self._irregular(wanted.source, dependencies))
         full_digest = uptodate.full_digest(print_.digest, dependencies, self._reader, print_.text)
         read = (*closure.files, *dependencies.files)
@@ -145,14 +148,13 @@ class Objects:
         """Assemble a source once more, and return the listing NASM writes beside the object."""
         with tempfile.TemporaryDirectory(dir=os.path.dirname(wanted.path)) as folder:
             output, path = os.path.join(folder, "object"), os.path.join(folder, "listing")
-            options = wanted.options._replace(args=(*wanted.options.args, "-l", path))
-            self._shown(nasm.command(self._nasm.path, wanted.source, output, options), wanted)
+            self._shown(self._command(wanted, output, "-l", path), wanted)
             with open(path, encoding="utf-8", errors="surrogateescape") as file:
                 return file.read()
 
     def _run(self, wanted: ObjectFile, output: str) -> tuple[str, list[str]]:
         """Run NASM; return its warnings and, when asked for, its rules of dependency."""
-        command = nasm.command(self._nasm.path, wanted.source, output, wanted.options)
+        command = self._command(wanted, output)
         launched = [*self._launcher, *command]
         closure = self._closure(wanted)
         if not closure.asks:
@@ -169,6 +171,19 @@ class Objects:
             _remove(rules)
             _remove(text)
         return said, texts
+
+    def _command(self, wanted: ObjectFile, output: str, *args: str) -> list[str]:
+        """Return NASM's command; write the bindings of the typed functions that it reads first."""
+        closure = self._closure(wanted)
+        texts = [path for path in closure.files if path not in closure.incbinned]
+        bindings = bindings_for(texts, INCLUDE_DIR)
+        if bindings:
+            path = _bindings_path(wanted)
+            with atomic_write(path) as partial:
+                write_text(partial, bindings)
+            args = ("-P", path, *args)
+        options = wanted.options._replace(args=(*wanted.options.args, *args))
+        return nasm.command(self._nasm.path, wanted.source, output, options)
 
     def _read_object(self, path: str, source: str) -> bytes:
         try:
@@ -263,6 +278,10 @@ def _require_regular(named: Sequence[Missing]) -> None:
     ]
     if lines:
         raise AssembleError("\n".join(lines), "name a regular file, or leave the line out")
+
+
+def _bindings_path(wanted: ObjectFile) -> str:
+    return f"{wanted.path.removesuffix('.o')}.bindings.inc"
 
 
 def _manifest_key(print_: Fingerprint) -> str:

@@ -63,6 +63,11 @@ class Dependencies(NamedTuple):
         files, absent, texts = data
         return Dependencies(tuple(map(_here, files)), tuple(map(_here, absent)), bool(texts))
 
+    def without(self, path: str) -> Dependencies:
+        """Return the same without a file that is made of the others."""
+        left = (each for each in self.files if os.path.normpath(each) != os.path.normpath(path))
+        return self._replace(files=tuple(left))
+
 
 def is_up_to_date(path: str, print_: Fingerprint, reader: Reader, state: BuildState) -> bool:
     """Return whether the object ``path`` is what assembling it now would make.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from asmsetup.bind import bindings_for
 from tests.interpreters import REPOSITORY, Interpreter, all_interpreters, tools
 
 INCLUDE = REPOSITORY / "asmsetup" / "include"
@@ -24,12 +25,13 @@ def assemble(
     nasm: str = "nasm",
     *options: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run nasm, and return what it said and whether it failed."""
+    """Run nasm with the source's bindings, and return what it said and whether it failed."""
     return subprocess.run(
         [
             nasm,
             "-felf64",
             f"-I{INCLUDE}/",
+            *bindings_option(source, object_file),
             *(f"-D{name}={value}" for name, value in defines.items()),
             *options,
             "-o",
@@ -40,6 +42,16 @@ def assemble(
         text=True,
         check=False,
     )
+
+
+def bindings_option(source: Path, object_file: Path) -> list[str]:
+    """Write the bindings of a source beside its object; return the options that include them."""
+    text = bindings_for([str(source)], str(INCLUDE))
+    if not text:
+        return []
+    path = object_file.with_suffix(".bindings.inc")
+    path.write_text(text)
+    return ["-P", str(path)]
 
 
 def build(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from asmsetup.assemble import includes
-from tests.abi.assembling import ASSEMBLERS, INCLUDE, said_by
+from tests.abi.assembling import ASSEMBLERS, INCLUDE, bindings_option, said_by
 
 PYTHON_INC = (INCLUDE / "python.inc").read_text()
 BODIES = {
@@ -24,7 +24,8 @@ STUBS = dict(re.findall(STUB, PYTHON_INC, re.MULTILINE))
 CODE = {"misuse.inc", "call.inc", "object.inc", "reference.inc", "function.inc"}
 CODE |= {"unwind.inc", "watch.inc", "plain.inc", "frame.inc"}
 MODULE = CODE | {"module.inc"}
-ARGUMENTS = MODULE | {"exec.inc", "signature.inc", "arguments.inc"}
+TYPED = MODULE | {"exec.inc", "typed.inc", "runtime.inc"}
+KEYWORDS = TYPED | {"keywords.inc"}
 
 each_nasm = pytest.mark.parametrize("nasm", ASSEMBLERS)
 
@@ -42,9 +43,10 @@ def files_read(folder: Path, text: str, nasm: str) -> set[str]:
     """The files of macros that nasm reads for a source."""
     source = folder / "source.asm"
     source.write_text(f'%include "python.inc"\n{text}\n')
-    rule = said_by(ASSEMBLERS[nasm], "-felf64", f"-I{INCLUDE}/", "-M", source)
+    options = bindings_option(source, folder / "source.o")
+    rule = said_by(ASSEMBLERS[nasm], "-felf64", f"-I{INCLUDE}/", *options, "-M", source)
     names = {Path(name).name for name in rule.replace("\\\n", " ").split()[1:]}
-    return names & (set(BODIES.values()) | ARGUMENTS)
+    return names & (set(BODIES.values()) | KEYWORDS)
 
 
 @each_nasm
@@ -61,7 +63,8 @@ def files_read(folder: Path, text: str, nasm: str) -> set[str]:
         ("PyObject_HEAD", MODULE | {"exec.inc", "type.inc"}),
         ("PyRoutine a\nPyBuffer b\nPyReturn\nPyEndRoutine", CODE | {"buffer.inc"}),
         ("PyDispatch f, g\ng: ret", CODE | {"dispatch.inc"}),
-        ('PyModule m\nPyTypedFunction "f()"\nPyEndModule\nf: ret', ARGUMENTS | {"binding.inc"}),
+        ('PyModule m\nPyTypedFunction "f()"\nPyEndModule\nf: ret', TYPED),
+        ('PyModule m\nPyTypedFunction "f(a: i64)"\nPyEndModule\nf: ret', KEYWORDS),
     ],
 )
 def test_only_what_is_used(text: str, files: set[str], nasm: str, tmp_path: Path) -> None:
@@ -95,9 +98,9 @@ def test_an_edit_of_any_of_them_assembles_again(
         return includes.own_digest()
 
     seen = {digest()}
-    for name in sorted(set(BODIES.values()) | ARGUMENTS):
+    for name in sorted(set(BODIES.values()) | KEYWORDS):
         with (folder / "python" / name).open("a") as file:
             file.write("; edited\n")
         seen.add(digest())
     includes.own_digest.cache_clear()
-    assert len(seen) == 1 + len(set(BODIES.values()) | ARGUMENTS)
+    assert len(seen) == 1 + len(set(BODIES.values()) | KEYWORDS)

@@ -14,11 +14,11 @@ import pytest
 
 from tests.abi.assembling import (
     ASSEMBLERS,
-    INCLUDE,
     INTERPRETERS,
     TYPED,
     UNIVERSAL,
     Defines,
+    assemble,
     build,
     build_typed,
     python,
@@ -134,6 +134,5 @@ def test_nasm_needs_no_pass_more(signature: str, defines: Defines, tmp_path: Pat
         '%include "python.inc"\nPyModule m\n'
         f'PyTypedFunction "{signature}"\nPyEndModule\nsection .text\nf: ret\n'
     )
-    options = [f"-I{INCLUDE}/", *(f"-D{name}={value}" for name, value in defines.items())]
-    said = run("nasm", "-felf64", "-Ov", *options, "-o", tmp_path / "m.o", source).stdout
-    assert "assembly required 1+1+2 passes" in said
+    said = assemble(source, tmp_path / "m.o", defines, "nasm", "-Ov")
+    assert "assembly required 1+1+2 passes" in said.stdout + said.stderr

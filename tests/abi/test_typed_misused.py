@@ -61,6 +61,10 @@ MISUSES = [
     ('"f() i64"', "PyTypedFunction f: after the parameters comes `-> type', not `i64'"),
     ('"f() -> i46"', "PyTypedFunction f: unknown type `i46'"),
     ('"f() -> i64 ; x"', "PyTypedFunction: a signature holds no comment, as it has in `f() -> i64"),
+    ('"f() -> tuple[]"', "PyTypedFunction f: a result cannot be `tuple[]'; a tuple is of numbers"),
+    ('"f() -> tuple[str]"', "PyTypedFunction f: a result cannot be `tuple[str]'"),
+    ('"f(a: tuple[i64])"', "PyTypedFunction f: unknown type `tuple[i64]'"),
+    ('"f(cls, a: i64)"', "PyTypedFunction f: `cls' is for methods of a type"),
     ('"f() -> double[]"', "PyTypedFunction f: a result cannot be `double[]'"),
     # defaults
     (
@@ -91,8 +95,8 @@ MISUSES = [
     ('"f(a: double = 1.2.3)"', "`1.2.3' is not a default for `a: double'"),
     ('"f(a: double = 1e999)"', "the default 1e999 of `a' does not fit double"),
     ('"f(a: double = -2E308)"', "the default -2E308 of `a' does not fit double"),
-    ('"f(a: float = 3.5e38)"', "the default 3.5e38 of `a' does not fit float"),
-    ('"f(a: float = 1e39)"', "the default 1e39 of `a' does not fit float"),
+    ('"f(a: f32 = 3.5e38)"', "the default 3.5e38 of `a' does not fit f32"),
+    ('"f(a: f32 = 1e39)"', "the default 1e39 of `a' does not fit f32"),
     ('"f(a: bool = 1)"', "`1' is not a default for `a: bool'; write True or False"),
     ('"f(a: object = 1)"', "`1' is not a default for `a: object'; write None"),
     ('"f(a: str = abc)"', "`abc' is not a default for `a: str'; write None or 'text'"),
@@ -143,6 +147,27 @@ def test_declared_twice(tmp_path: Path) -> None:
     declaration = 'PyTypedFunction "f()", calls routine'
     (line,) = errors_of(f"{declaration}\n{declaration}", tmp_path)
     assert f"m.asm:{LINE}: fatal: PyTypedFunction f: declared twice" in line
+
+
+@pytest.mark.parametrize(
+    ("signature", "error"),
+    [
+        ("__add__(self, other: i64) -> i64", "enter it with PyTypeSlot in a Py_nb_ slot"),
+        ("__eq__(self, other: object) -> bool", "enter it with PyTypeSlot in Py_tp_richcompare"),
+        ("__del__(self)", "enter it with PyTypeSlot in Py_tp_finalize"),
+        ("__len__(self) -> double", "__len__: its result is `i64', not `double'"),
+        ("__bool__(self) -> i64", "__bool__: its result is `bool', not `i64'"),
+        ("__init__(self) -> i64", "__init__: its result is `None', not `i64'"),
+        ("__len__(self, a: i64) -> i64", "__len__: Python passes no argument to it"),
+        ("__getitem__(self) -> i64", "__getitem__: Python passes one argument to it"),
+        ("__new__(self) -> object", "__new__: the routine gets `cls', not `self'"),
+    ],
+)
+def test_methods_in_slots(signature: str, error: str, tmp_path: Path) -> None:
+    type_ = f'PyType T, 64\nPyTypedFunction "{signature}", calls routine\nPyEndType'
+    (line,) = errors_of(type_, tmp_path)
+    assert f"m.asm:{LINE}: fatal: PyTypedFunction __" in line
+    assert error in line
 
 
 def test_outside_of_a_module(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_what_is_no_integer(name):
     assert raised(function, BadIndex()) == "LookupError: no index"
 
 
-@pytest.mark.parametrize("name", ["as_double", "as_f64", "free_double"])
+@pytest.mark.parametrize("name", ["as_double", "as_f64", "as_float", "free_double"])
 def test_double(name):
     function = getattr(typed, name)
     for value in (0.0, -0.0, 1.5, -1.0, 5e-324, 1.7976931348623157e308, float("inf")):
@@ -126,7 +126,7 @@ def test_double(name):
     assert raised(function, 10**400) == "OverflowError: int too large to convert to float"
 
 
-@pytest.mark.parametrize("name", ["as_float", "as_f32", "free_float"])
+@pytest.mark.parametrize("name", ["as_f32", "free_float"])
 def test_float(name):
     function = getattr(typed, name)
     for value in (0.0, 1.5, -1.0, 0.1, 1e-45, 3.4028234663852886e38, float("-inf")):
@@ -267,6 +267,81 @@ def test_defaults(name, value):
         assert function(None) is None
 
 
+NULL_IS = 4242
+
+
+@pytest.mark.parametrize(
+    ("name", "borders"),
+    [
+        ("optional_i32", INT),
+        ("optional_u32", UINT),
+        ("optional_i64", LONG),
+        ("optional_u64", ULONG),
+        ("optional_bool", (0, 1)),
+    ],
+)
+def test_optional_numbers(name, borders):
+    function = getattr(typed, name)
+    assert function() == function(None) == NULL_IS
+    assert [function(value) for value in borders] == list(borders)
+    assert inspect.signature(function).parameters["value"].default is None
+    if name != "optional_bool":
+        assert raised(function, 1.5).startswith("TypeError: 'float' object")
+
+
+def test_optional_numbers_beside_others():
+    assert typed.optional_f64() == typed.optional_f64(None) == 0.0
+    assert typed.optional_f64(value=2.5) == 2.5
+    assert typed.optional_free(1) == typed.optional_free(1, None) == NULL_IS
+    assert typed.optional_free(1, value=5) == 5
+    assert raised(typed.optional_free, 1, "x").startswith("TypeError: 'str' object")
+
+
+def test_several_results():
+    assert typed.pair_of(1, 2.5) == (2, 5.0)
+    assert typed.pair_of(b=-1, a=-1) == (0, -2.0)
+    assert typed.all_of(-1) == (-1, 2**32 - 1, -1, 2**64 - 1, 0.5, 0.25, True)
+    assert raised(typed.raise_tuple, b"") == "LookupError: from the routine"
+    assert typed.seventh(1, 2, 3, 4, 5, 6) == (1, 6)
+
+
+def test_methods_of_the_class():
+    box = typed.Box.of(5)
+    assert type(box) is typed.Box
+    assert box.get() == 5
+    assert str(inspect.signature(typed.Box.of)) == "(value)"
+
+
+def test_slots():
+    made = typed.Slots(3)
+    assert (len(made), hash(made), int(made), -made, repr(made)) == (3, 3, 3, -3, "Box")
+    assert (made[4], 3 in made, 4 in made, bool(made), bool(typed.Slots(0))) == (
+        7,
+        True,
+        False,
+        True,
+        False,
+    )
+    assert (made(1), made(1, 2), made(1, b=2, c=3)) == (324, 306, 9)
+    assert hash(typed.Slots(-1)) == -2
+    assert list(typed.Slots(value=3)) == [3, 2, 1]
+    assert len(typed.Slots()) == len(typed.Slots(extra=b"x")) == 7
+    assert made.__enter__() is made
+
+
+def test_slots_that_fail():
+    made = typed.Slots(3)
+    assert raised(made).startswith("TypeError: __call__() ")
+    assert raised(made, 1, 2, 3).startswith("TypeError: __call__() takes ")
+    assert raised(made, 1, d=2).startswith("TypeError: ")
+    assert raised(typed.Slots, "x").startswith("TypeError: 'str' object")
+    assert raised(typed.Slots, extra=1).startswith("TypeError: a bytes-like object")
+    assert raised(made.__init__, "x").startswith("TypeError: 'str' object")
+    assert raised(lambda: made["x"]).startswith("TypeError: 'str' object")
+    assert raised(lambda: "x" in made).startswith("TypeError: 'str' object")
+    assert len(made) == 3
+
+
 def test_given_instead_of_a_default():
     assert typed.default_i32(5) == typed.default_i32(value=5) == 5
     assert typed.default_u64(5) == 5
@@ -287,7 +362,7 @@ CODES = {
     "u32": "I",
     "i64": "lqn",
     "u64": "LQN",
-    "float": "f",
+    "f32": "f",
     "double": "d",
 }
 
@@ -314,7 +389,7 @@ def test_items(wanted):
 def test_items_of_other_makers():
     """ctypes says the byte order; bytes give the format only if asked for it."""
     assert typed.items_u8(b"abc") == 3
-    assert typed.items_float(array.array("f", [1, 2])) == 2
+    assert typed.items_f32(array.array("f", [1, 2])) == 2
     ctypes = pytest.importorskip("ctypes")
     assert typed.items_double((ctypes.c_double * 3)()) == 3
     assert typed.items_i32((ctypes.c_int32 * 3)()) == 3

@@ -1,0 +1,120 @@
+"""From the declarations in a source to the file of bindings that the macros include."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from .declarations import Declaration
+from .emit import Binding
+from .lines import op, quoted
+from .prototype import prototype
+from .signature import Signature, SignatureError, parse
+from .slots import Slot, slot_of
+from .table import table
+
+_RULE = ";" + "=" * 71
+
+_NEEDED = re.compile(r"(?:call +_|\[\.\.@)pyt_(\w+)")
+
+_FLAGS = {
+    "noargs": "METH_NOARGS",
+    "o": "METH_O",
+    "fastcall": "METH_FASTCALL",
+    "keywords": "METH_FASTCALL | METH_KEYWORDS",
+    "tuple": "0",
+}
+
+
+def bindings(declarations: Iterable[Declaration]) -> str:
+    """Return the text of the bindings file: for each declaration what its macro writes.
+
+    A wrong signature becomes the error that its macro ends with, at its line.
+    """
+    declarations = list(declarations)
+    pieces = ["\n".join(_piece(n, each)) for n, each in enumerate(declarations, 1)]
+    needed = {name for piece in pieces for name in _NEEDED.findall(piece)}
+    if any(each.macro == "PyArguments" for each in declarations):
+        needed |= {"bind_here", "bind_positional"}
+    head = [
+        _RULE,
+        "; Bindings of typed functions, made by asmsetup from the signatures in the source.",
+        "; Include it before the source: nasm -P. python/typed.inc says what is what.",
+        _RULE,
+        f"%assign _pyt_pieces {len(pieces)}",
+        *(f"%define _pyt_needs_{name}" for name in sorted(needed)),
+    ]
+    return "\n".join(["\n".join(head), *pieces]) + "\n"
+
+
+def _piece(number: int, declaration: Declaration) -> Iterator[str]:
+    typed = declaration.macro == "PyTypedFunction"
+    yield ""
+    yield f"%define _pyt_key_{number} {quoted(declaration.key)}"
+    try:
+        signature = parse(declaration.signature, typed=typed)
+        if not typed:
+            yield from _arguments(number, signature)
+            return
+        slot = slot_of(signature) if declaration.in_type else None
+    except SignatureError as error:
+        yield f"%define _pyt_refusal_{number} {quoted(f'{declaration.macro}{error}')}"
+        return
+    yield from _binding(number, signature, slot, nogil=declaration.nogil)
+
+
+def _binding(number: int, signature: Signature, slot: Slot | None, *, nogil: bool) -> Iterator[str]:
+    if nogil and _touches_objects(signature):
+        message = (
+            f"PyTypedFunction {signature.name}: `nogil' and `object' exclude each other, "
+            "as nothing may touch an object without the GIL"
+        )
+        yield f"%define _pyt_refusal_{number} {quoted(message)}"
+        return
+    binding = Binding(signature, nogil=nogil, slot=slot)
+    yield f"%define _pyt_name_{number} {quoted(signature.name)}"
+    yield f"%define _pyt_text_{number} {quoted(signature.text_signature)}"
+    in_class = " | METH_CLASS" if signature.receiver == "cls" and slot is None else ""
+    yield f"%define _pyt_flags_{number} {_FLAGS[binding.form]}{in_class}"
+    if in_class:
+        yield f"%define _pyt_is_class_{number}"
+    if slot is not None:
+        yield f"%define _pyt_slots_{number} {', '.join(slot.ids)}"
+    if binding.layout.views:
+        yield f"%define _pyt_has_buffers_{number}"
+    if binding.form == "keywords":
+        yield from _held_names(number, signature)
+    yield from _macro(f"_pyt_data_{number} 0", binding.data())
+    yield f"; {prototype(signature)}"
+    yield from _macro(f"_pyt_code_{number} 1", binding.code("%1"))
+
+
+def _arguments(number: int, signature: Signature) -> Iterator[str]:
+    count = len(signature.parameters)
+    yield f"%define _pyt_name_{number} {quoted(signature.name)}"
+    yield f"%assign _pyt_count_{number} {count}"
+    yield f"%assign _pyt_takes_keywords_{number} {int(signature.takes_keywords)}"
+    yield from _macro(f"_pyt_data_{number} 0", table(signature))
+    names = [
+        op("_py_define_name", f"{each.name}, _py_base - _pyt_bound + {8 * k}")
+        for k, each in enumerate(signature.parameters)
+    ]
+    yield from _macro(f"_pyt_places_{number} 0", names)
+
+
+def _held_names(number: int, signature: Signature) -> Iterator[str]:
+    names = [each.name for each in signature.parameters[signature.positional_only :]]
+    texts = ", ".join(f"{quoted(name)}, 0" for name in names)
+    yield f"%define _pyt_keywords_{number} {texts}"
+    yield f"%assign _pyt_keyword_count_{number} {len(names)}"
+
+
+def _macro(head: str, lines: Iterable[str]) -> Iterator[str]:
+    yield f"%macro {head}.nolist"
+    yield from lines
+    yield "%endmacro"
+
+
+def _touches_objects(signature: Signature) -> bool:
+    types = (signature.result, *(each.type for each in signature.parameters))
+    return any(each.kind == "object" for each in types)

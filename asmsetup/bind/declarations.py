@@ -1,0 +1,103 @@
+"""Find the signatures that sources declare, from their text alone."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+MACROS = {"PyTypedFunction": "", "PyArguments": "arguments "}
+"""The macros that take a signature, and what their keys begin with."""
+
+_STRING = r"""("[^"\n]*"|'[^'\n]*'|`(?:\\.|[^`\\\n])*`)"""
+_USE = re.compile(rf"(?<![\w.$@?])(PyTypedFunction|PyArguments)[ \t]+(?:{_STRING}|\S)([^\n]*)")
+_ANY_STRING = re.compile(_STRING)
+_SIGNATURE = re.compile(r"\s*[A-Za-z_]\w*\s*\(.*\)")
+
+
+class Declaration(NamedTuple):
+    """A signature that a macro may be given."""
+
+    macro: str
+    signature: str
+    nogil: bool = False
+    in_type: bool = False
+    """It is a method whose name, such as ``__len__``, may be that of a slot."""
+
+    @property
+    def key(self) -> str:
+        """What the macro looks its binding up with."""
+        words = ("nogil " if self.nogil else "") + ("slot " if self.in_type else "")
+        return MACROS[self.macro] + words + self.signature
+
+
+def find(texts: Iterable[str]) -> list[Declaration]:
+    """Return the declarations in the texts of a source and its includes, each once.
+
+    Where a macro of the user's hands a signature over, each string that looks like a
+    signature may be one: it is returned for every use it could have.
+    """
+    texts = [re.sub(r"\\\r?\n", "", text) for text in texts]
+    found: dict[Declaration, None] = {}
+    indirect: set[str] = set()
+    for text in texts:
+        for macro, string, rest in _uses(text):
+            if string:
+                declared = Declaration(macro, _value(string), _says_nogil(rest))
+                found[declared] = None
+            else:
+                indirect.add(macro)
+    for macro in sorted(indirect):
+        for signature in _candidates(texts):
+            found[Declaration(macro, signature)] = None
+            if macro == "PyTypedFunction":
+                found[Declaration(macro, signature, nogil=True)] = None
+    return [each for declared in found for each in _as_method(declared)]
+
+
+def _as_method(declared: Declaration) -> Iterator[Declaration]:
+    """Yield the declaration, and what it would be in a type."""
+    yield declared
+    if declared.macro == "PyTypedFunction" and declared.signature.startswith("__"):
+        yield declared._replace(in_type=True)
+
+
+def read(files: Iterable[str], own: str) -> list[str]:
+    """Return the texts of the files that may declare something, those in the folder ``own`` apart."""
+    texts = []
+    for path in files:
+        if os.path.abspath(path).startswith(own + os.sep):
+            continue
+        with open(path, "rb") as file:
+            data = file.read()
+        texts.append(data.decode("utf-8", "replace"))
+    return texts if any(macro in text for text in texts for macro in MACROS) else []
+
+
+def _uses(text: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the macro, the string it is given and the rest of the line, for each use."""
+    for match in _USE.finditer(text):
+        before = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
+        if ";" not in _ANY_STRING.sub("", before):
+            yield match[1], match[2] or "", match[3]
+
+
+def _says_nogil(rest: str) -> bool:
+    code = _ANY_STRING.sub('""', rest).partition(";")[0]
+    return re.search(r",\s*\{?\s*nogil\s*\}?\s*(,|$)", code) is not None
+
+
+def _candidates(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        for match in _ANY_STRING.finditer(text):
+            value = _value(match[0])
+            if _SIGNATURE.match(value):
+                yield value
+
+
+def _value(string: str) -> str:
+    """Return what a string of NASM's stands for; only backquotes know escapes."""
+    if string[0] == "`":
+        return re.sub(r"\\(.)", r"\1", string[1:-1])
+    return string[1:-1]

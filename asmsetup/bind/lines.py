@@ -1,0 +1,37 @@
+"""Lines of NASM as the project writes them: labels in column 0, mnemonics in 4, comments in 36."""
+
+from __future__ import annotations
+
+
+def quoted(text: str) -> str:
+    """Return the text as a string of NASM's."""
+    for quote in ('"', "'"):
+        if quote not in text:
+            return f"{quote}{text}{quote}"
+    escaped = text.replace("\\", "\\\\").replace("`", "\\`")
+    return f"`{escaped}`"
+
+
+def op(mnemonic: str, operands: str = "", comment: str = "") -> str:
+    """Return a line: mnemonics in column 4, operands in 16, comments in 36."""
+    line = f"    {mnemonic:<11} {operands}".rstrip()
+    return aligned(f"{line} ; {comment}") if comment else line
+
+
+def label(name: str) -> str:
+    """Return the line of a label."""
+    return f"{name}:"
+
+
+def aligned(line: str) -> str:
+    """Return the line with its comment, if it has one, where comments are."""
+    code, semicolon, comment = line.partition(";")
+    if not semicolon or not code.strip():
+        return line
+    return f"{code.rstrip():<35} ; {comment.strip()}"
+
+
+def data(name: str, content: str) -> str:
+    """Return a line of data with its label: ``db 1, 2`` as ``.name: db 1, 2``."""
+    mnemonic, _, operands = content.partition(" ")
+    return f"{name}:".ljust(15) + " " + f"{mnemonic:<5} {operands}"

@@ -1,0 +1,121 @@
+"""Which methods CPython keeps in slots of a type, and how it calls them there."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .signature import Signature, SignatureError
+
+
+class Slot(NamedTuple):
+    """A place in a type for a method with a name such as ``__len__``."""
+
+    ids: tuple[str, ...]
+    """The slots that the method is entered in."""
+    arguments: int
+    """How many objects are passed after the instance; -1 for a tuple and a dict."""
+    result: str
+    """object, size (a Py_ssize_t), hash, truth (an int), or done (an int that is 0)."""
+
+    @property
+    def failed(self) -> str:
+        """What the slot returns with an exception set."""
+        return "0" if self.result == "object" else "-1"
+
+
+def _slots(arguments: int, result: str, names: str) -> dict[str, Slot]:
+    """Return the slots of names such as ``repr=tp_repr``."""
+    pairs = (name.split("=") for name in names.split())
+    return {
+        f"__{name}__": Slot(tuple(f"Py_{each}" for each in ids.split("+")), arguments, result)
+        for name, ids in pairs
+    }
+
+
+SLOTS = {
+    **_slots(0, "object", "repr=tp_repr str=tp_str iter=tp_iter next=tp_iternext"),
+    **_slots(0, "object", "neg=nb_negative pos=nb_positive abs=nb_absolute invert=nb_invert"),
+    **_slots(0, "object", "int=nb_int float=nb_float index=nb_index"),
+    **_slots(0, "size", "len=sq_length+mp_length"),
+    **_slots(0, "hash", "hash=tp_hash"),
+    **_slots(0, "truth", "bool=nb_bool"),
+    **_slots(1, "object", "getitem=mp_subscript"),
+    **_slots(1, "truth", "contains=sq_contains"),
+    **_slots(-1, "object", "call=tp_call new=tp_new"),
+    **_slots(-1, "done", "init=tp_init"),
+}
+"""The slots that a typed function can fill."""
+
+_BINARY = [
+    "add",
+    "sub",
+    "mul",
+    "matmul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "divmod",
+    "pow",
+    "lshift",
+    "rshift",
+    "and",
+    "or",
+    "xor",
+]
+_BY_HAND = {
+    **{f"__{prefix}{name}__": "a number" for name in _BINARY for prefix in ("", "r", "i")},
+    **dict.fromkeys((f"__{name}__" for name in ("eq", "ne", "lt", "le", "gt", "ge")), "comparing"),
+    **dict.fromkeys(("__setitem__", "__delitem__"), "Py_mp_ass_subscript"),
+    **dict.fromkeys(("__getattr__", "__getattribute__"), "Py_tp_getattro"),
+    **dict.fromkeys(("__setattr__", "__delattr__"), "Py_tp_setattro"),
+    **dict.fromkeys(("__get__",), "Py_tp_descr_get"),
+    **dict.fromkeys(("__set__", "__delete__"), "Py_tp_descr_set"),
+    **dict.fromkeys(("__del__",), "Py_tp_finalize"),
+    **dict.fromkeys(("__await__",), "Py_am_await"),
+    **dict.fromkeys(("__aiter__",), "Py_am_aiter"),
+    **dict.fromkeys(("__anext__",), "Py_am_anext"),
+    **dict.fromkeys(("__buffer__",), "Py_bf_getbuffer"),
+    **dict.fromkeys(("__release_buffer__",), "Py_bf_releasebuffer"),
+}
+_KINDS = {"a number": "a Py_nb_ slot", "comparing": "Py_tp_richcompare"}
+
+_RESULTS = {
+    "size": ("i64", {"signed", "unsigned"}),
+    "hash": ("i64", {"signed", "unsigned"}),
+    "truth": ("bool", {"bool"}),
+    "done": ("None", {"none"}),
+}
+
+
+def slot_of(signature: Signature) -> Slot | None:
+    """Return the slot that a method belongs in, None for a plain method.
+
+    Raises SignatureError for a method that Python would look for in a slot and not find, and
+    for a signature that does not fit the slot.
+    """
+    name = signature.name
+    if name in _BY_HAND:
+        place = _KINDS.get(_BY_HAND[name], _BY_HAND[name])
+        raise SignatureError(
+            f" {name}: Python looks for it in a slot of the type; "
+            f"write a PyRoutine, and enter it with PyTypeSlot in {place}"
+        )
+    slot = SLOTS.get(name)
+    if slot is not None:
+        _expect_fit(signature, slot)
+    return slot
+
+
+def _expect_fit(signature: Signature, slot: Slot) -> None:
+    count, name = len(signature.parameters), signature.name
+    given = "cls" if name == "__new__" else "self"
+    if signature.receiver not in ("", given):
+        raise SignatureError(f" {name}: the routine gets `{given}', not `{signature.receiver}'")
+    if slot.arguments >= 0 and (count != slot.arguments or signature.least != count):
+        arguments = ("no argument", "one argument")[slot.arguments]
+        raise SignatureError(f" {name}: Python passes {arguments} to it, without a default")
+    example, kinds = _RESULTS.get(slot.result, ("", set()))
+    if kinds and signature.result.kind not in kinds:
+        raise SignatureError(
+            f" {name}: its result is `{example}', not `{signature.result.written}'"
+        )

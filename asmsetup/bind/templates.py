@@ -1,0 +1,260 @@
+"""What each type is in a binding: the instructions that convert, recover and return it.
+
+In the templates {k} is the number of the parameter, {object} where its argument is, {home}
+and {length} where its words wait for the call, {view} its Py_buffer, {scratch} 16 bytes of
+nobody's, {held} how many resources are held when it is converted. rax is the value. What jumps
+out of the straight line jumps `near': left to nasm, the sizes of forward jumps cost it a pass.
+"""
+
+from __future__ import annotations
+
+from .signature import Type
+
+WORDS = {"real": "r", "str": "ii", "buffer": "ii"}
+"""The words of a parameter by its kind, i in a register for integers, r for real numbers."""
+
+
+def words(type_: Type) -> str:
+    """Return the words of a parameter, a letter each."""
+    return WORDS.get(type_.kind, "i")
+
+
+_NUMBER = """
+    cmp         rax, -1
+    jne         short .value_{k}
+    call        _pyt_check_error        ; the number -1, or an error?
+    jc          near .error_{held}
+"""
+_FLOAT = """
+    _pyt_load_float .other_{k}          ; rax = the bits, without a call
+.checked_{k}:
+"""
+_TEXT = """
+    call        [PyUnicode_AsUTF8AndSize wrt ..got]
+    test        rax, rax
+    jnz         short .{utf8}_{k}
+    mov         rdi, {object}
+    lea         rsi, [.py_name]
+    lea         rdx, [.display_{k}]
+    lea         rcx, [..@pyt_{wanted}]
+    call        _pyt_raise_if_not_str
+    jmp         near .error_{held}
+"""
+_BUFFER = """
+    lea         rsi, [rsp + {view}]
+    mov         edx, {flags}
+    call        [PyObject_GetBuffer wrt ..got]
+    test        eax, eax
+"""
+
+_CONVERT = {
+    "signed 8": """
+    call        [PyLong_AsLong wrt ..got]
+"""
+    + _NUMBER,
+    "signed 4": """
+    lea         rsi, [rsp + {scratch}]
+    call        [PyLong_AsLongAndOverflow wrt ..got]
+    movsxd      rcx, eax
+    cmp         rcx, rax
+    jne         short .check_{k}        ; too large
+    cmp         eax, -1
+    jne         short .value_{k}
+.check_{k}:
+    mov         edx, [rsp + {scratch}]
+    call        _pyt_check_i32          ; the number -1, or an error?
+    jc          near .error_{held}
+""",
+    "unsigned 8": """
+    call        [PyLong_AsUnsignedLong wrt ..got]
+    cmp         rax, -1
+    jne         short .value_{k}
+    mov         rdi, {object}
+    call        _pyt_as_unsigned        ; that number, __index__, or an error
+    jc          near .error_{held}
+""",
+    "unsigned 4": """
+    call        [PyLong_AsUnsignedLong wrt ..got]
+    mov         ecx, eax
+    cmp         rcx, rax
+    je          short .value_{k}
+    mov         rdi, {object}
+    call        _pyt_as_u32             ; too large, __index__, or an error
+    jc          near .error_{held}
+""",
+    "real 8": _FLOAT,
+    "real 4": _FLOAT
+    + """
+    movq        xmm0, rax
+    cvtsd2ss    xmm0, xmm0
+    movd        eax, xmm0
+""",
+    "bool": """
+    call        [PyObject_IsTrue wrt ..got]
+    test        eax, eax
+    js          near .error_{held}
+""",
+    "str": """
+    lea         rsi, [rsp + {length}]
+"""
+    + _TEXT,
+    "cstr": """
+    lea         rsi, [rsp + {scratch}]
+"""
+    + _TEXT
+    + """
+.utf8_{k}:
+    mov         rsi, [rsp + {scratch}]
+    call        _pyt_find_null          ; which is an error
+    jc          near .error_{held}
+""",
+    "bytes": _BUFFER
+    + """
+    jnz         near .error_{held}
+""",
+    "writable bytes": _BUFFER
+    + """
+    jz          short .value_{k}
+    mov         rdi, {object}
+    lea         rsi, [.py_name]
+    lea         rdx, [.display_{k}]
+    lea         rcx, [..@pyt_{wanted}]
+    call        _pyt_raise_bad_argument
+    jmp         near .error_{held}
+""",
+    "items": _BUFFER
+    + """
+    jnz         near .error_{held}
+    lea         rdi, [rsp + {view}]
+    mov         esi, {size}
+    mov         edx, {case}             ; formats are letters after this one,
+    mov         ecx, {letters}          ; a bit each
+    call        _pyt_check_items
+    jnc         short .value_{k}
+    lea         rdi, [rsp + {view}]
+    lea         rsi, [.py_name]
+    lea         rdx, [.display_{k}]
+    lea         rcx, [.items_{k}]
+    call        _pyt_raise_wrong_items
+    jmp         near .error_{held_with_it}
+""",
+}
+
+_OTHER_FLOAT = """
+.other_{k}:
+    call        _pyt_as_double          ; __float__, __index__, or an error
+    jnc         .checked_{k}
+    jmp         .error_{held}
+"""
+
+_RECOVER = {"real 8": _OTHER_FLOAT, "real 4": _OTHER_FLOAT}
+
+_LETTERS = {
+    # The first letter less one, and the set of letters after it: b h i l n q, B H ..., f d.
+    "signed": ("0x60", "1 << 2 | 1 << 8 | 1 << 9 | 1 << 12 | 1 << 14 | 1 << 17"),
+    "unsigned": ("0x40", "1 << 2 | 1 << 8 | 1 << 9 | 1 << 12 | 1 << 14 | 1 << 17"),
+    "real": ("0x60", "1 << 4 | 1 << 6"),
+}
+
+_MINUS_ONE = "    cmp         rax, [..@pyt_minus_one]"
+RESULTS = {
+    "signed 8": (
+        ["    mov         rdi, rax"],
+        "    cmp         rax, -1",
+        "    mov         rdi, rax",
+    ),
+    "signed 4": (
+        ["    movsxd      rdi, eax"],
+        "    cmp         eax, -1",
+        "    mov         rdi, rax",
+    ),
+    "unsigned 8": (
+        ["    mov         rdi, rax"],
+        "    cmp         rax, -1",
+        "    mov         rdi, rax",
+    ),
+    "unsigned 4": (
+        ["    mov         edi, eax"],
+        "    cmp         eax, -1",
+        "    mov         edi, eax",
+    ),
+    "bool": (["    movzx       edi, al"], "    cmp         al, -1", "    mov         edi, 1"),
+    "real 8": (
+        ["    movq        rax, xmm0"],
+        _MINUS_ONE,
+        "    movsd       xmm0, [..@pyt_minus_one]",
+    ),
+    "real 4": (
+        ["    cvtss2sd    xmm0, xmm0", "    movq        rax, xmm0"],
+        _MINUS_ONE,
+        "    movsd       xmm0, [..@pyt_minus_one]",
+    ),
+}
+"""A number's way to an object: its preparation, whether it may be an error, and -1 again."""
+
+MAKERS = {
+    "signed 8": "PyLong_FromLong",
+    "signed 4": "PyLong_FromLong",
+    "unsigned 8": "PyLong_FromUnsignedLong",
+    "unsigned 4": "PyLong_FromLong",
+    "bool": "PyBool_FromLong",
+    "real 8": "PyFloat_FromDouble",
+    "real 4": "PyFloat_FromDouble",
+    "buffer": "PyBytes_FromStringAndSize",
+    "str": "PyUnicode_FromStringAndSize",
+    "cstr": "PyUnicode_FromString",
+}
+"""The function of CPython's that makes an object of a result."""
+
+
+def key(type_: Type) -> str:
+    """Return the name of a type's templates."""
+    if type_.kind in ("signed", "unsigned", "real"):
+        return f"{type_.kind} {type_.size}"
+    return type_.kind
+
+
+def convert(type_: Type) -> str:
+    """Return the template that converts an argument."""
+    return _CONVERT.get(_key(type_), "")
+
+
+def recover(type_: Type) -> str:
+    """Return the template of what the conversion jumps to."""
+    return _RECOVER.get(_key(type_), "")
+
+
+def letter(type_: Type) -> str:
+    """Return the letter of a number among several results, as in the struct module."""
+    size = 0 if type_.kind == "bool" else type_.size
+    letters = {"signed": {4: "i", 8: "q"}, "unsigned": {4: "I", 8: "Q"}, "real": {4: "f", 8: "d"}}
+    return letters[type_.kind][size] if size else "?"
+
+
+def is_displayed(type_: Type) -> bool:
+    """Return whether an error names the parameter."""
+    return type_.kind in ("str", "cstr") or bool(type_.item) or type_.writable
+
+
+def wanted(type_: Type, *, or_none: bool) -> str:
+    """Return the name of the words that say what an argument must be."""
+    return ("writable" if type_.writable else "str") + ("_or_none" if or_none else "")
+
+
+def buffer_flags(type_: Type) -> str:
+    """Return what an argument is asked for by PyObject_GetBuffer."""
+    flags = ["PyBUF_ND", "PyBUF_FORMAT"] if type_.item else ["PyBUF_SIMPLE"]
+    return " | ".join([*flags, *(["PyBUF_WRITABLE"] if type_.writable else [])])
+
+
+def letters(type_: Type) -> tuple[str, str]:
+    """Return which formats of the struct module a buffer's items have."""
+    return _LETTERS[type_.item_kind]
+
+
+def _key(type_: Type) -> str:
+    if type_.kind != "buffer":
+        return key(type_)
+    if type_.item:
+        return "items"
+    return "writable bytes" if type_.writable else "bytes"

@@ -1,0 +1,60 @@
+"""What asmsetup writes for ten signatures, in full: tests/abi/bindings has a file for each.
+
+ASMSETUP_TEST_WRITE=1 writes them anew, to be looked at and committed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from asmsetup.bind.bindings import bindings
+from asmsetup.bind.declarations import Declaration
+from tests.interpreters import REPOSITORY
+
+GOLDEN = Path(__file__).parent / "bindings"
+WRITE = bool(os.environ.get("ASMSETUP_TEST_WRITE"))
+PAGE = REPOSITORY / "docs" / "explanation" / "a-binding.md"
+
+DECLARATIONS = {
+    "nothing": Declaration("PyTypedFunction", "nothing()"),
+    "add": Declaration("PyTypedFunction", "add(a: i64, b: i64, /) -> i64"),
+    "clamp": Declaration(
+        "PyTypedFunction", "clamp(value: i64, low: i64 = 0, high: i64 = 255) -> i64"
+    ),
+    "mean": Declaration("PyTypedFunction", "mean(a: float, b: float, /) -> float"),
+    "checksum": Declaration("PyTypedFunction", "checksum(data: bytes, /) -> u32", nogil=True),
+    "scale": Declaration(
+        "PyTypedFunction", "scale(values: writable float[], factor: f32 = 2, *, count: u32 = None)"
+    ),
+    "first_word": Declaration(
+        "PyTypedFunction", "first_word(text: str = 'some text', *, skip: bool = False) -> str"
+    ),
+    "divide": Declaration("PyTypedFunction", "divide(a: i64, b: i64) -> tuple[i64, i64]"),
+    "length": Declaration("PyTypedFunction", "__len__(self) -> i64", in_type=True),
+    "arguments": Declaration("PyArguments", "greet(name, /, other=None)"),
+}
+
+
+@pytest.mark.parametrize("name", DECLARATIONS)
+def test_binding(name: str) -> None:
+    golden = GOLDEN / f"{name}.inc"
+    written = bindings([DECLARATIONS[name]])
+    if WRITE:
+        golden.write_text(written)
+    assert golden.exists(), "write it with ASMSETUP_TEST_WRITE=1"
+    assert written == golden.read_text()
+
+
+def test_the_page_shows_what_is_written() -> None:
+    """docs/explanation/a-binding.md goes through a binding piece by piece, and leaves nothing out."""
+    (code,) = re.findall(
+        r"%macro _pyt_code_1 1\.nolist\n(.*?)%endmacro",
+        (GOLDEN / "clamp.inc").read_text(),
+        re.DOTALL,
+    )
+    shown = re.findall(r"```nasm\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert "".join(shown).replace("\n\n", "\n") == code.replace("\n\n", "\n").lstrip("\n")
