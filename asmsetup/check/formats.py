@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from .code.levels import Need
 from .code.rules import RULES
 from .code.verdicts import CodeFinding, EntryState
 from .findings import Finding, report
@@ -23,6 +24,8 @@ class Judged(NamedTuple):
     entries: list[EntryState]
     incomplete: list[tuple[str, str]]
     """Functions that were not followed to their end, and why."""
+    needs: list[Need]
+    """What the functions need of the processor, those that need more than x86-64."""
 
 
 def as_text(judged: Sequence[Judged], *, colour: bool = False) -> str:
@@ -46,6 +49,21 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
+def levels_as_text(judged: Sequence[Judged]) -> str:
+    """Return what each routine needs of the processor, a line each; the rest needs x86-64."""
+    lines = []
+    for each in judged:
+        lines.append(f"{each.target}: what needs more than x86-64")
+        width = max((len(need.name) for need in each.needs), default=0)
+        for need in each.needs:
+            through = f"  (calls {need.through})" if need.through else ""
+            features = " ".join(need.features)
+            lines.append(f"  {need.name:{width}}  {need.level:10} {features}{through}")
+        if not each.needs:
+            lines.append("  nothing")
+    return "\n".join(lines)
+
+
 def as_finding(found: CodeFinding) -> Finding:
     """Return a finding as those of the other checks are, with its function and its way."""
     where = f"in {found.function}" + (f", where {', '.join(found.way)}" if found.way else "")
@@ -65,6 +83,15 @@ def as_json(judged: Sequence[Judged]) -> str:
             "findings": [found._asdict() for found in each.findings],
             "entries": [entry._asdict() for entry in each.entries],
             "incomplete": [{"function": name, "reason": why} for name, why in each.incomplete],
+            "levels": [
+                {
+                    "function": need.name,
+                    "level": need.level,
+                    "features": list(need.features),
+                    "through": need.through,
+                }
+                for need in each.needs
+            ],
         }
         for each in judged
     ]

@@ -32,6 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ignore", metavar="RULES", help="not these rules, separated by commas")
     parser.add_argument("--format", choices=_FORMATS, default="text", help="how to write findings")
     parser.add_argument("--json", action="store_true", help="the same as --format json")
+    parser.add_argument(
+        "--levels", action="store_true", help="list what each routine needs of the processor"
+    )
+    parser.add_argument(
+        "--baseline",
+        choices=("x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"),
+        default="x86-64",
+        help="the processors that functions must run on without a test (x86-64)",
+    )
     parser.add_argument("--explain", metavar="RULE", help="say what a rule is about, and end")
     parser.add_argument("--rules", action="store_true", help="list the rules, and end")
 
@@ -51,13 +60,13 @@ def run(options: argparse.Namespace) -> int:
     judged, unread = [], False
     for target in options.targets:
         try:
-            judged += list(_judge(target, select, ignore))
+            judged += list(_judge(target, select, ignore, options.baseline))
         except UsageError:
             raise
         except AsmsetupError as error:
             unread = True
             print(f"error: {error}", file=sys.stderr)
-    _write(judged, "json" if options.json else options.format)
+    _write(judged, "json" if options.json else options.format, levels=options.levels)
     if unread:
         return _NOT_READ
     return int(any(each.findings for each in judged))
@@ -86,8 +95,11 @@ def _rules(text: str | None) -> frozenset[str]:
     return names
 
 
-def _judge(target: str, select: frozenset[str], ignore: frozenset[str]) -> Iterator[Judged]:
+def _judge(
+    target: str, select: frozenset[str], ignore: frozenset[str], baseline: str
+) -> Iterator[Judged]:
     from ..check.code import analyse, load_module, load_objects
+    from ..check.code.levels import faults_of, needs_of
     from ..check.code.verdicts import entries_of, findings_of
     from ..check.formats import Judged
     from ._targets import codes_of
@@ -98,6 +110,8 @@ def _judge(target: str, select: frozenset[str], ignore: frozenset[str]) -> Itera
         else:
             image = load_objects([(code.name, code.facts)])
         verdict = analyse(image)
+        needs = needs_of(verdict.engine, verdict.roots)
+        verdict.faults += faults_of(verdict, needs, baseline)
         found = findings_of(verdict, code.name, _source_lines)
         yield Judged(
             code.name,
@@ -106,6 +120,7 @@ def _judge(target: str, select: frozenset[str], ignore: frozenset[str]) -> Itera
             [f for f in found if _is_wanted(f, select, ignore)],
             entries_of(verdict),
             [(image.name(gap.function), gap.why) for gap in verdict.gaps],
+            needs,
         )
 
 
@@ -124,7 +139,7 @@ def _source_lines(path: str) -> list[str]:
         return []
 
 
-def _write(judged: Sequence[Judged], form: str) -> None:
+def _write(judged: Sequence[Judged], form: str, *, levels: bool) -> None:
     from ..check import formats
 
     findings = [found for each in judged for found in each.findings]
@@ -138,3 +153,5 @@ def _write(judged: Sequence[Judged], form: str) -> None:
     else:
         colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         print(formats.as_text(judged, colour=colour))
+        if levels:
+            print(formats.levels_as_text(judged))

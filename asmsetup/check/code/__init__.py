@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from .engine import Engine
 from .image import Image, load_module, load_objects
-from .marks import GENERATED
+from .marks import C_FUNCTION, GENERATED
 from .roots import Root, find_roots, pointed_at
 from .tables import TableEntry, TableFault, check_tables, find_entries
 from .walk import Fault, Gap
@@ -52,15 +52,8 @@ def analyse(image: Image) -> Verdict:
     roots = find_roots(image, entries)
     engine = Engine(image, roots)
     engine.run(start for start in sorted(roots) if roots[start].role != GENERATED)
-    covered: set[int] = set()
-    for scan in engine.scans.values():
-        covered |= scan.instructions
-    # What only data points at is a function, unless a switch inside of one jumps there.
-    for target in pointed_at(image):
-        if target not in roots and target not in covered:
-            roots[target] = Root(target, image.name(target), 1)
-            engine.run([target])
-            covered |= engine.scans[target].instructions
+    called = _called_by_generated(engine, roots)
+    _follow_pointers(image, engine, roots, called)
     faults = sorted(engine.notes.faults.values(), key=lambda fault: fault.at)
     return Verdict(
         image,
@@ -72,6 +65,32 @@ def analyse(image: Image) -> Verdict:
         sorted(engine.notes.gaps.values()),
         engine.skipped,
     )
+
+
+def _called_by_generated(engine: Engine, roots: dict[int, Root]) -> list[int]:
+    """Return what generated code calls: it is proved itself, and what it calls is not."""
+    called: set[int] = set()
+    for start in [start for start, root in roots.items() if root.role == GENERATED]:
+        called |= engine.scan(start).callees
+    return sorted(called)
+
+
+def _follow_pointers(
+    image: Image, engine: Engine, roots: dict[int, Root], called: list[int]
+) -> None:
+    """Analyse what only pointers lead to: a function, unless a switch inside of one jumps there."""
+    covered: set[int] = set()
+    for start in engine.walks:
+        covered |= engine.scans[start].instructions
+    pending = [*called, *pointed_at(image), *sorted(engine.taken)]
+    for target in pending:
+        if target in roots or target in covered or not image.is_code(target):
+            continue
+        roots[target] = Root(target, image.name(target), C_FUNCTION)
+        before = set(engine.taken)
+        engine.run([target])
+        covered |= engine.scans[target].instructions
+        pending += sorted(engine.taken - before)
 
 
 def _is_allowed(image: Image, fault: Fault) -> bool:

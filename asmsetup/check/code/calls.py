@@ -91,6 +91,7 @@ def change_by_call(walk: Walk, state: State, at: int, name: str, known: Prototyp
         registers[number] = None
     state.vectors.clear()
     state.fresh &= ~changes
+    state.intact &= ~changes
     state.half &= ~changes
     state.stale = changes & ~_RESULTS.get(known.result, _ANY_RESULT)
     state.flags = None
@@ -190,7 +191,7 @@ def _misaligned(name: str, off: int) -> str:
 def _check_arguments(walk: Walk, state: State, at: int, name: str, known: Prototype) -> None:
     stale, half = state.stale, state.half
     if not stale and not half:
-        walk.reads |= _passed(known) & state.fresh
+        _note_reads(walk, state, _passed(known))
         return
     for place in range(known.words):
         bit = 1 << ARGUMENTS[place]
@@ -204,7 +205,12 @@ def _check_arguments(walk: Walk, state: State, at: int, name: str, known: Protot
     for place in range(known.vectors):
         if stale >> (XMM0 + place) & 1:
             _report_unset(walk, state, at, name, f"the number in xmm{place}")
-    walk.reads |= _passed(known) & state.fresh
+    _note_reads(walk, state, _passed(known))
+
+
+def _note_reads(walk: Walk, state: State, registers: int) -> None:
+    if state.way is None:  # behind a branch, the caller may know which way it goes
+        walk.reads |= registers & state.intact
 
 
 def _passed(known: Prototype) -> int:
@@ -331,7 +337,7 @@ def _check_callee(walk: Walk, state: State, at: int, name: str, callee: Summary)
         else:
             what = f"{name} uses {register}, and nothing was passed in it"
             walk.report("unset-register", at, what, state)
-    walk.reads |= reads & state.fresh
+    _note_reads(walk, state, reads)
     if callee.alignment is not None:
         _check_alignment(walk, state, at, name, callee.alignment)
     if callee.needs_gil is not None and not callee.is_public and state.gil == RELEASED:
@@ -360,6 +366,7 @@ def _change_as_c(walk: Walk, state: State, at: int, name: str, callee: Summary) 
     state.stale = (stale & untouched) | (exit_.stale & ~untouched & ~_ANY_RESULT)
     state.half = (half & (untouched | ~CHANGED_BY_CALLS)) | (state.half & ~untouched)
     state.fresh = fresh & (untouched | ~CHANGED_BY_CALLS)
+    state.intact &= ~callee.changes
     state.present = flags_present
     state.upper |= exit_.upper
     if exit_.gil != UNKNOWN:
@@ -388,9 +395,11 @@ def _change_as_summary(
         if top.offset >= 0:
             _drop_below(state)
     walk.changes |= callee.changes
-    state.stale = (state.stale & exit_.fresh) | exit_.stale
-    state.half = (state.half & exit_.fresh) | exit_.half
+    # What the routine leaves in the result registers may depend on what else it returns.
+    state.stale = (state.stale & exit_.fresh) | (exit_.stale & ~_ANY_RESULT)
+    state.half = (state.half & exit_.fresh) | (exit_.half & ~_ANY_RESULT)
     state.fresh &= exit_.fresh
+    state.intact &= ~callee.changes
     state.upper |= exit_.upper
     state.mmx |= exit_.mmx
     state.backwards = exit_.backwards

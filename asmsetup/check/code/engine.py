@@ -62,6 +62,8 @@ class Engine:
         self.scans: dict[int, Scan] = {}
         self.skipped: list[int] = []
         self.named_data: set[int] = set()
+        self.taken: set[int] = set()
+        """Addresses that instructions take: of functions, perhaps."""
         self._cold_parts: dict[str, list[tuple[int, int]]] = {}
         for symbol in image.symbols:
             if ".cold" in symbol.name or ".part" in symbol.name:
@@ -161,6 +163,8 @@ class Engine:
             memory = found.operation.memory
             if memory is not None and memory.base == decode.RIP:
                 self.named_data.add(memory.displacement)
+                if found.operation.effect == decode.ADDRESS:
+                    self.taken.add(memory.displacement)
             if flow == decode.CALL:
                 if goal == found.next:
                     pass

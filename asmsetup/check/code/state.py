@@ -73,7 +73,7 @@ class State:
     __slots__ = (
         *("registers", "vectors", "stack", "stale", "half", "fresh", "flags", "backwards"),
         *("upper", "mmx", "gil", "present", "last", "way", "given", "buffers"),
-        *("mxcsr", "maybe", "bounded"),
+        *("mxcsr", "maybe", "bounded", "intact"),
     )
 
     def __init__(self) -> None:
@@ -87,7 +87,9 @@ class State:
         self.half = 0
         """Those whose upper halves an int result leaves undefined."""
         self.fresh = 0
-        """Those that still hold what they held at entry."""
+        """Those that hold on some path what they held at entry."""
+        self.intact = 0
+        """Those that do on every path."""
         self.flags: Flags | None = None
         self.backwards: bool | None = False
         """The direction flag."""
@@ -117,6 +119,7 @@ class State:
         new.vectors = self.vectors.copy() if self.vectors else {}
         new.stack = self.stack.copy()
         new.stale, new.half, new.fresh = self.stale, self.half, self.fresh
+        new.intact = self.intact
         new.flags, new.backwards, new.upper, new.mmx = (
             *(self.flags, self.backwards, self.upper),
             self.mmx,
@@ -151,6 +154,7 @@ class State:
         """Forget what nobody reads any more, of which ``live`` has a bit for each that is."""
         self.stale &= live
         self.half &= live
+        self.intact &= live
         self.flags = self.bounded = None
         registers = self.registers
         for number in _CHANGING:
@@ -227,11 +231,12 @@ class State:
         return changed
 
     def _join_masks(self, other: State) -> bool:
-        before = self.stale, self.half, self.fresh
+        before = self.stale, self.half, self.fresh, self.intact
         self.stale |= other.stale
         self.half |= other.half
         self.fresh |= other.fresh
-        return before != (self.stale, self.half, self.fresh)
+        self.intact &= other.intact
+        return before != (self.stale, self.half, self.fresh, self.intact)
 
     def _join_rest(self, other: State) -> bool:
         before = self._rest()
@@ -266,5 +271,5 @@ def at_entry() -> State:
     state.registers = [Entry(number) for number in range(16)]
     state.registers[RSP] = Frame(0, 0)
     state.stack = {0: RETURN_ADDRESS}
-    state.fresh = (1 << 48) - 1
+    state.fresh = state.intact = (1 << 48) - 1
     return state

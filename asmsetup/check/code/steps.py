@@ -42,8 +42,8 @@ def step(walk: Walk, state: State, decoded: Decoded) -> None:
     operation = decoded.operation
     if operation.reads & state.stale:
         _check_stale(walk, state, decoded)
-    if operation.reads & state.fresh:
-        walk.reads |= operation.reads & state.fresh
+    if operation.reads & state.intact and state.way is None:
+        walk.reads |= operation.reads & state.intact
     if operation.reads_whole & state.half:
         _check_half(walk, state, decoded)
     memory = operation.memory
@@ -58,6 +58,7 @@ def step(walk: Walk, state: State, decoded: Decoded) -> None:
     if writes:
         walk.changes |= writes
         state.fresh &= ~writes
+        state.intact &= ~writes
         if state.stale:
             state.stale &= ~writes
         if state.half and operation.effect not in (decode.MOVE, decode.LOAD):
@@ -420,7 +421,7 @@ def _check_stored(walk: Walk, state: State, decoded: Decoded, source: int) -> No
             f"{NAMES[source]} is stored, and {state.last.name} may have changed it since it was set"
         )
         walk.report("clobbered-register", decoded.at, what, state)
-    if bit & state.fresh:
+    if bit & state.intact and state.way is None:
         walk.reads |= bit
 
 

@@ -53,7 +53,7 @@ class Walk:
     frames_above: dict[int, Frame] = field(default_factory=dict)
     """For each base that an aligned rsp gave: where rsp was before."""
     reads: int = 0
-    """The registers whose values at entry are used, a bit each."""
+    """The registers whose values at entry are used on every path, a bit each."""
     changes: int = 0
     """The registers that are written, by what is called, too."""
     alignment: int | None = None
