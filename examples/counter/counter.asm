@@ -30,7 +30,7 @@ PyDoc               "Counting, in assembly."
 PyConstant          "MAXIMUM", 0x7fffffffffffffff
 
 PyType              Counter, Counter_object_size, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC
-PyDoc               "Counter(value=0, limit=0, on_limit=None)", 10, "--", 10, 10,   \
+PyDoc               "Counter(value=0, limit=0, on_limit=None)\n--\n\n",   \
                     "Count events; call on_limit(counter) when the count becomes limit."
 PyMember            "limit", Py_T_LONGLONG, Counter_object.limit, 0, "where on_limit is called; 0 for never"
 PyMember            "on_limit", Py_T_OBJECT_EX, Counter_object.on_limit, 0, "called at the limit"
@@ -72,9 +72,13 @@ PyRoutine           Counter.init, self, args, kwargs
     mov             rdi, [on_limit]
     test            rdi, rdi
     jz              .done
-    Py_NewRef       rdi
-    mov             rdi, [self + Counter_object.on_limit]
-    mov             [self + Counter_object.on_limit], rax
+    Py_INCREF       rdi
+    Py_BEGIN_CRITICAL_SECTION self
+    mov             rax, [on_limit]
+    xchg            [self + Counter_object.on_limit], rax
+    mov             [on_limit], rax
+    Py_END_CRITICAL_SECTION
+    mov             rdi, [on_limit]
     Py_XDECREF      rdi                 ; from an earlier __init__
 .done:
     PyReturn        0
@@ -88,8 +92,8 @@ PyEndRoutine
 ; The count changes by one atomic instruction: threads need no lock.
 ;-----------------------------------------------------------------------
 PyFunction          add, METH_FASTCALL, self, args, count
-PyDoc               "add($self, number=1, /)", 10, "--", 10, 10, "Add number, and return the new count."
-    PyKeep          number
+PyDoc               "add($self, number=1, /)\n--\n\nAdd number, and return the new count."
+    PyKeep          number, callback, result
     mov             number.d, 1
     cmp             count, 1
     ja              .count
@@ -110,16 +114,21 @@ PyDoc               "add($self, number=1, /)", 10, "--", 10, 10, "Add number, an
     jz              .return
     cmp             number, [self + Counter_object.limit]
     jne             .return
-    mov             rdi, [self + Counter_object.on_limit]
-    test            rdi, rdi
+    Py_BEGIN_CRITICAL_SECTION self      ; others may set on_limit meanwhile
+    mov             callback, [self + Counter_object.on_limit]
+    Py_XINCREF      callback
+    Py_END_CRITICAL_SECTION
+    test            callback, callback
     jz              .return
-    xor             edx, edx            ; on_limit(self)
+    xor             edx, edx            ; callback(self)
     mov             rsi, self
+    mov             rdi, callback
     PyCall          PyObject_CallFunctionObjArgs
-    test            rax, rax
+    mov             result, rax
+    Py_DECREF       callback
+    test            result, result
     jz              .error
-    mov             rdi, rax
-    Py_DECREF       rdi
+    Py_DECREF       result
 .return:
     mov             rdi, number
     PyTailCall      PyLong_FromLongLong
@@ -133,7 +142,7 @@ PyEndFunction
 ; PyObject *Counter.reset(PyObject *self, PyObject *unused)
 ;-----------------------------------------------------------------------
 PyFunction          reset, METH_NOARGS
-PyDoc               "reset($self, /)", 10, "--", 10, 10, "Begin again at 0, and return the old count."
+PyDoc               "reset($self, /)\n--\n\nBegin again at 0, and return the old count."
     xor             eax, eax
     xchg            [rdi + Counter_object.value], rax
     mov             rdi, rax
@@ -217,8 +226,10 @@ PyEndRoutine
 ;-----------------------------------------------------------------------
 PyRoutine           Counter.dealloc, self
     PyCall          PyObject_GC_UnTrack ; self is still in rdi
+    Py_TRASHCAN_BEGIN self              ; on_limit may be the last of a chain
     Py_CLEAR        [self + Counter_object.on_limit]
     PyFreeInstance  self
+    Py_TRASHCAN_END
     PyReturn
 PyEndRoutine
 PyEndType

@@ -39,10 +39,27 @@ USES = {
     "ratios": "assert m.ratio(3, 2) == 1.5",
     "squares": "assert (m.sum_of_squares(3), m.sum_of_squares(0)) == (14, 0)",
     "clamping": "assert [m.clamp(300), m.clamp(-9, low=-5), m.clamp(7)] == [255, -5, 7]",
-    "bits": "assert m.ones(0xF0F) == 8 and m.ones(0) == 0",
+    "bits": (
+        "assert m.ones(0xF0F) == 8 and m.ones(0) == 0 and m.ones(-1) == 64\n"
+        "try: m.ones('a')\n"
+        "except TypeError: pass\n"
+        "else: raise AssertionError('no error')"
+    ),
+    "boxes": "b = m.Box(); assert b.get() is None; b.content = 5; assert b.get() == 5",
+    "shapes": (
+        "c = m.Circle(); c.colour, c.radius = 3, 1.5; assert isinstance(c, m.Shape)\n"
+        "try: c + 1\n"
+        "except TypeError: pass\n"
+        "else: raise AssertionError('no error')"
+    ),
     "counted": "assert m.single(None) == [None] and m.width(-12.5) == 5",
     "counting": "assert (m.count(), m.count()) == (1, 2)",
-    "colours": "assert m.RED == 0xFF0000 and m.SPACE == 'sRGB' and m.green(0x123456) == 0x34",
+    "colours": "assert m.RED == 0xFF0000 and m.SPACE == 'sRGB' and m.green(0x123456) == 0x34;"
+    " assert m.GAMMA == 2.2 and m.exception() is m.ColourError\n"
+    "for value, error in ('a', TypeError), (-1, m.ColourError), (1 << 24, m.ColourError):\n"
+    "    try: m.green(value)\n"
+    "    except error: pass\n"
+    "    else: raise AssertionError(value)",
     "exact": "assert m.is_int(1) is True and m.is_int(True) is False",
     "greetings": "assert m.hello() == m.hallo() == 42 and m.hello.__doc__ == 'Return a number.'",
     "hello": "assert m.answer() == 42",
@@ -62,9 +79,11 @@ USES = {
 def test_source(place: str, tmp_path: Path) -> None:
     source = tmp_path / "source.asm"
     source.write_text(SOURCES[place])
-    declared = re.search(r"^PyModule +(\w+)", SOURCES[place], re.MULTILINE)
-    name = declared[1] if declared else "source"
-    build(source, tmp_path / f"{name}.so")
+    declared = re.search(r'^PyModule +(\w+)(?:, "([\w.]+)")?', SOURCES[place], re.MULTILINE)
+    name = (declared[2] or declared[1]) if declared else "source"
+    module = tmp_path.joinpath(*name.split(".")).with_suffix(".so")
+    module.parent.mkdir(exist_ok=True)
+    build(source, module)
     # A how-to goes on outside of its source, with libraries and settings.
     if declared and "how-to" not in place:
         python(RUNNING, tmp_path, "-c", f"import {name} as m\n{USES.get(name, '')}")

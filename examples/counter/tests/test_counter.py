@@ -151,3 +151,34 @@ def test_threads_need_no_lock():
     assert events.value == 80_000
     if "free-threading" in sys.version:
         assert not sys._is_gil_enabled()
+
+
+def test_a_long_chain_ends_without_a_deep_stack():
+    chain = None
+    for _ in range(300_000):
+        chain = Counter(0, 0, chain)
+    del chain
+
+
+def test_the_callback_may_be_changed_by_another_thread():
+    events = Counter(limit=1, on_limit=lambda counter: None)
+    ended = threading.Event()
+
+    def change():
+        while not ended.is_set():
+            events.on_limit = lambda counter: [counter]
+
+    def count():
+        for _ in range(20_000):
+            events.reset()
+            events.add()
+
+    threads = [threading.Thread(target=count) for _ in range(2)]
+    changing = threading.Thread(target=change)
+    for thread in (changing, *threads):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ended.set()
+    changing.join()
+    assert events.limit == 1
