@@ -18,6 +18,13 @@ _INSTALL = program.ways_to_get("nasm", "NASM", "nasm")
 
 _FILE_NOT_FOUND = r"unable to (open include file|open file|get length of file) `"
 
+ERRORS = ("-w+error=number-overflow", "-w+error=label-orphan")
+"""Warnings that mean another program than the source says, which pip would hide.
+
+A number that was cut off, and a label alone on its line without a colon: a mnemonic with a typing
+error. Both words are understood since 2.15, and -w-error=... in the arguments takes them back.
+"""
+
 Macro = tuple[str, str | None]
 """A macro to define before the source: its name and its value, None for none."""
 
@@ -79,6 +86,7 @@ def command(nasm: str, source: str, output: str, options: AssemblerOptions) -> l
         nasm,
         "-f",
         OBJECT_FORMAT,
+        *ERRORS,
         *(("-g", "-F", "dwarf") if options.debug else ()),
         *(f"-I{folder}" for folder in options.include_dirs),
         *(f"-D{name}" if value is None else f"-D{name}={value}" for name, value in options.define),

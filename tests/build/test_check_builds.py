@@ -50,14 +50,40 @@ def test_what_c_calls_and_nobody_provides(hello: Project, source: str, way_out: 
 
 def test_strict_makes_nasms_warnings_stop_the_build(hello: Project) -> None:
     source = (hello.folder / "hello.asm").read_text()
-    hello.write({"hello.asm": f"{source}section .data\ndb 1000\n"})
+    hello.write({"hello.asm": f"{source}section .data\nresb 1\n"})
     assert "warning" in hello.build_ext().output
 
     hello.settings("strict = true")
 
     for _ in range(2):  # What stopped one build stops the next.
-        assert re.match(r"hello\.asm:\d+: error: byte data exceeds bounds", hello.refused())
-    hello.settings('strict = true\nnasm-args = ["-w-error=number-overflow"]').build_ext()
+        assert re.match(r"hello\.asm:\d+: error: uninitialized space", hello.refused())
+    hello.settings('strict = true\nnasm-args = ["-w-error=zeroing"]').build_ext()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "said"),
+    [
+        ("and rax, 0x5555555555555555", "mov rcx, 0x5555555555555555", "exceeds bounds"),
+        ("mov eax, 0x123456789", "mov rax, 0x123456789", "exceeds bounds"),
+        ("rett", "ret", "alone on a line without a colon might be in error"),
+        ("vzerouper", "vzerouper:", "alone on a line without a colon might be in error"),
+    ],
+)
+def test_another_program_than_the_source_says_is_refused(
+    wrong: str, right: str, said: str, hello: Project
+) -> None:
+    """nasm warns of it, and pip hides warnings; an argument takes the error back."""
+    source = (hello.folder / "hello.asm").read_text()
+    hello.write({"hello.asm": f"{source}section .text\n{wrong}\n"})
+    line = source.count("\n") + 2
+    assert re.match(rf"hello\.asm:{line}: error: .*{said}", hello.refused())
+
+    kept = 'nasm-args = ["-w-error=number-overflow", "-w-error=label-orphan"]'
+    assert "warning" in hello.settings(kept).build_ext().output
+
+    hello.settings("")
+    hello.write({"hello.asm": f"{source}section .text\n{right}\n"})
+    hello.build_ext()
 
 
 @pytest.mark.parametrize("package", ["call-without-plt", "got-without-rel", "entry-point-local"])

@@ -171,7 +171,7 @@ def test_a_computed_include_with_two_answers_for_one_text(checkout: Callable[[st
 
 def test_warnings_come_back_with_the_object(checkout: Callable[[str], Path]) -> None:
     checkout("one")
-    Path("m.asm").write_text("section .data\n db 300\n")
+    Path("m.asm").write_text("section .data\n resb 1\n")
     warned: list[list[str]] = []
     for _ in range(2):
         warned.append([])
@@ -185,7 +185,7 @@ def test_warnings_come_back_with_the_object(checkout: Callable[[str], Path]) -> 
         builder.require([wanted], vital=True)
         builder.finish()
     assert warned[0] == warned[1]
-    assert "m.asm:2: warning: byte data exceeds bounds" in warned[0][0]
+    assert "m.asm:2: warning: uninitialized" in warned[0][0]
 
 
 def test_a_launcher_is_put_in_front_of_nasm(

@@ -52,16 +52,16 @@ def test_quiet(hello: Project) -> None:
 
 def test_warnings_are_shown_once_and_even_when_quiet(hello: Project) -> None:
     source = (hello.folder / "hello.asm").read_text()
-    hello.write({"hello.asm": source + "section .data\ndb 1000\n"})
+    hello.write({"hello.asm": source + "section .data\nresb 1\n"})
 
     said = hello.setup("-q", "build_ext").output
 
     assert said.count("warning") == 1
-    assert re.search(r"^hello\.asm:5: warning: .*byte", said, re.MULTILINE)
+    assert re.search(r"^hello\.asm:5: warning: uninitialized", said, re.MULTILINE)
 
 
 def test_a_failed_build_shows_warnings_and_errors(hello: Project) -> None:
-    hello.write({"hello.asm": "db 1000\nbogus eax\n"})
+    hello.write({"hello.asm": "resb 1\nbogus eax\n"})
 
     error = hello.refused()
 

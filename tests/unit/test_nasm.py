@@ -16,8 +16,9 @@ def arguments(**options: object) -> list[str]:
     """What stands between the tool with its format and the output."""
     command = nasm.command("nasm", "x.asm", "x.o", AssemblerOptions(**options))  # type: ignore[arg-type]
     assert command[:3] == ["nasm", "-f", "elf64"]
+    assert command[3:5] == ["-w+error=number-overflow", "-w+error=label-orphan"]
     assert command[-3:] == ["-o", "x.o", "x.asm"]
-    return command[3:-3]
+    return command[5:-3]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def assembled(folder: Path, text: str, *args: str) -> str:
 
 
 def test_warnings_are_returned(tmp_path: Path) -> None:
-    said = assembled(tmp_path, "DEFAULT REL\ndb 1000\nDEFAULT REL\ndw 100000\n")
+    said = assembled(tmp_path, "section .data\nresb 1\ndb 1\nresb 1\n")
 
     assert [line.split("warning:")[0].rsplit("/", 1)[1] for line in said.splitlines()] == [
         "x.asm:2: ",
