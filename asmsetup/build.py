@@ -101,7 +101,11 @@ class Builder:
     def _inspector(self) -> Inspector:
         objects = self._objects
         return Inspector(
-            self.target, objects.contents, objects.listing, strict=self.settings.strict
+            self.target,
+            objects.contents,
+            objects.listing,
+            strict=self.settings.strict,
+            rules=self.settings.check,
         )
 
     @cached_property
@@ -238,8 +242,18 @@ class Builder:
         try:
             return self._objects.assemble(wanted)
         except AssembleError as error:
-            what = explained(error.what, wanted, self.reader)
-            raise AssembleError(what, *error.ways_out) from error
+            including = self._source_that_includes(wanted)
+            what = explained(error.what, wanted, self.reader, briefly=including is not None)
+            raise AssembleError(what, *error.ways_out, *_not_a_source(wanted, including)) from error
+
+    def _source_that_includes(self, wanted: ObjectFile) -> str | None:
+        path = os.path.realpath(wanted.source)
+        for other in list(self._started.values()):
+            where = other.options.include_dirs, other.options.args
+            files = self.reader.closure(other.source, *where).files
+            if other.source != wanted.source and path in map(os.path.realpath, files):
+                return other.source
+        return None
 
     def require(
         self, objects: Iterable[ObjectFile], others: Iterable[Job] = (), *, vital: bool
@@ -323,6 +337,15 @@ class Builder:
         with atomic_write(path) as partial:
             write_text(partial, linker.version_script((*module.entry_points, *module.exported)))
         return path
+
+
+def _not_a_source(wanted: ObjectFile, including: str | None) -> tuple[str, ...]:
+    if including is None:
+        return ()
+    return (
+        f"{including} includes {wanted.source}, and what others include is seldom a source of its own:",
+        "leave it out of sources, where a pattern has taken it along",
+    )
 
 
 def _no_source(path: str, why: str) -> str:

@@ -13,7 +13,9 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
+from . import rules
 from .errors import ConfigError
+from .rules import RefusedError, RuleSettings
 from .versions import NEWEST, OLDEST
 
 """The Pythons whose stable ABI is known (data/)."""
@@ -22,14 +24,10 @@ AuditwheelMode = Literal["repair", "check", "skip"]
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
-class _RefusedError(ValueError):
-    """A value is of the wrong kind; the message says what is allowed."""
-
-
 def _text(value: object) -> str:
     if isinstance(value, str) and value:
         return value
-    raise _RefusedError("a non-empty string")
+    raise RefusedError("a non-empty string")
 
 
 def _boolean(value: object) -> bool:
@@ -37,7 +35,7 @@ def _boolean(value: object) -> bool:
         return value
     if isinstance(value, str) and value.lower() in _TRUE + _FALSE:
         return value.lower() in _TRUE
-    raise _RefusedError("true or false")
+    raise RefusedError("true or false")
 
 
 def _arguments(value: object) -> tuple[str, ...]:
@@ -45,16 +43,16 @@ def _arguments(value: object) -> tuple[str, ...]:
         try:
             return tuple(shlex.split(value))
         except ValueError as error:
-            raise _RefusedError(f"a list of strings ({error})") from error
+            raise RefusedError(f"a list of strings ({error})") from error
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return tuple(value)
-    raise _RefusedError("a list of strings")
+    raise RefusedError("a list of strings")
 
 
 def _auditwheel(value: object) -> AuditwheelMode:
     if value == "repair" or value == "check" or value == "skip":
         return value
-    raise _RefusedError('"repair", "check" or "skip"')
+    raise RefusedError('"repair", "check" or "skip"')
 
 
 def _python_version(value: object) -> tuple[int, int]:
@@ -63,7 +61,7 @@ def _python_version(value: object) -> tuple[int, int]:
         if OLDEST <= version <= NEWEST:
             return version
     oldest, newest = (".".join(map(str, each)) for each in (OLDEST, NEWEST))
-    raise _RefusedError(f'a Python version from "{oldest}" to "{newest}"')
+    raise RefusedError(f'a Python version from "{oldest}" to "{newest}"')
 
 
 def _count(value: object) -> int:
@@ -71,7 +69,7 @@ def _count(value: object) -> int:
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
-    raise _RefusedError("a whole number of at least 1")
+    raise RefusedError("a whole number of at least 1")
 
 
 class Settings(NamedTuple):
@@ -89,6 +87,7 @@ class Settings(NamedTuple):
     jobs: int | None = None
     cache: bool = True
     launcher: tuple[str, ...] = ()
+    check: RuleSettings = RuleSettings()
     ldflags: tuple[str, ...] = ()
     """LDFLAGS: written for a compiler driver, and no setting of the project's."""
 
@@ -106,6 +105,7 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "jobs": _count,
     "cache": _boolean,
     "launcher": _arguments,
+    "check": rules.parse,
 }
 _NO_TEXT = (_boolean, _arguments, _count)
 """What is no string in a file, and is one everywhere else."""
@@ -191,7 +191,7 @@ def _parsed(where: str, key: str, value: object) -> Any:
     misplaced = where.startswith(_IN_FILE) and parse in _NO_TEXT and isinstance(value, str)
     try:
         return parse(None if misplaced else value)
-    except _RefusedError as refused:
+    except RefusedError as refused:
         raise ConfigError(f"{where} is {value!r}, and must be {refused}") from refused
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import stat
 import tempfile
 import zipfile
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .assemble.cache import Cache
-from .errors import WheelError
+from .errors import ObjectError, WheelError
 from .facts.target import Libc
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from .facts.elf import ElfFacts
 
 
-_OLDEST = ("manylinux_2_5_x86_64", "manylinux1_x86_64")
+# In the order that packaging's validate_order asks for.
+_OLDEST = ("manylinux1_x86_64", "manylinux_2_5_x86_64")
 _OLDEST_OF_EACH = (*_OLDEST, "musllinux_1_1_x86_64")
 """The least that a policy of auditwheel's lets a module ask of its system, for each C library."""
 
@@ -37,9 +39,10 @@ class Verdict(NamedTuple):
     """What auditwheel finds the modules of a wheel fit for."""
 
     platforms: tuple[str, ...]
-    """Platform tags, the canonical name first; empty when only this machine will do."""
+    """Platform tags, sorted; empty when only this machine will do."""
     graftable: tuple[str, ...] = ()
-    """The tags after external libraries are copied into the wheel; empty when that is no way."""
+    """The tags after external libraries are copied into the wheel, the canonical name first, as
+    auditwheel wants them; empty when that is no way."""
     obstacles: tuple[str, ...] = ()
     """Libraries and symbols that keep ``platforms`` empty."""
 
@@ -76,7 +79,9 @@ def examine(
     ``cache`` keeps verdicts that nothing but the modules and auditwheel's
     policies decide, which is so when no library from outside takes part.
     """
-    if libc == "glibc" and not ask and all(map(_needs_nothing, modules.values())):
+    # Firmware for other processors and static programs are for auditwheel to leave out.
+    native = {name: path for name, path in modules.items() if _facts(path) is not None}
+    if not native or (libc == "glibc" and not ask and all(map(_needs_nothing, modules.values()))):
         return Verdict(_OLDEST_OF_EACH if _are_named_for_any_libc(modules) else _OLDEST)
     if cache is None:
         return _asked(modules, libc)
@@ -98,8 +103,10 @@ def _needs_nothing(path: str) -> bool:
     """
     facts = _facts(path)
     return (
-        facts.kind == "module"
+        facts is not None
+        and facts.kind == "module"
         and not facts.needed
+        and not facts.packed_relocations
         and not facts.version_needs
         and facts.section(".note.gnu.property") is None
         and not any(symbol.name.startswith("PyFPE_") for symbol in facts.undefined)
@@ -109,7 +116,7 @@ def _needs_nothing(path: str) -> bool:
 def _verdict_key(modules: Mapping[str, str], libc: Libc) -> str:
     from importlib.metadata import version
 
-    said = [f"verdict 1 {libc} auditwheel {version('auditwheel')}"]
+    said = [f"verdict 2 {libc} auditwheel {version('auditwheel')}"]
     for name, path in modules.items():
         with open(path, "rb") as file:
             said.append(f"{hashlib.sha256(file.read()).hexdigest()} {name}")
@@ -117,12 +124,16 @@ def _verdict_key(modules: Mapping[str, str], libc: Libc) -> str:
 
 
 def _asked(modules: Mapping[str, str], libc: Libc) -> Verdict:
+    known = [facts for path in modules.values() if (facts := _facts(path)) is not None]
     with tempfile.TemporaryDirectory() as folder:
         found = _analyzed(_sample_wheel(folder, modules), libc)
     linux = found.policies.linux
     if found.overall_policy != linux:
         own = _names(found.overall_policy)
-        return Verdict((*own, *(_other_libcs(own) if _run_on_any_libc(modules) else ())))
+        others = _other_libcs(own) if _run_on_any_libc(modules, known) else ()
+        return _loadable(Verdict(tuple(sorted((*own, *others)))), known, libc)
+    if runtimes := sorted({each for facts in known for each in facts.needed if _is_runtime(each)}):
+        return Verdict((), obstacles=tuple(map(_how_to_run_with, runtimes)))
     grafted = min(
         found.sym_policy,
         found.ucs_policy,
@@ -131,7 +142,50 @@ def _asked(modules: Mapping[str, str], libc: Libc) -> Verdict:
         found.machine_policy,
     )
     graftable = () if grafted == linux else _names(grafted)
-    return Verdict((), graftable, tuple(_obstacles(found)))
+    return _loadable(Verdict((), graftable, tuple(_obstacles(found))), known, libc)
+
+
+_RUNTIME = re.compile(r"lib(asan|hwasan|tsan|lsan|ubsan|msan|gcov|clang_rt\.\w+)\b")
+
+
+def _is_runtime(library: str) -> bool:
+    """Tell whether a library is a sanitizer's or coverage's, which is of no use as a copy."""
+    return _RUNTIME.match(library) is not None
+
+
+def _how_to_run_with(library: str) -> str:
+    compiler = "clang" if "clang_rt" in library else "gcc"
+    name = library.partition(".so")[0] + ".so"
+    return (
+        f"{library} is a sanitizer's, and never copied into a wheel; run with"
+        f"   LD_PRELOAD=$({compiler} -print-file-name={name}) python"
+    )
+
+
+_RELR_SINCE = "manylinux_2_36_x86_64"
+"""glibc 2.36 loads DT_RELR; musl does since 1.2.4, which no musllinux tag can ask for (PEP 656)."""
+
+
+def _loadable(verdict: Verdict, modules: Iterable[ElfFacts], libc: Libc) -> Verdict:
+    """Return the verdict without the C libraries that cannot load packed relocations."""
+    if not any(facts.packed_relocations for facts in modules):
+        return verdict
+    why = "packed relative relocations (-z pack-relative-relocs) need glibc 2.36 or musl 1.2.4"
+    if libc == "musl":
+        return Verdict((), (), (*verdict.obstacles, why))
+    platforms, graftable = _with_relr(verdict.platforms), _with_relr(verdict.graftable)
+    return Verdict(
+        platforms, graftable, verdict.obstacles if platforms else (*verdict.obstacles, why)
+    )
+
+
+def _with_relr(platforms: tuple[str, ...]) -> tuple[str, ...]:
+    versions = [
+        int(found[1]) for name in platforms if (found := re.match(r"manylinux_2_(\d+)_", name))
+    ]
+    if not versions:
+        return ()
+    return platforms if min(versions) >= 36 else (_RELR_SINCE,)
 
 
 def _analyzed(wheel: Path, libc: Libc) -> WheelAbIInfo:
@@ -165,11 +219,9 @@ def _names(policy: Policy) -> tuple[str, ...]:
     return (policy.name, *policy.aliases)
 
 
-def _run_on_any_libc(modules: Mapping[str, str]) -> bool:
+def _run_on_any_libc(names: Iterable[str], modules: Iterable[ElfFacts]) -> bool:
     """Tell whether glibc and musl load these modules alike: no library is needed."""
-    return _are_named_for_any_libc(modules) and not any(
-        _facts(path).needed for path in modules.values()
-    )
+    return _are_named_for_any_libc(names) and not any(facts.needed for facts in modules)
 
 
 def _are_named_for_any_libc(names: Iterable[str]) -> bool:
@@ -180,10 +232,14 @@ def _are_named_for_any_libc(names: Iterable[str]) -> bool:
     return all("-linux-" not in os.path.basename(name) for name in names)
 
 
-def _facts(path: str) -> ElfFacts:
+def _facts(path: str) -> ElfFacts | None:
+    """Return the facts of an ELF file; None of one that is not for x86-64 Linux to load."""
     from .facts import elf  # front ends ask for metadata first, in a process that reads no module
 
-    return elf.read(path)
+    try:
+        return elf.read(path)
+    except ObjectError:
+        return None
 
 
 def _other_libcs(own: tuple[str, ...]) -> tuple[str, ...]:

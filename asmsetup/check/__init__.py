@@ -10,7 +10,7 @@ a stable rule name, which docs/errors.md explains.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..facts.elf import ElfFacts
@@ -19,12 +19,13 @@ from . import names as _names
 from . import relocations as _relocations
 from . import symbols as _symbols
 from .context import CheckedObject, ModuleContext
-from .findings import Finding, as_errors, report, sort_and_merge
+from .findings import Finding, as_errors, as_project_wants, report, sort_and_merge
+from .kinds import LINKER_DEFINED, section_bounds
 from .places import ModuleNames, ObjectPlaces
 from .providers import Providers
 
 if TYPE_CHECKING:
-    from .explain import Locate
+    from .explain_ld import Locate
     from .listing import SourceLine
 
 __all__ = [
@@ -73,7 +74,7 @@ def tells_text_relocations(findings: Sequence[Finding]) -> bool:
 
 def locator(objects: Sequence[CheckedObject], module: ModuleContext) -> Locate:
     """Find source lines for explain_ld; the listing of an object is made when it is asked for."""
-    names = ModuleNames({}, frozenset())
+    names = ModuleNames({}, module.is_exported)
     places = {
         name: ObjectPlaces(object_, module, names)
         for object_ in objects
@@ -99,19 +100,21 @@ def _object_findings(
         for symbol in object_.facts.globals
         if symbol.section is not None
     }
-    exported = frozenset((*module.entry_points, *module.exports))
     if any(object_.facts.is_intermediate for object_ in objects):
         module = module._replace(extra_objects=True)
     providers = Providers(module)
-    known = ModuleNames(defined, exported, lambda name: providers.has(name) is None)
+    known = ModuleNames(defined, module.is_exported, lambda name: providers.has(name) is None)
     places = [ObjectPlaces(object_, module, known) for object_ in objects]
     yield from _symbols.check_entry_point(places, module)
+    yield from _symbols.check_exports(places, module)
     yield from _symbols.check_duplicates(places)
+    by_linker = LINKER_DEFINED.union(*(section_bounds(object_.facts) for object_ in objects))
     for place in places:
         yield from _relocations.check(place, known)
-        yield from _symbols.check_sections(place)
-        yield from _names.check(place, module, defined, providers, abi)
+        yield from _symbols.check_sections(place, places)
+        yield from _names.check(place, module, defined, by_linker, providers, abi)
 
 
-def _finished(findings: Iterator[Finding], module: ModuleContext) -> list[Finding]:
-    return sort_and_merge(as_errors(findings) if module.strict else findings)
+def _finished(findings: Iterable[Finding], module: ModuleContext) -> list[Finding]:
+    wanted = as_project_wants(findings, module.rules)
+    return sort_and_merge(as_errors(wanted) if module.strict else wanted)

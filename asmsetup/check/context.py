@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from ..facts.elf import ElfFacts
+from ..rules import RuleSettings
 from ..versions import OLDEST, Version
+
+
+@functools.cache
+def patterns(names: frozenset[str]) -> tuple[str, ...]:
+    """Return those of the exported names that stand for several."""
+    return tuple(name for name in names if not name.isidentifier() and set(name) & set("*?["))
 
 
 class CheckedObject(NamedTuple):
@@ -47,11 +56,21 @@ class ModuleContext(NamedTuple):
     library_dirs: tuple[str, ...] = ()
     runtime_library_dirs: tuple[str, ...] = ()
     exports: frozenset[str] = frozenset()
-    """Extension(export_symbols=...), without the entry points."""
+    """Extension(export_symbols=...), names and patterns, without the entry points."""
     include_dirs: tuple[str, ...] = ()
     """Where nasm looked for %include, to show such files by their path."""
     strict: bool = False
     """Warnings are errors."""
+    rules: RuleSettings = RuleSettings()
+    """Rules that the project has switched off, or weighs otherwise."""
+
+    def is_exported(self, name: str) -> bool:
+        """Whether a global of this name is exported, as an entry point or by ``exports``."""
+        return (
+            name in self.entry_points
+            or name in self.exports
+            or any(fnmatchcase(name, pattern) for pattern in patterns(self.exports))
+        )
 
     @property
     def promised(self) -> Version | None:

@@ -70,7 +70,7 @@ def absolute_address(line: Instruction, external: bool) -> tuple[str, ...]:
     memory = re.match(_MEMORY, value, re.IGNORECASE)
     if memory:
         return _addressed(line, 1, memory["size"], _bare(memory["inner"]), external)
-    return _address_into(_wide(register), _bare(value), external)
+    return _meant(_wide(register), _bare(value), external)
 
 
 def narrow_address(line: Instruction, external: bool) -> tuple[str, ...]:
@@ -86,7 +86,7 @@ def narrow_address(line: Instruction, external: bool) -> tuple[str, ...]:
     if _is_register_or_number(value):
         return ()
     if line.mnemonic.lower() == "mov" and re.fullmatch(_REGISTER, line.operands[0], re.IGNORECASE):
-        return _address_into(_wide(line.operands[0]), value, external)
+        return _meant(_wide(line.operands[0]), value, external)
     load = _address_into(line.scratch, value, external)
     return (*load, line.replacing(len(line.operands) - 1, line.scratch)) if load else ()
 
@@ -97,7 +97,7 @@ def external_data(line: Instruction, external: bool = True) -> tuple[str, ...]:
         if memory := re.match(_MEMORY, operand, re.IGNORECASE):
             inner = _bare(memory["inner"])
             if line.mnemonic.lower() == "lea":
-                return _address_into(line.operands[0], inner, external)
+                return _meant(line.operands[0], inner, external)
             if line.mnemonic.lower() in ("call", "jmp"):
                 return (f"{line.mnemonic} [rel {inner} wrt ..got]",)
             return _addressed(line, index, memory["size"], inner, external)
@@ -129,6 +129,26 @@ def got_called(line: Instruction, external: bool = True) -> tuple[str, ...]:
     if not re.search(_GOT, target, re.IGNORECASE):
         return ()
     return (f"{line.mnemonic} [rel {target}]",)
+
+
+def _meant(register: str, value: str, external: bool) -> tuple[str, ...]:
+    """As _address_into; CPython's exceptions are pointers, and what they point at is meant."""
+    load = _address_into(register, value, external)
+    return (*load, f"mov {register}, [{register}]") if is_exception(value) else load
+
+
+def is_exception(name: str) -> bool:
+    """Whether a name is one of CPython's variables that point at an exception."""
+    return name.startswith("PyExc_") and name.isidentifier()
+
+
+def loaded_by_macro(line: Instruction, name: str) -> str | None:
+    """Return the line of python.inc that loads an exception; None where that is not meant."""
+    if line.mnemonic.lower() not in ("mov", "lea") or len(line.operands) != 2:
+        return None
+    register, value = line.operands
+    plain = _bare(value.strip("[]") if line.mnemonic.lower() == "lea" else value)
+    return f"PyLoad {_wide(register)}, {name}" if plain == name else None
 
 
 def _address_into(register: str, value: str, external: bool) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
-"""Adds to what nasm and ld say: the source line they mean, and what to do about it.
+"""Adds to what nasm says: the source line it means, and what to do about it.
 
-Their own words stay as they are, so that they can be searched for; errors come before
+Its own words stay as they are, so that they can be searched for; errors come before
 warnings, and of very many the first ones are shown. Pure: texts in, text out.
-Checked with nasm 2.15.05, 2.16.01 and 3.01 and with GNU ld 2.40 and 2.47.
+Checked with nasm 2.15.05, 2.16.01 and 3.01.
 """
 
 from __future__ import annotations
@@ -12,16 +12,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from .listing import SourceLine
+from . import foreign
 
 SourceText = Callable[[str], Sequence[str]]
 """The lines of a source by the path nasm calls it; empty when it cannot be read."""
 AboutInclude = Callable[[str], "str | None"]
 """What is the matter with an include of this name, which could not be opened, if that is known."""
-Locate = Callable[[str, str, int], "SourceLine | None"]
-"""The source line of (file as ld calls it, section, offset)."""
 
-_SHOWN = 20
+SHOWN = 20
 """How many errors of one source are shown, and how many warnings: one cause may have thousands."""
 _SHOWN_WIDTH = 200
 _MOST_LABELS = 5000
@@ -64,15 +62,21 @@ class _Line(NamedTuple):
 _Hint = Callable[[re.Match[str], _Line], "str | None"]
 
 
-def explain_nasm(said: str, source: SourceText, include: AboutInclude = lambda name: None) -> str:
+def explain_nasm(
+    said: str,
+    source: SourceText,
+    include: AboutInclude = lambda name: None,
+    shown: int = SHOWN,
+) -> str:
     """What nasm said, each error followed by its source line and, where one is known, a hint."""
     source = functools.cache(source)
     messages = _in_words(list(_messages(said.splitlines())), source)
     errors = [each for each in messages if not each.is_warning]
     warnings = [each for each in messages if each.is_warning]
+    told = frozenset(each.place for each in errors)
     parts = [
-        *_explained_nasm(errors, source, include),
-        *_explained_nasm(warnings, source, include),
+        *_explained_nasm(errors, source, include, shown),
+        *_explained_nasm(warnings, source, include, shown, told),
     ]
     return "\n".join(parts)
 
@@ -108,7 +112,35 @@ def _in_words(messages: Sequence[_Message], source: SourceText) -> list[_Message
             opener = missing["end"].replace("End", "", 1)
             each = _error(each, each.line, f"{opener} of line {each.line} has no {missing['end']}")
         kept.append(each)
-    return list(dict.fromkeys(kept))
+    return _each_name_once(list(dict.fromkeys(kept)))
+
+
+_UNDEFINED = re.compile(r"symbol `([^']+)' (?:not defined|undefined)")
+_LISTED = 10
+
+
+def _each_name_once(messages: Sequence[_Message]) -> list[_Message]:
+    """The messages, with all that miss one name told at the first of them."""
+    missing: dict[tuple[str, str], list[_Message]] = {}
+    for each in messages:
+        if found := _UNDEFINED.search(each.text):
+            missing.setdefault((each.file, found[1]), []).append(each)
+    later = {id(each) for group in missing.values() for each in group[1:]}
+    firsts = {id(group[0]): group[1:] for group in missing.values() if group[1:]}
+    return [
+        each._replace(further=(*each.further, *_same_in(each, firsts[id(each)])))
+        if id(each) in firsts
+        else each
+        for each in messages
+        if id(each) not in later
+    ]
+
+
+def _same_in(first: _Message, others: Sequence[_Message]) -> Iterator[str]:
+    lines = sorted({each.line for each in others} - {first.line})
+    if lines:
+        listed = ", ".join(map(str, lines[:_LISTED])) + (", ..." if len(lines) > _LISTED else "")
+        yield f"  the same in {len(lines)} more line{'s' if len(lines) > 1 else ''}: {listed}"
 
 
 def _error(message: _Message, line: int, text: str) -> _Message:
@@ -121,20 +153,25 @@ def _is_utf16(lines: Sequence[str]) -> bool:
 
 
 def _explained_nasm(
-    messages: Sequence[_Message], source: SourceText, include: AboutInclude
+    messages: Sequence[_Message],
+    source: SourceText,
+    include: AboutInclude,
+    shown_at_most: int,
+    told: frozenset[tuple[str, int]] = frozenset(),
 ) -> Iterator[str]:
     left: dict[str, int] = {}
     shown = []
     for each in messages:
         left[each.file] = left.get(each.file, 0) + 1
         # What ends nasm is its last word, and often the reason for the others.
-        if left[each.file] <= _SHOWN or each.kind == "fatal":
+        if left[each.file] <= shown_at_most or each.kind == "fatal":
             shown.append(each)
     for each, following in zip(shown, (*shown[1:], _Message("")), strict=False):
         yield each.said
         yield from each.further
         if each.file:
-            yield from _added(each, source(each.file), include, following.place == each.place)
+            shown_later = following.place == each.place or each.place in told
+            yield from _added(each, source(each.file), include, shown_later)
     for file, count in left.items():
         if (more := count - sum(each.file == file for each in shown)) > 0:
             noun = messages[0].kind if messages[0].is_warning else "error"
@@ -149,11 +186,38 @@ def _added(
     # One line may have several errors: it is shown behind the last of them.
     if text and not more_follow and "\0" not in text:
         yield f"    {_cut(text)}"
-    hints = (hint(found, _Line(text, lines, include)) for found, hint in _nasm_hints(message.text))
-    if message.line == 1 and lines and lines[0].startswith("\ufeff"):
+    line = _Line(text, lines, include)
+    hints = (hint(matched, line) for matched, hint in _nasm_hints(message.text))
+    if text and (found := foreign.in_nasm(text, lines)):
+        if not more_follow:
+            yield from _in_nasm(found)
+    elif message.line == 1 and lines and lines[0].startswith("\ufeff"):
         yield "  the file begins with a byte order mark, which NASM takes for a name: save it as UTF-8 without one"
     elif advice := next(filter(None, hints), None):
         yield from (f"  {line}" for line in advice.splitlines())
+
+
+_GENERAL = {
+    "GAS": "this is GAS syntax; NASM's directives have no dot, and its macros are %macro and %if",
+    "AT&T": "this is AT&T syntax; NASM writes the target first, and no % or $:   mov eax, ebx",
+    "MASM": "this is MASM syntax; NASM's directives differ",
+}
+
+
+def _in_nasm(found: foreign.Foreign) -> Iterator[str]:
+    if found.lines is None:
+        yield f"  {_GENERAL[found.syntax]}"
+        return
+    if found.syntax == "C":
+        yield "  a comment begins with a semicolon"
+    else:
+        yield f"  this is {found.syntax} syntax"
+    if not found.lines:
+        yield "  leave the line out"
+    for index, line in enumerate(found.lines):
+        yield f"  {'write:   ' if index == 0 else '         '}{line}"
+    if found.above:
+        yield f"  and above it:   {found.above}"
 
 
 def _cut(text: str) -> str:
@@ -172,8 +236,6 @@ def _says(advice: str) -> _Hint:
 
 def _undefined(found: re.Match[str], line: _Line) -> str | None:
     name = found[1]
-    if name.lower() in ("ptr", "offset"):
-        return f"NASM has no `{name}': `dword [x]' is the value at x, and plain `x' its address"
     if name.startswith(("Py", "_Py")):
         return f"declare it, it is CPython's:   extern {name}"
     import difflib  # slow to import, and needed for errors alone
@@ -183,7 +245,23 @@ def _undefined(found: re.Match[str], line: _Line) -> str | None:
         near := difflib.get_close_matches(name, labels, n=1, cutoff=0.75)
     ):
         return f"perhaps it is:   {near[0]}"
+    if _MACRO_NAME.fullmatch(name):
+        return (
+            f'if the build defines it as a macro:   Extension(..., define_macros=[("{name}", "1")])'
+        )
     return f"if another source or a library defines it:   extern {name}"
+
+
+_MACRO_NAME = re.compile(r"[A-Z][A-Z0-9_]{2,}|private_prefix")
+
+
+def _before_use(found: re.Match[str], line: _Line) -> str | None:
+    if found[1] in _labels(tuple(line.lines)):
+        return "an %if sees only what stands above it"
+    return (
+        "an %if sees only what stands above it; if the build defines it as a macro:"
+        f'   Extension(..., define_macros=[("{found[1]}", "1")])'
+    )
 
 
 @functools.lru_cache(maxsize=1)
@@ -214,28 +292,11 @@ def _not_opened(found: re.Match[str], line: _Line) -> str | None:
     return "if it is elsewhere, name its folder:   Extension(..., include_dirs=[...])"
 
 
-def _masm(found: re.Match[str], line: _Line) -> str | None:
-    words = line.text.split()
-    if len(words) > 1 and words[1].upper() == "PROC":
-        name = words[0]
-        return f"this is MASM syntax; NASM writes a label:   {name}:   and above it:   global {name}:function"
-    if len(words) > 1 and words[1].upper() == "ENDP":
-        return "this is MASM syntax; NASM has nothing to close a function with: leave the line out"
-    return None
-
-
 def _no_instruction(found: re.Match[str], line: _Line) -> str | None:
     text = line.text
     if not text:
         return None
     word = text.split(None, 1)[0]
-    if "%e" in text or "%r" in text or re.search(r"\$0x|\$\d", text):
-        return "this is AT&T syntax; NASM writes the target first, and no % or $:   mov eax, ebx"
-    if word in (".globl", ".global"):
-        return f"NASM writes it without the dot:   global{text[len(word) :]}:function"
-    if word in (".text", ".data", ".bss", ".section"):
-        name = text.split()[1] if word == ".section" and len(text.split()) > 1 else word
-        return f"NASM writes it:   section {name}"
     if word.startswith("Py"):
         return 'the macros that begin with Py need:   %include "python.inc"'
     return f"`{word}' is neither an instruction nor a macro known here: misspelt, or its %include is missing"
@@ -255,12 +316,27 @@ def _two_in_memory(found: re.Match[str], line: _Line) -> str | None:
     )
 
 
+def _differs(found: re.Match[str], line: _Line) -> str:
+    return (
+        f"{found[1]} differs between Pythons, and universal = true makes one file for all of them:\n"
+        "let PyModule, PyType and the other macros lay the structure out, or leave `universal' out"
+    )
+
+
 _NASM_HINTS: tuple[tuple[str, _Hint], ...] = (
+    (r"\(?([\w.]+?)__is_not_the_same_in_every_Python", _differs),
+    (
+        r"\(?([\w.]+?)__is_not_in_the_limited_API",
+        _says("the stable ABI hides it: use a function of the API, or build without py_limited_api"),
+    ),
+    (
+        r"\(?[\w.]+?__is_new_in_Python_(\d+\.\d+)",
+        lambda found, line: f"older Pythons lack it: build with Python {found[1]} or newer, or leave it out there",
+    ),
     (r"symbol `\.\.gotpc\w*' ", _says("NASM spells it:   [rel name wrt ..got]")),
     (r"symbol `([^']+)' (?:not defined|undefined)$", _undefined),
-    (r"symbol `([^']+)' not defined before use", _says("an %if sees only what stands above it")),
+    (r"symbol `([^']+)' not defined before use", _before_use),
     (r"expected at start of line", _no_label),
-    (r"instruction expected|redefined$", _masm),
     (r"instruction expected", _no_instruction),
     (r"operation size not specified", _size_missing),
     (r"invalid combination of opcode and operands", _two_in_memory),
@@ -282,71 +358,10 @@ _NASM_HINTS: tuple[tuple[str, _Hint], ...] = (
         _says("a label that begins with a dot belongs to the one above it, and may come again:   .loop"),
     ),
     (r"short jump is out of range", _says("leave `short' out: NASM finds the shortest form")),
-    (r"`#' expects", _says("a comment begins with a semicolon:   ; ...")),
     (r"implicit DEFAULT ABS", _says("put this line at the top of the source:   default rel")),
     (r"uninitialized space declared in non-BSS", _says("put it into:   section .bss")),
     (
         r"expected `%endif' before end of file|still defining macro",
         _says("an %if wants its %endif, a %macro its %endmacro"),
     ),
-)  # fmt: skip
-
-
-def explain_ld(said: str, locate: Locate) -> str:
-    """What ld said, with the source line of each place it names and a hint where one is known."""
-    return "\n".join(_explained_ld(said.splitlines(), locate))
-
-
-def without_text_relocations(said: str) -> str:
-    """What ld said without its warnings of text relocations, which it cannot place."""
-    kept = [line for line in said.splitlines() if not _TEXT_RELOCATION.search(line)]
-    return "\n".join(kept)
-
-
-_TEXT_RELOCATION = re.compile(
-    r"warning: (?:relocation .*in read-only section|creating (?:a )?DT_TEXTREL)"
-)
-_LD_PLACE = re.compile(r"(?P<file>[^\s:]+):\((?P<section>[^()+]+)\+0x(?P<offset>[0-9a-f]+)\)")
-
-
-def _explained_ld(said: Sequence[str], locate: Locate) -> Iterator[str]:
-    told = set()
-    for message in said:
-        yield message
-        for place in _LD_PLACE.finditer(message):
-            if line := locate(place["file"], place["section"], int(place["offset"], 16)):
-                yield f"    {line.file}:{line.number}: {line.text}"
-        for pattern, advice in _LD_HINTS:
-            found = re.search(pattern, message)
-            if found and advice not in told:
-                told.add(advice)
-                yield f"  {advice.format(*found.groups())}"
-
-
-_LD_HINTS = (
-    (
-        r"cannot find -l([^\s:]+)",
-        "no lib{0}.so or lib{0}.a in Extension(library_dirs=[...]) or the system's folders; a"
-        " distribution's -dev package often holds it",
-    ),
-    (r"undefined reference to `(?!_?Py)([^']+)'", "name the library that defines it:   Extension(libraries=[...])"),
-    (r"multiple definition of `([^']+)'", "rename one, or take it out of GLOBAL where no other source uses it"),
-    (
-        r"recompile with -fPIC",
-        "what is not position-independent cannot go into a module: compile C with -fPIC, and in"
-        " assembly reach names by [rel name], [rel name wrt ..got] and name wrt ..plt",
-    ),
-    (
-        r"hidden symbol `([^']+)'.* isn't defined",
-        "it is declared hidden, so one of this module's own sources must define it",
-    ),
-    (
-        r"plugin needed to handle lto object",
-        "an object was compiled with -flto, which only the compiler's driver can link: compile it without",
-    ),
-    (
-        r"file (?:not recognized|in wrong format)|incompatible with .* output",
-        "only x86-64 ELF objects can be linked: was it made for another machine or system?",
-    ),
-    (r"undefined version|version node not found", "check the version script among the linker's arguments"),
 )  # fmt: skip

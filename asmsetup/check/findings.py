@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
+
+from ..rules import RuleSettings
 
 ERROR = "error"
 """It would crash, or not link, or not import."""
@@ -47,14 +49,48 @@ def _position(finding: Finding) -> tuple[str, int, str, str]:
     return finding.file, finding.line or 0, finding.rule, finding.what
 
 
+def as_project_wants(findings: Iterable[Finding], rules: RuleSettings) -> Iterator[Finding]:
+    """Yield the findings whose rules are on, with the severity that the project gives them."""
+    for finding in findings:
+        if not rules.is_ignored(finding.rule, finding.file):
+            yield finding._replace(severity=rules.severity_of(finding.rule, finding.severity))
+
+
+RULES = frozenset(
+    [
+        *("absolute-address", "call-without-plt", "code-not-executable", "data-without-got"),
+        *("duplicate-name", "entry-point-hidden", "entry-point-local", "entry-point-missing"),
+        *("entry-point-misspelt", "entry-point-not-code", "entry-point-other-module"),
+        *("entry-point-untyped", "executable-stack", "executable-stack-request", "got-called"),
+        *("got-without-rel", "linked-with-libpython", "missing-export", "narrow-address"),
+        *("module-without-entry-point", "needs-a-library", "not-hardened", "outside-stable-abi"),
+        *(
+            "pointer-in-read-only",
+            "private-name",
+            "read-only-module-definition",
+            "text-relocations",
+        ),
+        *("thread-local", "unexpected-export", "unexpected-library", "unexpected-runpath"),
+        *("unknown-name", "unknown-weak-name", "writable-and-executable", "writable-code"),
+        *("wrong-platform-name",),
+    ]
+)
+"""Every rule about objects and modules, as docs/errors.md explains them."""
+
+
 def as_errors(findings: Iterable[Finding]) -> list[Finding]:
     """The findings with every warning made an error."""
     return [finding._replace(severity=ERROR) for finding in findings]
 
 
 def report(findings: Sequence[Finding], colour: bool = False) -> str:
-    """All findings as one text, in the ``file:line:`` form that editors follow; no final newline."""
-    return "\n".join(_entry(finding, _COLOURED if colour else _PLAIN) for finding in findings)
+    """All findings as one text, in the ``file:line:`` form that editors follow; no final newline.
+
+    Errors come before warnings.
+    """
+    style = _COLOURED if colour else _PLAIN
+    ordered = sorted(findings, key=lambda finding: not finding.is_error)
+    return "\n".join(_entry(finding, style) for finding in ordered)
 
 
 class _Style(NamedTuple):

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 
 from .. import check
 from ..assemble.includes import Reader
 from ..assemble.nasm import ObjectFile
+from ..errors import ConfigError
 from ..facts import cpython_abi, elf
 from ..facts.target import Target
 from ..link import libraries
 from ..link.linker import ModuleFile
+from ..rules import RuleSettings
 from . import CheckedObject, Finding, ModuleContext
+from .findings import RULES
 
 Listing = Callable[[ObjectFile], str]
 """Assembles a source once more and returns NASM's listing of it."""
@@ -23,9 +27,20 @@ class Inspector:
     """Judges modules before and after they are linked; reads each object once."""
 
     def __init__(
-        self, target: Target, contents: Mapping[str, bytes], listing: Listing, *, strict: bool
+        self,
+        target: Target,
+        contents: Mapping[str, bytes],
+        listing: Listing,
+        *,
+        strict: bool,
+        rules: RuleSettings,
     ) -> None:
-        """``contents`` has the bytes of those objects that were read before."""
+        """``contents`` has the bytes of those objects that were read before.
+
+        Raises ConfigError for a rule that does not exist.
+        """
+        _require_known(rules)
+        self._rules = rules
         self._target = target
         self._contents = contents
         self._listing = listing
@@ -55,7 +70,7 @@ class Inspector:
 
     def explained(self, module: ModuleFile, said: str) -> str:
         """Return what ld said of a module, with source lines and hints."""
-        from .explain import explain_ld  # only needed when a tool complains
+        from .explain_ld import explain_ld  # only needed when a tool complains
 
         return explain_ld(said, check.locator(self._checked(module), self._context(module)))
 
@@ -63,7 +78,7 @@ class Inspector:
         """Return ld's warnings without those that were told before, with their lines."""
         if not said or not check.tells_text_relocations(self._found.get(module.name, ())):
             return said
-        from .explain import without_text_relocations
+        from .explain_ld import without_text_relocations
 
         return without_text_relocations(said)
 
@@ -104,14 +119,28 @@ class Inspector:
             exports=frozenset(module.exported),
             include_dirs=_include_dirs(module),
             strict=self._strict,
+            rules=self._rules,
         )
 
 
-def explained(said: str, wanted: ObjectFile, reader: Reader) -> str:
-    """Return what NASM said of a source, with source lines and hints."""
-    from .explain import explain_nasm  # only needed when a tool complains
+def _require_known(rules: RuleSettings) -> None:
+    for name in sorted(set(rules.named) - RULES):
+        import difflib  # slow to import, and only needed to explain an error
 
-    return explain_nasm(said, _source_lines, lambda name: _about_include(name, wanted, reader))
+        # Rules about machine code are known to `asmsetup check' alone.
+        if near := difflib.get_close_matches(name, RULES, n=1, cutoff=0.8):
+            raise ConfigError(
+                f"[tool.asmsetup.check] in pyproject.toml: there is no rule {name}",
+                f"did you mean {near[0]}?",
+            )
+
+
+def explained(said: str, wanted: ObjectFile, reader: Reader, *, briefly: bool = False) -> str:
+    """Return what NASM said of a source, with source lines and hints; ``briefly`` the first of it."""
+    from .explain import SHOWN, explain_nasm  # only needed when a tool complains
+
+    about = partial(_about_include, wanted=wanted, reader=reader)
+    return explain_nasm(said, _source_lines, about, shown=3 if briefly else SHOWN)
 
 
 def _about_include(name: str, wanted: ObjectFile, reader: Reader) -> str | None:

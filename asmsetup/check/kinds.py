@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..facts.elf import RELOCATION_NAMES
+from ..facts.elf import RELOCATION_NAMES, ElfFacts
 
 NUMBERS = {name.removeprefix("R_X86_64_"): number for number, name in RELOCATION_NAMES.items()}
 
@@ -32,6 +32,13 @@ LINKER_DEFINED = frozenset(
         *("__executable_start", "_edata", "edata", "_end", "end", "_etext", "etext", "__etext"),
     ]
 )
+
+
+def section_bounds(facts: ElfFacts) -> frozenset[str]:
+    """Return the names of the beginning and the end of those sections that C can name (ld's manual)."""
+    names = [section.name for section in facts.sections if section.name.isidentifier()]
+    return frozenset(f"__{end}_{name}" for name in names for end in ("start", "stop"))
+
 
 Mistake = Literal["absolute", "narrow", "external", "got-offset", "got-called", "local-exec"]
 """What can be wrong with a relocation, as its type, symbol and section tell."""

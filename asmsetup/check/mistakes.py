@@ -31,6 +31,13 @@ def _ways(
     instruction = place.instruction
     lines = correction(instruction, place.external) if instruction else ()
     first, *more = lines or general
+    if instruction and corrections.is_exception(place.target):
+        by_macro = corrections.loaded_by_macro(instruction, place.target)
+        if by_macro and place.has_include("python.inc"):
+            return (f"write:   {by_macro}",)
+        if by_macro:
+            macro = f'or with %include "python.inc":   {by_macro}'
+            return (f"write:   {first}", *(f"         {line}" for line in more), macro)
     return (f"write:   {first}", *(f"         {line}" for line in more))
 
 

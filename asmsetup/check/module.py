@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from collections.abc import Iterator, Sequence
 
-from ..facts.elf import ElfFacts
+from ..facts import cpython_abi
+from ..facts.elf import ElfFacts, Symbol
 from .context import CheckedObject, ModuleContext
 from .findings import ERROR, WARNING, Finding
+from .names import running_exports, similar
+from .packaged import named_for_another_platform
 from .providers import Providers
 
 # The C library's own parts and the compilers' run-time libraries, which every system has.
@@ -17,6 +21,18 @@ _SYSTEM_LIBRARIES = frozenset(
         *("ld-linux-x86-64.so.2", "libgcc_s.so.1", "libstdc++.so.6", "libatomic.so.1"),
         *("libc.so", "libc.musl-x86_64.so.1", "ld-musl-x86_64.so.1"),
     ]
+)
+
+# What a sanitizer's or a profiler's run-time library defines, loaded before Python.
+_OF_RUNTIMES = (
+    "__asan_",
+    "__hwasan_",
+    "__ubsan_",
+    "__tsan_",
+    "__msan_",
+    "__lsan_",
+    "__sanitizer_",
+    "__llvm_profile_",
 )
 
 # What compilers link for -fopenmp, -fsanitize, Fortran and the like.
@@ -30,35 +46,48 @@ def check(
     path: str, facts: ElfFacts, module: ModuleContext, objects: Sequence[CheckedObject]
 ) -> Iterator[Finding]:
     """The findings about the module at ``path``, which was linked from ``objects``."""
+    for found in (*_exports(facts, module), *_memory(facts), *_surroundings(path, facts, module)):
+        rule, severity, what, *ways_out = found
+        yield Finding(rule, severity, path, None, what, ways_out=tuple(ways_out))
+    yield from _needed(path, facts, module)
+    yield from _unprovided(path, facts, module, objects)
 
-    def finding(rule: str, severity: str, what: str, *ways_out: str) -> Finding:
-        return Finding(rule, severity, path, None, what, ways_out=ways_out)
 
+_Found = tuple[str, ...]
+"""Rule, severity, what is wrong, ways out."""
+
+
+def _exports(facts: ElfFacts, module: ModuleContext) -> Iterator[_Found]:
     exported = {symbol.name for symbol in facts.exported}
-    if not exported & {*module.entry_points, *module.exports}:
-        yield finding(
+    uses_python = any(symbol.name.startswith(("Py", "_Py")) for symbol in facts.globals)
+    if not exported & {*module.entry_points} and (uses_python or not module.exports):
+        yield (
             "module-without-entry-point",
             ERROR,
             f"the module does not export `{module.entry_points[0]}', so the import fails",
             "a version script or -Bsymbolic option among the linker's arguments may hide it",
         )
-    if unexpected := sorted(exported - {*module.entry_points, *module.exports}):
-        yield finding(
+    if unexpected := sorted(name for name in exported if not module.is_exported(name)):
+        yield (
             "unexpected-export",
             WARNING,
             f"the module exports {_listed(unexpected)}: names of other modules may clash with them",
             "list what others shall use:   Extension(..., export_symbols=[...])",
         )
-    if missing := sorted(module.exports - exported):
-        yield finding(
+    if missing := sorted(p for p in module.exports if not fnmatch.filter(exported, p)):
+        yield (
             "missing-export",
             ERROR,
             f"export_symbols names {_listed(missing)}, and the module exports no such thing",
             f"let the linker see it:   global {missing[0]}:function   or take it off the list",
         )
+
+
+def _memory(facts: ElfFacts) -> Iterator[_Found]:
+    """What the loader makes executable, and what it has to write into."""
     if facts.stack_flags != "RW":
         said = "asks for" if facts.stack_flags else "says nothing about its stack, which means"
-        yield finding(
+        yield (
             "executable-stack",
             ERROR,
             f"the module {said} an executable stack: since glibc 2.41 the import fails, and before"
@@ -66,14 +95,14 @@ def check(
             "take `-z execstack' out of the linker's arguments, or add `-z noexecstack'",
         )
     if any("W" in s.flags and "E" in s.flags for s in facts.segments if s.type == "LOAD"):
-        yield finding(
+        yield (
             "writable-and-executable",
             WARNING,
             "a part of the module can be written and executed at once, which hardened systems forbid",
             "keep sections with `write' and `exec' apart, and `-N' out of the linker's arguments",
         )
     if facts.text_relocations:
-        yield finding(
+        yield (
             "text-relocations",
             WARNING,
             "the loader has to rewrite the module's code at every import (DT_TEXTREL), which"
@@ -82,17 +111,26 @@ def check(
         )
     if not facts.relro or not facts.bind_now:
         without = "-z relro" if not facts.relro else "-z now"
-        yield finding(
+        yield (
             "not-hardened",
             WARNING,
             f"the module is linked without `{without}': its table of function addresses stays"
             " writable, an attacker's first target",
             "take the option that undoes it out of the linker's arguments",
         )
-    yield from _needed(path, facts, module)
-    yield from _unprovided(path, facts, module, objects)
+
+
+def _surroundings(path: str, facts: ElfFacts, module: ModuleContext) -> Iterator[_Found]:
+    """What the module says of the system that it runs on."""
+    if why := named_for_another_platform(path, facts):
+        yield (
+            "wrong-platform-name",
+            ERROR,
+            f"the module is {why}, so no Python can import it",
+            "SETUPTOOLS_EXT_SUFFIX or _PYTHON_SYSCONFIGDATA_NAME in the environment names it so",
+        )
     if folders := _folders_of_this_machine(facts, module):
-        yield finding(
+        yield (
             "unexpected-runpath",
             WARNING,
             f"the module tells the loader to search {folders}, a folder of this machine",
@@ -113,22 +151,44 @@ def _unprovided(
 ) -> Iterator[Finding]:
     """The names that nobody provides; those in assembly were found before, with their line."""
     providers = Providers(module)
+    told = {s.name for o in objects if o.source is not None for s in o.facts.undefined}
     for symbol in facts.undefined:
         name = symbol.name
-        # CPython's are checked at their use; a compiler's own begin with two underscores.
-        if symbol.binding == "weak" or name.startswith(("Py", "_Py", "__")):
+        if symbol.binding == "weak" or name.startswith(_OF_RUNTIMES):
             continue
-        if providers.has_when_loaded(name, facts.needed) is False:
+        if name in told and name.startswith(("Py", "_Py", "__")):
+            continue
+        if _is_missing(symbol, module, facts, providers):
+            needing = [o.file for o in objects if any(s.name == name for s in o.facts.undefined)]
+            defined = {s.name for o in objects for s in o.facts.symbols if s.section and s.name}
             yield Finding(
                 "unknown-name",
                 ERROR,
                 path,
                 None,
-                f"nothing provides `{name}': neither this module nor CPython, the C library or a"
-                " library it needs, so the import fails with `undefined symbol'",
+                f"nothing provides `{name}'{_needed_by(needing)}: neither this module nor CPython,"
+                " the C library or a library it needs, so the import fails with `undefined symbol'",
                 ways_out=_visible(name, objects)
+                or tuple(f"perhaps it is:   {near}" for near in similar(name, defined))
                 or ('name its library:   Extension(..., libraries=["..."])',),
             )
+
+
+def _needed_by(objects: Sequence[str]) -> str:
+    return (
+        f", which {', '.join(objects)} {'need' if len(objects) > 1 else 'needs'}" if objects else ""
+    )
+
+
+def _is_missing(
+    symbol: Symbol, module: ModuleContext, facts: ElfFacts, providers: Providers
+) -> bool:
+    name = symbol.name
+    if name.startswith(("Py", "_Py")):
+        exported = cpython_abi.exported(name, module.python, module.free_threaded)
+        if running_exports(name, module) if exported is None else exported:
+            return False
+    return providers.has_when_loaded(name, facts.needed) is False
 
 
 def _visible(name: str, objects: Sequence[CheckedObject]) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from ..facts.elf import Symbol
 from ..versions import VERSIONS, Version
 from .context import ModuleContext
 from .findings import ERROR, WARNING, Finding
-from .kinds import LINKER_DEFINED
 from .places import ObjectPlaces
 from .providers import Providers
 
@@ -30,6 +29,7 @@ def check(
     places: ObjectPlaces,
     module: ModuleContext,
     defined: Mapping[str, Symbol],
+    by_linker: frozenset[str],
     providers: Providers,
     abi: PythonAbi,
 ) -> Iterator[Finding]:
@@ -41,12 +41,12 @@ def check(
         return
     for symbol in places.object.facts.undefined:
         name = symbol.name
-        if name in defined or name in LINKER_DEFINED:
+        if name in defined or name in by_linker:
             continue
         if name.startswith(("Py", "_Py")):
             verdict = _python_name(symbol, module, providers, abi)
         else:
-            verdict = _c_name(symbol, module, providers, abi)
+            verdict = _c_name(symbol, module, defined, providers, abi)
         if verdict is not None:
             yield from _at_uses(places, name, *verdict)
 
@@ -72,9 +72,9 @@ def _python_name(
     name = symbol.name
     if symbol.binding == "weak":
         known = any(_having(name, free_threaded, abi) for free_threaded in (False, True))
-        return None if known or _running_exports(name, module) else _misspelt_weak(name, abi)
+        return None if known or running_exports(name, module) else _misspelt_weak(name, abi)
     exported = abi.exported(name, module.python, module.free_threaded)
-    if not (_running_exports(name, module) if exported is None else exported):
+    if not (running_exports(name, module) if exported is None else exported):
         if providers.has(name) is not False:
             return None
         return _not_exported(name, module, abi)
@@ -100,15 +100,6 @@ def _private_name(name: str, module: ModuleContext, abi: PythonAbi) -> Verdict |
         f" works on {_version(module.python)} only by chance",
         (f"use the public API in its place{_or_near(name, abi)}",),
     )
-
-
-def _running_exports(name: str, module: ModuleContext) -> bool:
-    """What the running interpreter says of a name the table does not know."""
-    if module.python != sys.version_info[:2]:
-        return False
-    import ctypes  # here, because it costs more than the whole check of a small module
-
-    return hasattr(ctypes.pythonapi, name)
 
 
 def _misspelt_weak(name: str, abi: PythonAbi) -> Verdict:
@@ -168,14 +159,18 @@ def _exported_until(since: Version, name: str, promised: Version, abi: PythonAbi
 
 
 def _c_name(
-    symbol: Symbol, module: ModuleContext, providers: Providers, abi: PythonAbi
+    symbol: Symbol,
+    module: ModuleContext,
+    defined: Mapping[str, Symbol],
+    providers: Providers,
+    abi: PythonAbi,
 ) -> Verdict | None:
     if symbol.binding == "weak":
         return None
     name = symbol.name
     provided = providers.has(name)
     if provided is False:
-        near = (*abi.near_misses(name)[:2], *providers.names_like(name))
+        near = (*similar(name, defined), *abi.near_misses(name)[:2], *providers.names_like(name))
         return (
             "unknown-name",
             ERROR,
@@ -193,6 +188,22 @@ def _c_name(
             ("use the Python API in its place, or leave `universal' out of [tool.asmsetup]",),
         )
     return None
+
+
+def similar(name: str, names: Iterable[str]) -> list[str]:
+    """Return the names that ``name`` may be meant for, the nearest first."""
+    import difflib  # slow to import, and only needed to explain an error
+
+    return difflib.get_close_matches(name, names, n=2, cutoff=0.8)
+
+
+def running_exports(name: str, module: ModuleContext) -> bool:
+    """What the running interpreter says of a name the table does not know."""
+    if module.python != sys.version_info[:2]:
+        return False
+    import ctypes  # here, because it costs more than the whole check of a small module
+
+    return hasattr(ctypes.pythonapi, name)
 
 
 def _perhaps(names: Iterable[str]) -> tuple[str, ...]:

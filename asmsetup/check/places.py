@@ -22,7 +22,7 @@ class ModuleNames(NamedTuple):
     """Which global names the module's own objects define, and which of them stay replaceable."""
 
     defined: Mapping[str, Symbol]
-    exported: frozenset[str]
+    is_exported: Callable[[str], bool]
     may_be_linked_in: Callable[[str], bool] = lambda name: False
     """Whether an archive or an object that was not read may define a name."""
 
@@ -34,7 +34,7 @@ class ModuleNames(NamedTuple):
         if name in LINKER_DEFINED or name.startswith(("__start_", "__stop_")):
             return False
         if name in self.defined:
-            return name in self.exported
+            return self.is_exported(name)
         return name.startswith(("Py", "_Py")) or not self.may_be_linked_in(name)
 
     def is_number(self, symbol: Symbol) -> bool:
@@ -56,6 +56,8 @@ class Place:
     external: bool
     table: RelocationTable
     find_line: Callable[[], SourceLine | None]
+    has_include: Callable[[str], bool]
+    """Whether the source includes a file of this name."""
 
     @cached_property
     def pointers(self) -> frozenset[int]:
@@ -154,7 +156,17 @@ class ObjectPlaces:
             width = WIDTHS.get(relocation.type, 4)
             return self.listing.at(section.name, content, relocation.offset, width, target)
 
-        return Place(self.object, section, content, relocation, target, external, table, find_line)
+        return Place(
+            self.object,
+            section,
+            content,
+            relocation,
+            target,
+            external,
+            table,
+            find_line,
+            lambda name: self.use("%include", f'"{name}"') is not None,
+        )
 
     def uses(self, name: str) -> Iterator[Place]:
         """Every place that names the undefined symbol ``name``."""
@@ -194,6 +206,15 @@ class ObjectPlaces:
                 return self.label(symbol.name)
         return None
 
+    def branches_to(self, name: str) -> bool:
+        """Whether a call or jump leads to the global ``name``."""
+        return any(
+            relocation.symbol.name == name and self.place(table, relocation).branch is not None
+            for table in self.object.facts.relocation_tables
+            if table.section.executable and any(symbol.name == name for _, symbol in table.kinds)
+            for relocation in table
+        )
+
     def is_branched_into(self, section: Section) -> bool:
         """Whether a call or jump leads to ``section``."""
         return any(
@@ -219,7 +240,9 @@ class ObjectPlaces:
         """The labels of each section by address; nasm puts the local ones in the table, too."""
         labels: dict[int, list[tuple[int, str]]] = {}
         for symbol in self.object.facts.symbols:
-            if symbol.section_index and symbol.name and symbol.type != "section":
+            # NASM's own labels, of a macro's expansion, say nothing to anybody.
+            is_label = symbol.name and not symbol.name.startswith("..@")
+            if symbol.section_index and is_label and symbol.type != "section":
                 labels.setdefault(symbol.section_index, []).append((symbol.value, symbol.name))
         return {section: sorted(places) for section, places in labels.items()}
 

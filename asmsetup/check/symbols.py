@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..facts.elf import COMMON, Section, Symbol
-from .context import ModuleContext
+from .context import ModuleContext, patterns
 from .findings import ERROR, WARNING, Finding
 from .kinds import GOT_OR_PLT
 from .places import ObjectPlaces
@@ -212,6 +212,38 @@ def _other_module(places: ObjectPlaces, name: str, module: ModuleContext) -> Fin
     )
 
 
+def check_exports(objects: Sequence[ObjectPlaces], module: ModuleContext) -> Iterator[Finding]:
+    """What export_symbols names can be seen from outside."""
+    own = [places for places in objects if places.object.source is not None]
+    seen = {s.name: (places, s) for places in own for s in places.object.facts.globals if s.section}
+    elsewhere = {s.name for places in objects for s in places.object.facts.globals if s.section}
+    for name in sorted(module.exports - {*module.entry_points, *patterns(module.exports)}):
+        if name in seen and seen[name][1].visibility in _UNSEEN:
+            places, symbol = seen[name]
+            kind = "function" if _is_code(places, symbol) else "data"
+            line, write = places.declaration(name, "global"), f"write:   global {name}:{kind}"
+            yield _unseen_export(places, line, name, "hidden", write)
+        elif name not in elsewhere:
+            for places in own:
+                if any(s.name == name and s.section for s in places.object.facts.symbols):
+                    write = f"add above it:   global {name}:function"
+                    yield _unseen_export(places, places.label(name), name, "not GLOBAL", write)
+
+
+def _unseen_export(
+    places: ObjectPlaces, line: SourceLine | None, name: str, why: str, way: str
+) -> Finding:
+    what = f"export_symbols names `{name}', which is {why} here: nobody can use it"
+    return _at(places, line, "missing-export", ERROR, what, way, "or take it off the list")
+
+
+_UNSEEN = ("hidden", "internal")
+
+
+def _is_code(places: ObjectPlaces, symbol: Symbol) -> bool:
+    return places.object.facts.sections[symbol.section_index].executable
+
+
 def check_duplicates(objects: Sequence[ObjectPlaces]) -> Iterator[Finding]:
     """One global name, one definition."""
     first: dict[str, ObjectPlaces] = {}
@@ -235,7 +267,7 @@ def check_duplicates(objects: Sequence[ObjectPlaces]) -> Iterator[Finding]:
                 )
 
 
-def check_sections(places: ObjectPlaces) -> Iterator[Finding]:
+def check_sections(places: ObjectPlaces, objects: Sequence[ObjectPlaces]) -> Iterator[Finding]:
     """Code stands where it may run, and the stack is not asked to be such a place."""
     facts = places.object.facts
     if facts.stack_flags == "RWE":
@@ -258,6 +290,8 @@ def check_sections(places: ObjectPlaces) -> Iterator[Finding]:
                 yield _writable_code(places, section)
         elif code := _code_in(places, section):
             yield _code_not_executable(places, section, *code)
+        elif table := _called_a_function(places, section):
+            yield _function_in_data(places, section, table.name, objects)
 
 
 def _writable_code(places: ObjectPlaces, section: Section) -> Finding:
@@ -277,9 +311,11 @@ def _code_in(places: ObjectPlaces, section: Section) -> tuple[str, SourceLine | 
     facts = places.object.facts
     for symbol in facts.globals:
         if symbol.section_index == section.number and symbol.type == "func":
-            # The entry point has a rule of its own.
-            is_entry = re.fullmatch(_ENTRY_POINT, symbol.name)
-            return None if is_entry else (f"`{symbol.name}' is", places.label(symbol.name))
+            if re.fullmatch(_ENTRY_POINT, symbol.name):
+                return None  # it has a rule of its own
+            if re.match(_DATA_SECTIONS, section.name) and not places.is_branched_into(section):
+                continue  # codecs declare their tables so
+            return f"`{symbol.name}' is", places.label(symbol.name)
     for table in facts.relocation_tables:
         if table.section.number == section.number and any(t in GOT_OR_PLT for t, _ in table.kinds):
             instruction = next(r for r in table if r.type in GOT_OR_PLT)
@@ -291,6 +327,30 @@ def _code_in(places: ObjectPlaces, section: Section) -> tuple[str, SourceLine | 
     ):
         return "there is code", places.section_line(section.name)
     return None
+
+
+def _called_a_function(places: ObjectPlaces, section: Section) -> Symbol | None:
+    """The first global of a section of data that is declared as a function."""
+    functions = (
+        symbol
+        for symbol in places.object.facts.globals
+        if symbol.section_index == section.number and symbol.type == "func"
+    )
+    return next((s for s in functions if not re.fullmatch(_ENTRY_POINT, s.name)), None)
+
+
+def _function_in_data(
+    places: ObjectPlaces, section: Section, name: str, objects: Sequence[ObjectPlaces]
+) -> Finding:
+    line = places.declaration(name, "global")
+    what = f"`{name}' is declared as a function in {section.name}, which is not executable: "
+    if any(other.branches_to(name) for other in objects):
+        what += "the process ends with a segmentation fault when it is called"
+        way = "put this line in front of the function:   section .text"
+        return _at(places, places.label(name), "code-not-executable", ERROR, what, way)
+    what += "called, it would crash; tools take it for code"
+    way = f"write:   global {name}:data"
+    return _at(places, line, "code-not-executable", WARNING, what, way)
 
 
 def _looks_like(name: str, known: str) -> bool:

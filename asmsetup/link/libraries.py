@@ -115,7 +115,13 @@ def _is_c_library(name: str) -> bool:
 def _with_siblings(path: str) -> Iterator[str]:
     yield path
     # glibc keeps parts of the C library in files of their own.
-    for name in ("libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1"):
+    for name in (
+        "libm.so.6",
+        "libpthread.so.0",
+        "libdl.so.2",
+        "librt.so.1",
+        "ld-linux-x86-64.so.2",
+    ):
         sibling = os.path.join(os.path.dirname(path), name)
         if os.path.exists(sibling):
             yield sibling

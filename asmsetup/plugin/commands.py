@@ -22,6 +22,7 @@ from setuptools import Command, Extension
 
 from .. import wheel
 from ..assemble import cache
+from ..check import packaged
 from ..errors import WheelError
 from ..facts import target
 from ..files import atomic_write, sweep_folders
@@ -211,12 +212,25 @@ class BdistWheel(Command):
     def get_tag(self) -> tuple[str, str, str]:
         """Return the wheel's tag, with the platforms that auditwheel finds the modules fit for."""
         python, abi, platform = super().get_tag()
+        self._require_modules_as_named()
         if is_universal():
             python, abi = _universal_tags()
         verdict = self._verdict()
         if verdict is None or not verdict.platforms:
             return python, abi, platform
         return python, abi, ".".join(verdict.platforms)
+
+    def _require_modules_as_named(self) -> None:
+        """Raise PlatformError for modules that no Python, or not every one, could import."""
+        modules = wheel.modules_in(str(self.bdist_dir))
+        if wrong := packaged.misnamed(modules):
+            raise setuptools.errors.PlatformError("\n".join(wrong))
+        if is_universal() and (others := packaged.not_universal(modules)):
+            raise setuptools.errors.PlatformError(
+                "\n".join(others)
+                + "\n  universal = true promises a wheel for every CPython: move what is built otherwise"
+                "\n  to a package of its own, or leave `universal' out of [tool.asmsetup]"
+            )
 
     def _verdict(self) -> wheel.Verdict | None:
         """Return what auditwheel says of the modules; None when it is not asked.

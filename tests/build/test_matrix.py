@@ -10,7 +10,7 @@ from tests.conftest import MakeProject
 from tests.interpreters import all_interpreters
 from tests.projects import Project, Python, installed_aside
 
-GLIBC, MUSL = "manylinux_2_5_x86_64.manylinux1_x86_64", "musllinux_1_2_x86_64"
+GLIBC, MUSL = "manylinux1_x86_64.manylinux_2_5_x86_64", "musllinux_1_2_x86_64"
 BOTH = f"{GLIBC}.musllinux_1_1_x86_64"
 
 TABLE = {

@@ -7,7 +7,7 @@ import pytest
 from asmsetup.facts import elf
 from tests.projects import Project
 
-SKIPPED, TAGGED = "linux_x86_64", "manylinux_2_5_x86_64.manylinux1_x86_64"
+SKIPPED, TAGGED = "linux_x86_64", "manylinux1_x86_64.manylinux_2_5_x86_64"
 
 
 def platform(project: Project) -> str:

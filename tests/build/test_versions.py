@@ -18,4 +18,4 @@ def test_built_as_a_wheel(project: MakeProject, each_python: Python) -> None:
     wheel = project(python=each_python).wheel()
 
     tag = each_python.tag
-    assert wheel.name == f"hello-1.0-{tag}-{tag}-manylinux_2_5_x86_64.manylinux1_x86_64.whl"
+    assert wheel.name == f"hello-1.0-{tag}-{tag}-manylinux1_x86_64.manylinux_2_5_x86_64.whl"

@@ -9,7 +9,8 @@ import pytest
 
 from asmsetup.assemble.includes import INCLUDE_DIR
 from asmsetup.check import CheckedObject, ModuleContext, locator
-from asmsetup.check.explain import explain_ld, explain_nasm
+from asmsetup.check.explain import explain_nasm
+from asmsetup.check.explain_ld import explain_ld
 from asmsetup.facts import elf
 from tests.checking import LD, NASM, TOOLS
 
@@ -23,7 +24,7 @@ NASM_MISTAKES = [
     ("call PyLong_FromLong", "declare it, it is CPython's:   extern PyLong_FromLong"),
     (
         "mov eax, dword ptr [rdi]",
-        "NASM has no `ptr': `dword [x]' is the value at x, and plain `x' its address",
+        "this is GAS syntax",
     ),
     (
         "movv rax, rbx",
@@ -31,10 +32,10 @@ NASM_MISTAKES = [
     ),
     (
         "movl %eax, %ebx",
-        "this is AT&T syntax; NASM writes the target first, and no % or $:   mov eax, ebx",
+        "this is AT&T syntax",
     ),
-    (".globl foo", "NASM writes it without the dot:   global foo:function"),
-    (".section .rodata", "NASM writes it:   section .rodata"),
+    (".globl foo", "this is GAS syntax"),
+    (".section .rodata", "this is GAS syntax"),
     ("PyCall PyErr_Clear", 'the macros that begin with Py need:   %include "python.inc"'),
     ("mov [rdi], [rsi]", "one instruction cannot have two operands in memory: go through a register"),
     (
@@ -56,19 +57,19 @@ NASM_MISTAKES = [
         "start: nop",
         "a label that begins with a dot belongs to the one above it, and may come again:   .loop",
     ),
-    ("# a comment", "a comment begins with a semicolon:   ; ..."),
+    ("# a comment", "a comment begins with a semicolon"),
     ("k0: ret", "`k0' is the name of a register, and cannot be a label: choose another name"),
     ("r10d ret", "`r10d' is the name of a register, and cannot be a label: choose another name"),
     (
         "PyInit_x PROC",
-        "this is MASM syntax; NASM writes a label:   PyInit_x:   and above it:   global"
-        " PyInit_x:function",
+        "this is MASM syntax",
     ),
     (
         "x ENDP",
-        "this is MASM syntax; NASM has nothing to close a function with: leave the line out",
+        "this is MASM syntax",
     ),
-    ("%if FOO > 3", "an %if sees only what stands above it"),
+    ("%if FOO > 3", "an %if sees only what stands above it; if the build defines it as a macro:"
+        '   Extension(..., define_macros=[("FOO", "1")])'),
 ]  # fmt: skip
 
 
@@ -106,6 +107,19 @@ def test_what_nasm_says_without_a_line_stays_as_it_is() -> None:
     )
     assert explain_nasm(said, lambda path: ["one line"]) == said
     assert explain_nasm("", lambda path: []) == ""
+
+
+def test_a_missing_name_is_told_once_with_its_lines() -> None:
+    said = "\n".join(f"x.asm:{n}: error: symbol `BIT_DEPTH' not defined" for n in range(1, 300))
+    lines = ["mov eax, BIT_DEPTH"] * 300
+
+    assert explain_nasm(said, lambda path: lines).splitlines() == [
+        "x.asm:1: error: symbol `BIT_DEPTH' not defined",
+        "  the same in 298 more lines: 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ...",
+        "    mov eax, BIT_DEPTH",
+        "  if the build defines it as a macro:"
+        '   Extension(..., define_macros=[("BIT_DEPTH", "1")])',
+    ]
 
 
 def test_the_same_line_is_shown_once() -> None:

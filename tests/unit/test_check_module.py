@@ -81,7 +81,11 @@ LOCAL = ENTRY._replace(name="called", binding="local")
         (CALLED, ["unknown-name"]),
         (CALLED._replace(binding="weak"), []),
         (CALLED._replace(name="getpid"), []),
-        (CALLED._replace(name="PyLong_Frobnicate"), []),  # told at its use, before
+        (CALLED._replace(name="PyLong_Frobnicate"), ["unknown-name"]),
+        (CALLED._replace(name="__morestack"), ["unknown-name"]),
+        (CALLED._replace(name="__tls_get_addr"), []),
+        (CALLED._replace(name="__stack_chk_fail"), []),
+        (CALLED._replace(name="PyLong_FromLong"), []),
         (CALLED._replace(name="__asan_init"), []),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import MakeProject
 from tests.projects import Project, Python
 
-BOTH = "manylinux_2_5_x86_64.manylinux1_x86_64.musllinux_1_1_x86_64"
+BOTH = "manylinux1_x86_64.manylinux_2_5_x86_64.musllinux_1_1_x86_64"
 
 
 def stable(project: Project, requires_python: str = "", settings: str = "") -> Project:
@@ -78,7 +78,7 @@ def test_one_that_needs_a_library_is_for_one_c_library(hello: Project) -> None:
 
     wheel = stable(hello, ">=3.10").wheel()
 
-    assert wheel.tag == "cp310-abi3-manylinux_2_5_x86_64.manylinux1_x86_64"
+    assert wheel.tag == "cp310-abi3-manylinux1_x86_64.manylinux_2_5_x86_64"
 
 
 @pytest.mark.parametrize(

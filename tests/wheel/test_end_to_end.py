@@ -30,7 +30,7 @@ def test_build_makes_an_sdist_and_from_it_the_wheel(sayit: Project) -> None:
 
     assert len(list((sayit.folder / "dist").glob("sayit-1.0.tar.gz"))) == 1
     wheel = sayit.built_wheel()
-    assert "manylinux_2_5_x86_64.manylinux1_x86_64" in wheel.tag
+    assert "manylinux1_x86_64.manylinux_2_5_x86_64" in wheel.tag
     # auditwheel's command judges a wheel for the one C library that its name speaks of.
     name = wheel.name.rpartition("-")[0] + "-manylinux_2_5_x86_64.whl"
     copy = shutil.copy(wheel.path, sayit.folder / name)

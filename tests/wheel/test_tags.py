@@ -34,7 +34,7 @@ def verdict(wheel: Wheel, project: Project) -> str:
 def test_auditwheel_agrees(hello: Project) -> None:
     wheel = hello.wheel()
 
-    assert wheel.tag.endswith("-manylinux_2_5_x86_64.manylinux1_x86_64")
+    assert wheel.tag.endswith("-manylinux1_x86_64.manylinux_2_5_x86_64")
     assert '"manylinux_2_5_x86_64"' in verdict(wheel, hello)
 
 
@@ -48,7 +48,7 @@ def test_the_tag_in_the_name_is_the_one_inside(hello: Project) -> None:
 @pytest.mark.parametrize(
     ("function", "platform"),
     [
-        ("getpid", "manylinux_2_5_x86_64.manylinux1_x86_64"),
+        ("getpid", "manylinux1_x86_64.manylinux_2_5_x86_64"),
         # Since glibc 2.25, and 2.34.
         ("getentropy", "manylinux_2_26_x86_64"),
     ],
@@ -66,7 +66,7 @@ def test_a_mixed_module_is_tagged_too(hello: Project) -> None:
 
     wheel = hello.wheel()
 
-    assert wheel.tag.split("-")[2].startswith("manylinux_2_")
+    assert wheel.tag.split("-")[2].startswith("manylinux")
     assert hello.answer(path=wheel.unpacked()) == "42"
 
 
@@ -86,7 +86,7 @@ def test_the_users_plat_name_wins(hello: Project, mode: str) -> None:
 def test_check_of_what_is_portable(hello: Project) -> None:
     wheel = hello.settings('auditwheel = "check"').wheel()
 
-    assert wheel.tag.endswith("-manylinux_2_5_x86_64.manylinux1_x86_64")
+    assert wheel.tag.endswith("-manylinux1_x86_64.manylinux_2_5_x86_64")
 
 
 @pytest.fixture

@@ -1,0 +1,411 @@
+"""Puts one line of another assembler's syntax into NASM's: GAS (Intel and AT&T), MASM, C comments.
+
+Works on the text of the line alone, and is asked only about lines that NASM complains of. What
+it does not understand it leaves alone, so that a hint is a line which assembles.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from . import att
+
+_LABEL = re.compile(r"\s*(?P<label>[\w.$@?~]+:(?!:)\s*)?(?P<rest>.*?)\s*$")
+_STRINGS = re.compile(r"\"(?:\\.|[^\"\\])*\"|'[^']*'|`[^`]*`")
+_COMMENT = re.compile(r"//|#(?!\d)|#\s|/\*")
+_NAME = r"[\w.$@?~]+"
+
+
+class Foreign(NamedTuple):
+    """A line that is not in NASM's syntax."""
+
+    syntax: str
+    """As in `this is ... syntax'."""
+    lines: tuple[str, ...] | None
+    """What NASM writes in its place, empty for nothing; None when that is not known."""
+    above: str | None = None
+    """A declaration that has to stand above it: extern or global."""
+
+
+def in_nasm(text: str, source: Sequence[str] = ()) -> Foreign | None:
+    """Return a line in NASM's syntax; None when nothing shows that it is in another one.
+
+    ``source`` has the lines of the file: what is declared there needs no `extern'.
+    """
+    # GAS parts a prefix from its instruction, where NASM begins a comment.
+    text = re.sub(r"^(\s*(?:lock|rep\w*))\s*;", r"\1 ", text, flags=re.I)
+    code, comment = _split_comment(text)
+    label, code = _split_label(code)
+    if not code and comment is None:
+        return None
+    found = _code(code, source) if code else Foreign("C", ())
+    if found is None:
+        if comment is None:
+            return None
+        found = Foreign("C", (code,))
+    if found.lines is None:
+        return found
+    lines = list(found.lines) or ([""] if label or comment else [])
+    if lines:
+        note = f"; {comment}" if comment else ""
+        lines[0] = "  ".join(filter(None, (f"{label}{lines[0]}".strip(), note)))
+    above = found.above if found.above and not _declares(source, found.above) else None
+    return found._replace(lines=tuple(filter(None, lines)), above=above)
+
+
+def _split_comment(text: str) -> tuple[str, str | None]:
+    """Return the code of a line and the comment that is not NASM's, if there is one."""
+    blanked = _STRINGS.sub(lambda found: "\0" * len(found[0]), text)
+    own = blanked.find(";")
+    found = _COMMENT.search(blanked, 0, own if own >= 0 else len(blanked))
+    if found is None:
+        return text[: own if own >= 0 else None].strip(), None
+    comment = text[found.end() :].strip().removesuffix("*/").strip(" *;")
+    return text[: found.start()].strip(), comment or " "
+
+
+def _split_label(code: str) -> tuple[str, str]:
+    found = _LABEL.match(code)
+    if found is None or found["label"] is None:
+        return "", code
+    return found["label"].strip() + " ", found["rest"]
+
+
+def _declares(source: Sequence[str], declaration: str) -> bool:
+    keyword, _, name = declaration.partition(" ")
+    name = name.partition(":")[0]
+    named = re.compile(
+        rf"\s*(?:extern|global|public)\b.*(?<![\w.$@?~]){re.escape(name)}(?![\w.$@?~])", re.I
+    )
+    defined = re.compile(rf"\s*{re.escape(name)}(?::|\s+(?:d[bwdq]|equ)\b)", re.I)
+    is_here = keyword == "extern" and any(map(defined.match, source))
+    return is_here or any(map(named.match, source))
+
+
+def _code(code: str, source: Sequence[str]) -> Foreign | None:
+    word, _, rest = (
+        code.partition(" ") if "\t" not in code else code.replace("\t", " ").partition(" ")
+    )
+    rest = rest.strip()
+    if word.startswith(".") and (found := _gas_directive(word.lower(), rest, source)) is not None:
+        return found
+    if equation := re.match(rf"({_NAME})\s*=\s*(?!=)(.+)$", code):
+        return Foreign("GAS", (f"{equation[1]} equ {equation[2]}",))
+    if masm := _masm(code):
+        return masm
+    if att.is_att(code):
+        return Foreign("AT&T", att.in_nasm(code), _plt_name(code))
+    return _gas_intel(code)
+
+
+def _plt_name(code: str) -> str | None:
+    found = re.search(rf"({_NAME.replace('@', '')})@(?:PLT|GOTPCREL)", code, re.I)
+    return f"extern {found[1]}" if found else None
+
+
+# GAS directives (the manual of binutils, `Pseudo Ops').
+_DATA = {
+    **dict.fromkeys((".byte",), "db"),
+    **dict.fromkeys((".short", ".value", ".word", ".hword", ".2byte"), "dw"),
+    **dict.fromkeys((".long", ".int", ".4byte"), "dd"),
+    **dict.fromkeys((".quad", ".8byte"), "dq"),
+    **dict.fromkeys((".float", ".single"), "dd"),
+    ".double": "dq",
+}
+_LEFT_OUT = frozenset(
+    [
+        *(".type", ".size", ".file", ".ident", ".loc", ".intel_syntax", ".att_syntax", ".code64"),
+        *(
+            ".arch",
+            ".version",
+            ".addrsig",
+            ".addrsig_sym",
+            ".end",
+            ".p2alignl",
+            ".line",
+            ".intel_mnemonic",
+        ),
+        *(
+            ".title",
+            ".sbttl",
+            ".list",
+            ".nolist",
+            ".eject",
+            ".psize",
+            ".local",
+            ".subsections_via_symbols",
+        ),
+    ]
+)
+
+
+def _gas_directive(word: str, rest: str, source: Sequence[str]) -> Foreign | None:
+    if word in _LEFT_OUT or word.startswith((".cfi_", ".seh_")):
+        return Foreign("GAS", ())
+    if word in _DATA:
+        return Foreign("GAS", (f"{_DATA[word]} {rest}",))
+    convert = _DIRECTIVES.get(word)
+    if convert is None:
+        known = (".macro", ".endm", ".if", ".ifdef", ".else", ".endif", ".irp", ".purgem", ".octa")
+        return Foreign("GAS", None) if word in known else None
+    line = convert(word, rest, source)
+    return Foreign("GAS", None if line is None else (line,) if line else ())
+
+
+def _string(word: str, rest: str, source: Sequence[str]) -> str | None:
+    texts = [found for found in _STRINGS.findall(rest) if found.startswith('"')]
+    if not texts:
+        return None
+    # C's escapes mean the same to NASM between backquotes.
+    quoted = [
+        f"`{each[1:-1].replace('`', chr(92) + '`')}`" if "\\" in each else each for each in texts
+    ]
+    end = ", 0" if word in (".asciz", ".string") else ""
+    return "db " + ", ".join(each + end for each in quoted)
+
+
+def _global(word: str, rest: str, source: Sequence[str]) -> str:
+    return "global " + ", ".join(
+        f"{name}:{_kind_of(name, source)}" for name in map(str.strip, rest.split(","))
+    )
+
+
+def _kind_of(name: str, source: Sequence[str]) -> str:
+    """Return `data' for a label that stands in a section of data, else `function'."""
+    section = ".text"
+    for line in source:
+        if found := re.match(
+            r"\s*(?:section\s+|\.section\s+)?(\.(?:text|data|bss|rodata)\b)", line, re.I
+        ):
+            section = found[1].lower()
+        elif re.match(rf"\s*{re.escape(name)}:", line):
+            break
+    return "function" if section == ".text" else "data"
+
+
+def _section(word: str, rest: str, source: Sequence[str]) -> str:
+    name = (
+        rest.partition(",")[0].strip().strip('"') if word in (".section", ".pushsection") else word
+    )
+    # asmsetup marks the stack itself.
+    return "" if name == ".note.GNU-stack" else f"section {name}"
+
+
+def _align(word: str, rest: str, source: Sequence[str]) -> str | None:
+    number = rest.partition(",")[0].strip()
+    if not number.isdecimal():
+        return None
+    return f"align {1 << int(number) if word == '.p2align' else int(number)}"
+
+
+def _space(word: str, rest: str, source: Sequence[str]) -> str:
+    count, _, value = rest.partition(",")
+    return f"times {count.strip()} db {value.strip() or 0}"
+
+
+def _equate(word: str, rest: str, source: Sequence[str]) -> str | None:
+    name, comma, value = rest.partition(",")
+    return f"{name.strip()} equ {value.strip()}" if comma else None
+
+
+def _common(word: str, rest: str, source: Sequence[str]) -> str | None:
+    name, size, *align = (part.strip() for part in (*rest.split(","), ""))
+    return (
+        f"common {name} {size}" + (f":{align[0]}" if align and align[0] else "") if size else None
+    )
+
+
+def _words(keyword: str) -> Callable[[str, str, Sequence[str]], str]:
+    return lambda word, rest, source: f"{keyword} {rest}".strip()
+
+
+_DIRECTIVES: dict[str, Callable[[str, str, Sequence[str]], str | None]] = {
+    **dict.fromkeys((".globl", ".global"), _global),
+    **dict.fromkeys((".ascii", ".asciz", ".string"), _string),
+    **dict.fromkeys((".text", ".data", ".bss", ".rodata", ".section", ".pushsection"), _section),
+    **dict.fromkeys((".align", ".balign", ".p2align"), _align),
+    **dict.fromkeys((".zero", ".skip", ".space"), _space),
+    **dict.fromkeys((".set", ".equ", ".equiv"), _equate),
+    ".comm": _common,
+    ".extern": _words("extern"),
+    ".hidden": lambda word, rest, source: f"global {rest}:{_kind_of(rest, source)} hidden",
+    ".weak": lambda word, rest, source: f"global {rest}:{_kind_of(rest, source)} weak",
+    ".include": _words("%include"),
+    ".incbin": _words("incbin"),
+    ".rept": _words("%rep"),
+    ".endr": _words("%endrep"),
+    ".popsection": lambda word, rest, source: None,
+    ".previous": lambda word, rest, source: None,
+}
+
+
+_MASM_DATA = {
+    "byte": "db",
+    "sbyte": "db",
+    "word": "dw",
+    "sword": "dw",
+    "dword": "dd",
+    "sdword": "dd",
+}
+_MASM_DATA |= {
+    "qword": "dq",
+    "sqword": "dq",
+    "real4": "dd",
+    "real8": "dq",
+    "real10": "dt",
+    "tbyte": "dt",
+}
+_MASM: tuple[tuple[str, str], ...] = (
+    (rf"({_NAME})\s+proc\b.*", r"\1:"),
+    (rf"{_NAME}\s+endp\b.*", ""),
+    (r"end(?:\s+\w+)?", ""),
+    (r"\.(?:model|386|486|586|686|mmx|xmm|stack|startup|exit)\b.*", ""),
+    (r"\.code\b.*", "section .text"),
+    (r"\.const\b.*", "section .rodata"),
+    (r"\.data\?.*", "section .bss"),
+    (r"_text\s+segment\b.*", "section .text"),
+    (r"_data\s+segment\b.*", "section .data"),
+    (r"(?:const|_rdata)\s+segment\b.*", "section .rodata"),
+    (r"_bss\s+segment\b.*", "section .bss"),
+    (rf"{_NAME}\s+ends\b.*", ""),
+    (rf"extr?e?rn\s+({_NAME})\s*:\s*\w+(?:\s+ptr)?", r"extern \1"),
+    (rf"extrn\s+({_NAME})", r"extern \1"),
+    (rf"public\s+({_NAME})", r"global \1:function"),
+    (rf"({_NAME})\s+label\s+\w+", r"\1:"),
+    (r"includelib\s+.*", ""),
+    (r"include\s+[\"<]?([^\">]+)[\">]?", r'%include "\1"'),
+)
+
+
+def _masm(code: str) -> Foreign | None:
+    for pattern, line in _MASM:
+        if found := re.fullmatch(pattern, code, re.I):
+            written = found.expand(line)
+            above = f"global {found[1]}:function" if "proc" in pattern else None
+            return Foreign("MASM", (written,) if written else (), above)
+    if found := re.fullmatch(rf"(?:({_NAME})\s+)?(\w+)\s+(?!ptr\b|\[)(.+)", code, re.I):
+        if (found[1] or "").lower() in att.MNEMONICS:
+            return None
+        directive = _MASM_DATA.get(found[2].lower())
+        is_duplicate = re.match(r"d[bwdq]$", found[2], re.I) and re.search(
+            r"\bdup\b", found[3], re.I
+        )
+        if directive or is_duplicate:
+            name = f"{found[1]}: " if found[1] else ""
+            return Foreign("MASM", _masm_data(name, directive or found[2], found[3]))
+    return None
+
+
+def _masm_data(name: str, directive: str, values: str) -> tuple[str, ...] | None:
+    """Return one line for values, or for one DUP."""
+    if found := re.fullmatch(r"(\w+)\s+dup\s*\(\s*([^()]+?)\s*\)", values, re.I):
+        value = "0" if found[2] == "?" else found[2]
+        return (f"{name}times {found[1]} {directive} {value}",)
+    if re.search(r"\bdup\b", values, re.I):
+        return None
+    return (f"{name}{directive} {re.sub(r'[?]', '0', values)}",)
+
+
+_POINTER = re.compile(
+    r"\b(byte|word|dword|qword|fword|tbyte|mmword|oword|xmmword|ymmword|zmmword)\s+ptr\b", re.I
+)
+_SIZES = {
+    "tbyte": "tword",
+    "mmword": "qword",
+    "xmmword": "oword",
+    "ymmword": "yword",
+    "zmmword": "zword",
+}
+_REGISTER = re.compile(rf"(?:{att.REGISTER})\b", re.I)
+_RIP = re.compile(r"\brip\b", re.I)
+_SYMBOL = r"[A-Za-z_.?$][\w.?$]*"
+
+
+def _gas_intel(code: str) -> Foreign | None:
+    """An instruction in the Intel syntax of GAS, compilers and MASM."""
+    marks = r"\bptr\b|\[?\brip\b|@(?:plt|gotpcrel)\b|\boffset\s+|\bmovabs\b|\bst\(\d\)|^notrack\b|\w\[(?!\w*\])|^rex\b"
+    if not re.search(marks, code, re.I):
+        return None
+    mnemonic, _, operands = code.partition(" ")
+    if mnemonic.lower() == "notrack":
+        mnemonic, _, operands = operands.strip().partition(" ")
+    lines = _intel_lines("mov" if mnemonic.lower() == "movabs" else mnemonic, operands.strip())
+    return Foreign("GAS", lines, _plt_name(code))
+
+
+def _intel_lines(mnemonic: str, text: str) -> tuple[str, ...] | None:
+    operands = [part.strip() for part in re.split(r",(?![^\[(]*[\])])", text)]
+    before: list[str] = []
+    for index, operand in enumerate(operands):
+        if found := re.fullmatch(r"offset\s+(?:flat\s*:\s*)?(.+)", operand, re.I):
+            if mnemonic.lower() != "mov" or index != 1:
+                return None
+            register = att.wide(operands[0])
+            return None if register is None else (f"lea {register}, [rel {found[1].strip()}]",)
+        converted = _intel_operand(operand, before)
+        if converted is None:
+            return None
+        operands[index] = converted
+    return (*before, f"{mnemonic} {', '.join(operands)}".strip())
+
+
+def _intel_operand(operand: str, before: list[str]) -> str | None:
+    """Return one operand; adds to ``before`` what must be loaded first. None if not understood."""
+    size = ""
+    if re.fullmatch(r"\[\s*\w+\s+ptr\b.*\]", operand, re.I):
+        operand = operand[1:-1].strip()
+    if found := _POINTER.match(operand):
+        size = _SIZES.get(found[1].lower(), found[1].lower()) + " "
+        operand = operand[found.end() :].strip()
+    if found := re.fullmatch(r"st(?:\((\d)\))?", operand, re.I):
+        return f"st{found[1] or 0}"
+    if found := re.fullmatch(rf"({_SYMBOL})@plt", operand, re.I):
+        return f"{found[1]} wrt ..plt"
+    if found := re.fullmatch(r"([cdefgs]s):\[?([^\[\]]+)\]?", operand, re.I):
+        return f"{size}[{found[1]}:{found[2]}]"
+    memory = re.fullmatch(r"([^\[\]]*)\[([^\[\]]*)\]", operand)
+    if memory is None:
+        # Sized and without brackets it is memory all the same.
+        bare = (
+            size
+            and not _REGISTER.fullmatch(operand)
+            and re.fullmatch(rf"{_SYMBOL}(?:[+-]\w+)?", operand)
+        )
+        return f"{size}[rel {operand}]" if bare else f"{size}{operand}"
+    return _intel_memory(size, memory[1].strip(), memory[2].strip(), before)
+
+
+def _intel_memory(size: str, outer: str, inner: str, before: list[str]) -> str | None:
+    terms = [term.strip() for term in re.findall(r"[+-]?[^+-]+", inner)]
+    outer_terms = [term.strip() for term in re.findall(r"[+-]?[^+-]+", outer)]
+    everything = [term.replace(" ", "") for term in (*outer_terms, *terms) if term]
+    rest = [term for term in everything if not _RIP.fullmatch(term.lstrip("+"))]
+    symbols = [
+        term
+        for term in rest
+        if re.fullmatch(rf"\+?{_SYMBOL}(?:@\w+)?", term) and not _is_register(term)
+    ]
+    if len(rest) < len(everything):
+        address = "".join(rest).lstrip("+")
+        if not symbols:
+            return None
+        if found := re.fullmatch(rf"({_SYMBOL})@gotpcrel", address, re.I):
+            return f"{size}[rel {found[1]} wrt ..got]"
+        return f"{size}[rel {_spaced(rest)}]"
+    if symbols and outer_terms:
+        before.append(f"lea r11, [rel {symbols[0].lstrip('+')}]")
+        rest = ["r11", *(term for term in rest if term != symbols[0] and term not in ("0", "+0"))]
+    kept = [term for term in rest if term not in ("0", "+0")] or rest
+    registers_first = sorted(kept, key=lambda term: not _is_register(term))
+    return f"{size}[{_spaced(registers_first)}]"
+
+
+def _is_register(term: str) -> bool:
+    return bool(_REGISTER.match(term.lstrip("+-")))
+
+
+def _spaced(terms: Sequence[str]) -> str:
+    text = "".join(term if term[0] in "+-" else f"+{term}" for term in terms).lstrip("+")
+    return re.sub(r"(?<=[\w\])])([+-])(?=\w)", r" \1 ", text)

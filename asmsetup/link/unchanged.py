@@ -1,0 +1,83 @@
+"""Whether a module would come out as it is: all that decides what is linked and found, as one digest.
+
+Only for modules whose inputs are all known: nothing but objects of NASM's, and arguments that
+name no file. Others are linked each time, which costs little.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+from ..assemble.state import BuildState, Status
+from .libraries import c_library_files
+from .linker import ModuleFile
+
+_NAME_NO_FILE = frozenset(
+    ("-z", "now", "lazy", "relro", "norelro", "noexecstack", "separate-code", "noseparate-code")
+) | {"--as-needed", "--no-as-needed", "-O0", "-O1", "-O2", "-s", "-S", "-x", "--gc-sections"}
+_PREFIXES = ("--hash-style=", "--build-id", "--sort-common")
+
+_VARIABLES = ("LD_LIBRARY_PATH", "LIBRARY_PATH", "LDEMULATION")
+"""What linkers read of the environment."""
+
+
+def digest_of(
+    module: ModuleFile, ld: str, state: BuildState, context: Sequence[object]
+) -> str | None:
+    """Return a digest of everything that decides a module and its findings; None if not all is known.
+
+    ``context`` is what the checks depend on besides.
+    """
+    options = module.options
+    if module.compiled or module.extra_objects or options.libraries:
+        return None
+    if not all(word in _NAME_NO_FILE or word.startswith(_PREFIXES) for word in options.args):
+        return None
+    records = [state.record(each.path) for each in module.assembled]
+    if not all(records):
+        return None
+    libraries = c_library_files()
+    found_first = (
+        os.path.join(folder, os.path.basename(path))
+        for folder in options.library_dirs
+        for path in libraries
+    )
+    parts = [
+        "module 1",
+        module,
+        [record.content for record in records if record is not None],
+        context,
+        [os.environ.get(name) for name in _VARIABLES],
+        _statuses((ld, *libraries, *found_first, *_code())),
+    ]
+    text = json.dumps(parts, default=str, sort_keys=True)
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+
+@cache
+def _code() -> tuple[str, ...]:
+    """Return the files that link and judge: another version of them may find something else."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    folders = [os.path.join(package, name) for name in ("link", "check", "facts")]
+    names = [
+        os.path.join(parent, name)
+        for folder in folders
+        for parent, _, files in os.walk(folder)
+        for name in files
+    ]
+    return tuple(sorted(name for name in names if name.endswith(".py")))
+
+
+def _statuses(paths: Iterable[str]) -> list[Status | None]:
+    return [_status(path) for path in paths]
+
+
+def _status(path: str) -> Status | None:
+    try:
+        return Status.of(os.stat(path))
+    except OSError:
+        return None

@@ -1,0 +1,98 @@
+"""Which rules of the checks a project wants: [tool.asmsetup.check], read and applied in one place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Literal, NamedTuple, cast
+
+Severity = Literal["error", "warning"]
+Reasons = tuple[tuple[str, str], ...]
+"""(rule, why it is ignored; empty when nobody says)."""
+
+_RULE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_KEYS = ("select", "ignore", "severity", "sources")
+
+
+class RefusedError(ValueError):
+    """A value of a setting is of the wrong kind; the message says what is allowed."""
+
+
+class RuleSettings(NamedTuple):
+    """Which rules are on, and how much they weigh."""
+
+    select: tuple[str, ...] = ()
+    """Rules that are off by default and wanted here."""
+    ignore: Reasons = ()
+    """Rules that are off in the whole project."""
+    severity: tuple[tuple[str, Severity], ...] = ()
+    """Rules that are errors or warnings against their own severity."""
+    sources: tuple[tuple[str, Reasons], ...] = ()
+    """(pattern of source paths, rules that are off in them)."""
+
+    def is_ignored(self, rule: str, source: str) -> bool:
+        """Return whether a rule is off for a source, by its path as the project writes it."""
+        ignored = [
+            self.ignore,
+            *(rules for pattern, rules in self.sources if _matches(source, pattern)),
+        ]
+        return any(rule == name for rules in ignored for name, _ in rules)
+
+    def severity_of(self, rule: str, default: str) -> str:
+        """Return how much a finding of a rule weighs: its own severity, or the project's."""
+        return dict(self.severity).get(rule, cast(Severity, default))
+
+    @property
+    def named(self) -> list[str]:
+        """Every rule that is named, to be compared with those that exist."""
+        of_sources = (name for _, rules in self.sources for name, _ in rules)
+        ignored = (name for name, _ in self.ignore)
+        weighed = (name for name, _ in self.severity)
+        return list(dict.fromkeys((*self.select, *ignored, *weighed, *of_sources)))
+
+
+def _matches(source: str, pattern: str) -> bool:
+    return fnmatchcase(source.removeprefix("./"), pattern.removeprefix("./"))
+
+
+def parse(value: object) -> RuleSettings:
+    """Return the settings of a table. Raises RefusedError that says what is allowed."""
+    if not isinstance(value, dict):
+        raise RefusedError("a table, [tool.asmsetup.check] in pyproject.toml")
+    if unknown := sorted(value.keys() - {*_KEYS}):
+        raise RefusedError(f"a table of {', '.join(_KEYS)}, without {unknown[0]}")
+    sources = value.get("sources", {})
+    if not isinstance(sources, dict):
+        raise RefusedError("a table whose sources is one of patterns, each with its rules")
+    return RuleSettings(
+        tuple(name for name, _ in _reasons("select", value.get("select", []))),
+        tuple(_reasons("ignore", value.get("ignore", []))),
+        tuple(_severities(value.get("severity", {}))),
+        tuple((pattern, tuple(_reasons("sources", rules))) for pattern, rules in sources.items()),
+    )
+
+
+def _reasons(key: str, value: object) -> Iterator[tuple[str, str]]:
+    items: Iterable[tuple[object, object]]
+    if isinstance(value, Mapping):
+        items = value.items()
+    elif isinstance(value, list):
+        items = ((name, "") for name in value)
+    else:
+        raise RefusedError(
+            f"a table whose {key} is a list of rules, or a table of rules and reasons"
+        )
+    for name, reason in items:
+        if not isinstance(name, str) or not _RULE.fullmatch(name) or not isinstance(reason, str):
+            raise RefusedError(f"a table whose {key} holds names of rules, and reasons in quotes")
+        yield name, reason
+
+
+def _severities(value: object) -> Iterator[tuple[str, Severity]]:
+    if not isinstance(value, Mapping):
+        raise RefusedError("a table whose severity is one of rules")
+    for name, severity in value.items():
+        if severity not in ("error", "warning"):
+            raise RefusedError(f'a table whose severity says "error" or "warning" of {name}')
+        yield name, severity
