@@ -15,7 +15,7 @@ import os
 import shlex
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import NamedTuple
@@ -25,12 +25,19 @@ from .assemble.cache import Cache
 from .assemble.includes import INCLUDE_DIR, search_path
 from .assemble.nasm import AssemblerOptions, Macro, Nasm, ObjectFile
 from .assemble.objects import Objects
-from .assemble.queue import Job, Queue, available
+from .assemble.queue import Job, Queue, StoppedError, available
 from .assemble.state import BuildState
 from .check import Finding, report
 from .check.inspection import Inspector, explained
 from .config import Settings
-from .errors import AsmsetupError, AssembleError, CheckError, LinkError, SourceError
+from .errors import (
+    AsmsetupError,
+    AssembleError,
+    CheckError,
+    CompileError,
+    LinkError,
+    SourceError,
+)
 from .facts.target import Target
 from .files import atomic_write, same_content, sweep, unreadable, write_text
 from .link import linker
@@ -52,13 +59,28 @@ class Recipe(NamedTuple):
     """What one extension says about its assembly sources."""
 
     name: str
-    """The module's full name, with its packages."""
+    """The module's full name, with its packages; empty for a library's objects."""
     sources: tuple[str, ...]
     options: AssemblerOptions
     limited_api: tuple[int, int] | None = None
     """The lowest Python of a module for the stable ABI."""
     universal: bool = False
     """One module for every CPython, free-threaded ones included."""
+
+    @property
+    def named_by(self) -> str:
+        """What names the sources, as an error calls it."""
+        return f"Extension {self.name!r}" if self.name else "a library"
+
+
+class Wanted(NamedTuple):
+    """An object that a group of them needs."""
+
+    object: ObjectFile
+    group: Hashable
+    """When one of a group fails, what of it has not started is cancelled."""
+    vital: bool = True
+    """Its errors are reported together with those of others."""
 
 
 class Builder:
@@ -75,10 +97,11 @@ class Builder:
         self.reporter = reporter
         self._planned: dict[Recipe, list[ObjectFile]] = {}
         self._lock = threading.Lock()
+        self._starting = threading.RLock()
         self._jobs: dict[str, Job | None] = {}
-        self._other_jobs: list[Job] = []
+        self._vital: list[Job] = []
         self._started: dict[str, ObjectFile] = {}
-        self._wanted = 0
+        self._counted: set[str] = set()
         self._done = 0
 
     @cached_property
@@ -127,20 +150,47 @@ class Builder:
 
         Raises SourceError naming each source that is not there.
         """
-        if recipe not in self._planned:
-            self._planned[recipe] = self._plan(recipe)
-        return self._planned[recipe]
+        with self._starting:
+            if recipe not in self._planned:
+                self._planned[recipe] = self._plan(recipe)
+            return self._planned[recipe]
+
+    def plan_again(self, recipe: Recipe) -> list[ObjectFile]:
+        """Return what ``plan`` does, from the files as they are now: a build may write sources."""
+        with self._starting:
+            if self._is_outdated(self.plan(recipe)):
+                self._forget()
+            return self.plan(recipe)
+
+    def _is_outdated(self, objects: Iterable[ObjectFile]) -> bool:
+        closures = (
+            self.reader.closure(
+                each.source, each.options.include_dirs, each.options.args, each.options.define
+            )
+            for each in objects
+        )
+        return self.reader.is_outdated({path for found in closures for path in found.files})
+
+    def _forget(self) -> None:
+        """Forget all that was read, and what was made from it."""
+        for job in filter(None, self._jobs.values()):
+            job.wait()
+        self._jobs.clear()
+        self._planned.clear()
+        self.reader = includes.Reader(self.state)
+        self.__dict__.pop("_objects", None)
+        self.__dict__.pop("_inspector", None)
 
     def _plan(self, recipe: Recipe) -> list[ObjectFile]:
         unfit = {source: why for source in recipe.sources if (why := unreadable(source))}
         if unfit:
             raise SourceError(
                 "\n".join(f"{source}: {_no_source(source, why)}" for source, why in unfit.items()),
-                f"Extension {recipe.name!r} names it; paths start from {os.getcwd()}",
+                f"{recipe.named_by} names it; paths start from {os.getcwd()}",
             )
         if twice := [each for each, count in Counter(recipe.sources).items() if count > 1]:
             raise SourceError(
-                "\n".join(f"Extension {recipe.name!r} lists {each} twice" for each in twice),
+                "\n".join(f"{recipe.named_by} lists {each} twice" for each in twice),
                 "name each source once",
             )
         return [self._object(recipe, source) for source in recipe.sources]
@@ -191,42 +241,60 @@ class Builder:
         digest = hashlib.blake2b(json.dumps(command).encode(), digest_size=8).hexdigest()
         return os.path.join(self.folder, f"{os.path.basename(source)[-40:]}.{digest}.o")
 
-    def start(self, objects: Iterable[tuple[ObjectFile, bool]]) -> None:
-        """Queue those objects that are not up to date; ``require`` waits for them.
+    def assemble(self, recipe: Recipe) -> list[ObjectFile]:
+        """Return the objects a recipe asks for when all of them are up to date.
 
-        With each comes whether it is vital: when a vital one fails, nothing
-        that has not started will. Of one that is named twice the first counts.
+        Raises AssembleError with everything NASM reported.
         """
-        if not self._jobs:
-            sweep(self.folder)
-        new: dict[str, ObjectFile] = {}
-        stale: dict[str, tuple[Job, float]] = {}
-        for wanted, vital in objects:
-            if wanted.path in self._jobs or wanted.path in new:
-                continue
-            new[wanted.path] = wanted
-            if not self._objects.is_up_to_date(wanted):
-                job = Job(partial(self._make, wanted), vital)
-                stale[wanted.path] = job, self._objects.cost(wanted)
-        # All are known before the first one is done: the count that is shown is right.
-        self._started.update(new)
-        self._wanted += len(stale)
-        self._jobs.update({path: stale[path][0] if path in stale else None for path in new})
-        for job, cost in stale.values():
-            self.queue.add(job, cost)
+        objects = self.plan(recipe)
+        self.require(self.start(Wanted(each, recipe.name) for each in objects))
+        return objects
 
-    def add(self, job: Job, cost: float) -> None:
-        """Queue other work of this build; ``require`` waits for it and tells its error."""
-        self._other_jobs.append(job)
+    def start(
+        self,
+        wanted: Iterable[Wanted],
+        *,
+        guess: bool = False,
+    ) -> list[Job]:
+        """Queue those objects that are not up to date; return the jobs to wait for.
+
+        Of one that is wanted twice the first counts. A ``guess`` is work that
+        nobody has asked for yet.
+        """
+        wanted = list(wanted)
+        with self._starting:
+            if not self._jobs:
+                sweep(self.folder)
+            new = {each.object.path: each for each in reversed(wanted)}
+            new = {path: each for path, each in new.items() if self._must_start(path)}
+            stale = [each for each in new.values() if not self._objects.is_up_to_date(each.object)]
+            self._started.update((path, each.object) for path, each in new.items())
+            # All are known before the first one is done: the count that is shown is right.
+            self._counted.update(each.object.path for each in stale)
+            self._supersede(self._jobs.get(path) for path in new)
+            self._jobs.update(dict.fromkeys(new))
+            for each in reversed(stale):
+                job = Job(partial(self._make, each.object), each.group, guess=guess)
+                self._jobs[each.object.path] = job
+                self.add(job, self._objects.cost(each.object), vital=each.vital)
+            jobs = (self._jobs[each.object.path] for each in wanted)
+            return [job for job in jobs if job is not None]
+
+    def _must_start(self, path: str) -> bool:
+        if path not in self._jobs:
+            return True
+        job = self._jobs[path]
+        return job is not None and job.error is not None and (job.guess or _was_cancelled(job))
+
+    def add(self, job: Job, cost: float, *, vital: bool) -> None:
+        """Queue work of this build; the errors of what is ``vital`` are reported with others."""
+        if vital:
+            self._vital.append(job)
         self.queue.add(job, cost)
 
     def assembled(self, paths: Iterable[str]) -> list[ObjectFile]:
         """Return those of the files that are objects of this build, in the order of ``paths``."""
         return [self._started[path] for path in paths if path in self._started]
-
-    def is_up_to_date(self, wanted: ObjectFile) -> bool:
-        """Tell whether a started object was up to date before."""
-        return self._jobs[wanted.path] is None
 
     def _make(self, wanted: ObjectFile) -> None:
         verb, warnings = "cached", self._objects.from_cache(wanted)
@@ -234,7 +302,7 @@ class Builder:
             verb, warnings = "nasm", self._assembled(wanted)
         with self._lock:
             self._done += 1
-            self.reporter.progress(f"[{self._done}/{self._wanted}] {verb} {wanted.source}")
+            self.reporter.progress(f"[{self._done}/{len(self._counted)}] {verb} {wanted.source}")
             if warnings:
                 self.reporter.warning(explained(warnings, wanted, self.reader))
 
@@ -255,23 +323,58 @@ class Builder:
                 return other.source
         return None
 
-    def require(
-        self, objects: Iterable[ObjectFile], others: Iterable[Job] = (), *, vital: bool
-    ) -> None:
-        """Wait until these objects and other jobs are done; raise all errors if one has failed.
+    def require(self, jobs: Iterable[Job]) -> None:
+        """Wait until these jobs are done; raise all errors if one has failed.
 
-        For a vital module that is also when any other vital job of the build failed.
-        Raises AssembleError with everything NASM said.
+        A guess that has failed is tried once more: what it lacked may be there now. So is
+        what was cancelled because somebody else's work had failed.
         """
-        own = [*others, *(job for wanted in objects if (job := self._jobs[wanted.path]))]
-        self.queue.wait(own)
-        if all(job.error is None for job in own) and not (vital and self.queue.stopped):
-            return
-        everything = [*filter(None, self._jobs.values()), *self._other_jobs]
-        _raise_all(self.queue.wait([*own, *(job for job in everything if job.vital)]))
+        jobs = list(jobs)
+        errors = self.queue.wait(jobs)
+        while again := self._to_try_again(jobs):
+            self._supersede(again)
+            jobs = [job for job in jobs if job not in again]
+            for job in again:
+                jobs.append(Job(job.work, job.group))
+                self.queue.add(jobs[-1], 0)
+            errors = self.queue.wait(jobs)
+        if any(job.error for job in jobs):
+            # What else has failed by now is reported, too.
+            others = self.queue.wait(job for job in self._vital if job.is_done)
+            self._raise_all([*errors, *others])
+
+    def _print_once(self, error: CompileError) -> None:
+        with self._lock:
+            output, error.output = error.output, ""
+        if output:
+            self.reporter.progress(output)
+
+    def _supersede(self, jobs: Iterable[Job | None]) -> None:
+        """Leave these jobs' errors out of every report: their work is done once more."""
+        gone = set(jobs)
+        self._vital = [job for job in self._vital if job not in gone]
+
+    def _to_try_again(self, jobs: Iterable[Job]) -> list[Job]:
+        failed = [job for job in jobs if job.error is not None]
+        if self.queue.stopped or not all(job.guess or _was_cancelled(job) for job in failed):
+            return []
+        return failed
+
+    def _raise_all(self, errors: Iterable[BaseException]) -> None:
+        """Raise the errors as one; what is no error of the user's first, as it is."""
+        distinct = list({str(error): error for error in errors}.values())
+        for error in distinct:
+            if isinstance(error, CompileError):
+                self._print_once(error)
+        if not distinct:
+            raise AssembleError("the build was stopped")
+        for error in distinct:
+            if len(distinct) == 1 or not isinstance(error, AsmsetupError):
+                raise error
+        raise AssembleError("\n".join(map(str, distinct)))
 
     def finish(self) -> None:
-        """Let nothing start any more, and leave the cache in order."""
+        """Stop the queue, and leave the cache in order."""
         self.queue.stop()
         self.reader.remember()
         self.state.save()
@@ -354,15 +457,8 @@ def _no_source(path: str, why: str) -> str:
     return "there is no such source file"
 
 
-def _raise_all(errors: Iterable[BaseException]) -> None:
-    """Raise the errors as one; what is no error of the user's first, as it is."""
-    distinct = list(dict.fromkeys(errors))
-    if not distinct:
-        raise AssembleError("the build was stopped")
-    for error in distinct:
-        if len(distinct) == 1 or not isinstance(error, AsmsetupError):
-            raise error
-    raise AssembleError("\n".join(map(str, distinct)))
+def _was_cancelled(job: Job) -> bool:
+    return isinstance(job.error, StoppedError)
 
 
 def entry_points(name: str) -> tuple[str, str]:

@@ -62,7 +62,10 @@ class AssembleError(AsmsetupError):
 
 
 class CompileError(AsmsetupError):
-    """The C compiler refused a source; it has said why."""
+    """The C compiler refused a source."""
+
+    output = ""
+    """The command and the compiler's own messages, printed above the error."""
 
 
 class ObjectError(AsmsetupError):

@@ -17,7 +17,7 @@ from .errors import FileError
 
 _CHUNK = 1 << 16
 _PARTIAL = re.compile(r".*\.\d+-\d+\.tmp(?:\.[di])?")
-_UNFINISHED = re.compile(r"(?:wheel-|\.asmsetup-)\d+")
+_UNFINISHED = re.compile(r"(?:wheel-|\.asmsetup-)\d+(?:-\d+)?")
 _ABANDONED = 3600
 
 

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from setuptools import Command, Distribution
 
-_COMMANDS = frozenset({"build_ext", "build_py", "sdist", "bdist_wheel"})
+_COMMANDS = frozenset({"build_clib", "build_ext", "build_py", "sdist", "bdist_wheel"})
 
 
 def finalize_distribution_options(dist: Distribution) -> None:
@@ -38,12 +38,13 @@ def finalize_distribution_options(dist: Distribution) -> None:
 
 
 def has_assembly(dist: Distribution) -> bool:
-    """Tell whether any extension of ``dist`` has a source for NASM."""
-    return any(is_assembly(source) for ext in dist.ext_modules or () for source in _sources(ext))
+    """Return whether any extension or library of ``dist`` has a source for NASM."""
+    built = (*(dist.ext_modules or ()), *(dist.libraries or ()))
+    return any(is_assembly(source) for each in built for source in _sources(each))
 
 
 def _sources(ext: object) -> list[object]:
-    # An extension may still be the old pair of a name and a dictionary.
+    # A library is a pair of a name and a dictionary, and an extension may be one.
     if isinstance(ext, tuple) and len(ext) == 2 and isinstance(ext[1], dict):
         return list(ext[1].get("sources") or ())
     return list(getattr(ext, "sources", None) or ())

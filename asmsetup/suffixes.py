@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-SUFFIXES = (".asm", ".nasm")
-"""The suffixes of sources for NASM."""
+SUFFIXES = (".asm", ".nasm", ".nas", ".yasm")
+"""The suffixes of sources for NASM, in lower case."""
 
 
 def is_assembly(source: object) -> bool:
     """Return whether a source (a string or a path) is for NASM, by its name."""
-    return str(source).endswith(SUFFIXES)
+    return str(source).lower().endswith(SUFFIXES)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,3 +97,24 @@ def project(tmp_path: Path, python: Python, asmsetup_installed: Path) -> MakePro
 def hello(project: MakeProject) -> Project:
     """The plain sample project: a module hello, whose answer() is 42."""
     return project()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was not run, and why, where nobody can overlook it: in CI on the run's own page."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(_reason(report) for report in skipped)
+    if not reasons:
+        return
+    title = f"NOT RUN: {len(skipped)} tests"
+    lines = [f"{count} x {reason}" for reason, count in reasons.most_common()]
+    terminalreporter.write_sep("=", title, yellow=True, bold=True)
+    for line in lines:
+        terminalreporter.write_line(line)
+    if page := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with open(page, "a", encoding="utf-8") as file:
+            file.write("\n".join([f"### {title}", "", *(f"- {line}" for line in lines), "", ""]))
+
+
+def _reason(report: pytest.TestReport) -> str:
+    place = report.longrepr
+    return str(place[2] if isinstance(place, tuple) else place).removeprefix("Skipped: ")

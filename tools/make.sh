@@ -66,7 +66,9 @@ show_verdict() {
 tests() {
     set_up nasm ld venv c++ headers ccache
     pip install --quiet --group test --editable .
-    python -m pytest "$@"
+    # All of them: none may have got lost on the way.
+    [ $# != 0 ] || run python -m tools.collected
+    python -m pytest -n auto "$@"
 }
 
 lint() {
@@ -75,6 +77,7 @@ lint() {
     run python -m ruff format --check .
     run python -m ruff check .
     run python -m mypy --strict
+    run .venv/bin/zizmor --offline --no-progress .github/workflows
 }
 
 bench() {
@@ -87,7 +90,7 @@ test_matrix() {
     set_up nasm ld venv c++ headers ccache mmdebstrap
     pip install --quiet --group test --editable .
     run python tools/interpreters.py
-    python -m pytest "$@"
+    python -m pytest -n auto "$@"
 }
 
 clean() {

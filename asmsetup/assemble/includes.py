@@ -248,7 +248,7 @@ class Reader:
     def is_outdated(self, paths: Iterable[str]) -> bool:
         """Return whether any of these files has changed, or one that was missing exists now."""
         missing = [path for path, file in self._files.items() if file is None]
-        return self.changed(paths) or any(map(os.path.lexists, missing))
+        return self.changed(paths) or any(self._look(path) is not None for path in missing)
 
     def forget(self, path: str) -> None:
         """Look anew at a file that was written."""

@@ -1,7 +1,7 @@
 """One queue for all work of a build: the longest first, on every core this process may use.
 
-Knows nothing of what the work is. A failure keeps what has not started from
-starting; what has is waited for, and every failure is kept to be told.
+Knows nothing of what the work is. Jobs belong to groups: when one fails, those
+of its group that have not started are cancelled, and all others go on.
 """
 
 from __future__ import annotations
@@ -9,34 +9,43 @@ from __future__ import annotations
 import heapq
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from itertools import count
 
 
 class StoppedError(Exception):
-    """A job was not started, because another one had failed before."""
+    """A job was cancelled before it started."""
 
 
 class Job:
     """A piece of work for a queue."""
 
-    def __init__(self, work: Callable[[], object], vital: bool = True) -> None:
-        """The queue stops when a ``vital`` job fails."""
-        self.vital = vital
+    def __init__(
+        self, work: Callable[[], object], group: Hashable = None, *, guess: bool = False
+    ) -> None:
+        """``group`` is anything that the jobs of one group have in common.
+
+        A ``guess`` was not asked for yet: when it fails, whoever asks tries again.
+        """
+        self.work = work
+        self.group = group
+        self.guess = guess
         self.error: BaseException | None = None
-        self._work = work
         self._done = threading.Event()
 
     def run(self) -> None:
-        """Do the work; what it raises is kept in ``error``."""
+        """Do the work; an exception is kept in ``error``."""
         try:
-            self._work()
+            self.work()
         except BaseException as error:
             self.error = error
+
+    def finish(self) -> None:
+        """Let those go on that wait for this job."""
         self._done.set()
 
-    def stop(self) -> None:
-        """Be done without having run; ``error`` is StoppedError then."""
+    def cancel(self) -> None:
+        """End without having run; ``error`` is StoppedError then."""
         self.error = StoppedError()
         self._done.set()
 
@@ -67,7 +76,7 @@ class Queue:
         """Queue a job; the higher its ``cost``, the sooner it starts."""
         with self._changed:
             if self.stopped:
-                job.stop()
+                job.cancel()
                 return
             heapq.heappush(self._waiting, (-cost, next(self._order), job))
             if self._idle:
@@ -92,9 +101,17 @@ class Queue:
         with self._changed:
             self.stopped = True
             for _, _, job in self._waiting:
-                job.stop()
+                job.cancel()
             self._waiting.clear()
             self._changed.notify_all()
+
+    def _cancel(self, group: Hashable) -> None:
+        with self._changed:
+            for _, _, job in self._waiting:
+                if job.group == group:
+                    job.cancel()
+            self._waiting = [entry for entry in self._waiting if entry[2].group != group]
+            heapq.heapify(self._waiting)
 
     def _run(self) -> None:
         while True:
@@ -106,8 +123,10 @@ class Queue:
                     self._changed.wait()
                 _, _, job = heapq.heappop(self._waiting)
             job.run()
-            if job.error is not None and job.vital:
-                self.stop()
+            if job.error is not None:
+                self._cancel(job.group)
+            # Only now: whoever waits may add jobs of the same group.
+            job.finish()
 
 
 def available() -> int:

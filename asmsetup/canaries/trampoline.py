@@ -179,9 +179,7 @@ def _build(settings: Settings, folder: str) -> str:
     builder = Builder(settings, target.running(), folder, silent)
     recipe = Recipe("trampoline", (str(SOURCE),), AssemblerOptions())
     try:
-        objects = builder.plan(recipe)
-        builder.start((each, True) for each in objects)
-        builder.require(objects, vital=True)
+        objects = builder.assemble(recipe)
     finally:
         builder.finish()
     script, library = os.path.join(folder, "exports"), os.path.join(folder, "trampoline.so")

@@ -45,7 +45,7 @@ class Inspector:
         self._contents = contents
         self._listing = listing
         self._strict = strict
-        self._facts: dict[str, elf.ElfFacts] = {}
+        self._facts: dict[tuple[str, int, int], elf.ElfFacts] = {}
         self._found: dict[str, list[Finding]] = {}
 
     def before_link(self, module: ModuleFile) -> list[Finding]:
@@ -92,9 +92,11 @@ class Inspector:
         return list(libraries.c_library_files())
 
     def _read(self, path: str) -> elf.ElfFacts:
-        if path not in self._facts:
-            self._facts[path] = elf.read(path, self._contents.get(path))
-        return self._facts[path]
+        # One build may make two objects, one after the other, under the same name.
+        key = path, *_identity(path)
+        if key not in self._facts:
+            self._facts[key] = elf.read(path, self._contents.get(path))
+        return self._facts[key]
 
     def _lines(self, made: ObjectFile) -> Callable[[], str]:
         return lambda: self._listing(made)
@@ -121,6 +123,14 @@ class Inspector:
             strict=self._strict,
             rules=self._rules,
         )
+
+
+def _identity(path: str) -> tuple[int, int]:
+    try:
+        status = os.stat(path)
+    except OSError:  # reading it says why
+        return 0, 0
+    return status.st_ino, status.st_mtime_ns
 
 
 def _require_known(rules: RuleSettings) -> None:

@@ -86,9 +86,7 @@ def _assembled(source: str) -> Code:
             settings.universal,
         )
         try:
-            objects = builder.plan(recipe)
-            builder.start((each, True) for each in objects)
-            builder.require(objects, vital=True)
+            objects = builder.assemble(recipe)
             return Code(source, elf.read(objects[0].path))
         finally:
             builder.finish()

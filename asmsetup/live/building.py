@@ -73,9 +73,7 @@ def build(source: str, folder: str, work: str, options: Options, reporter: Repor
         universal=settings.universal,
     )
     try:
-        objects = builder.plan(recipe)
-        builder.start((each, True) for each in objects)
-        builder.require(objects, vital=True)
+        objects = builder.assemble(recipe)
         path = os.path.join(folder, name + suffix(settings))
         module = _module(name, path, objects, settings)
         builder.check(module, lambda: ())

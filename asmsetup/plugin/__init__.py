@@ -11,11 +11,12 @@ from functools import cache
 from setuptools import Command
 from setuptools.command.build_ext import build_ext as _build_ext
 
-from .commands import BdistWheel, BuildExt, BuildPy, Sdist
+from .commands import BdistWheel, BuildClib, BuildExt, BuildPy, Sdist
 
 __all__ = ["build_ext", "extended"]
 
 _LAYERS = {
+    "build_clib": BuildClib,
     "build_ext": BuildExt,
     "build_py": BuildPy,
     "sdist": Sdist,

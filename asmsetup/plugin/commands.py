@@ -10,17 +10,20 @@ import logging
 import os
 import re
 import shutil
+import signal
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from itertools import count
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
 import setuptools.errors
 from setuptools import Command, Extension
 
-from .. import wheel
+from .. import config, wheel
 from ..assemble import cache
 from ..check import packaged
 from ..errors import WheelError
@@ -28,18 +31,20 @@ from ..facts import target
 from ..files import atomic_write, sweep_folders
 from ..suffixes import is_assembly
 from ..versions import ABI3T_SINCE, FREE_THREADED_SINCE, OLDEST, VERSIONS
-from .extensions import (
-    assembly_sources,
-    missing_from_sdist,
-    require_sources,
-    require_universal,
-    shadowing,
-    shipped_files,
+from .compiler import Compiler
+from .extensions import assembly_sources, missing_from_sdist, shadowing, shipped_files
+from .session import (
+    FAILURES,
+    LEVELS,
+    BuildError,
+    is_universal,
+    lowest_version,
+    settings,
+    setuptools_errors,
 )
-from .session import is_universal, lowest_version, settings, setuptools_errors
 
 if TYPE_CHECKING:
-    from .assembler import Assembler
+    from .run import BuildRun
 
 
 def _universal_tags() -> tuple[str, str]:
@@ -53,57 +58,111 @@ def _universal_tags() -> tuple[str, str]:
     return ".".join(tags), ".".join(["abi3", "abi3t", *(f"{tag}t" for tag in tags[1:])])
 
 
-class BuildExt(Command):
+_WHEELS = count(1)
+
+
+class _Compiling(Command):
+    """A command whose compiler object takes assembly, whoever puts it there or uses it."""
+
+    _run: BuildRun | None = None
+
+    @property
+    def compiler(self) -> Any:
+        """What the command compiles with: None, the name of a kind, or a compiler object."""
+        return self.__dict__.get("compiler")
+
+    @compiler.setter
+    def compiler(self, value: Any) -> None:
+        if hasattr(value, "link_shared_object") and type(value) is not Compiler:
+            value = Compiler(value, self._this_run)
+        self.__dict__["compiler"] = value
+
+    def _this_run(self) -> BuildRun:
+        if self._run is None:
+            # All that builds hangs on this one. Front ends ask for metadata first, in a process of
+            # its own, which does without.
+            from .run import BuildRun
+
+            self._run = BuildRun(self)
+        return self._run
+
+    def run(self) -> None:
+        """Build everything; nothing of an earlier run is left over, and of this one for a later."""
+        self._run = None
+        run = self._this_run()
+        try:
+            with _interruptible(run.stop):
+                super().run()
+        finally:
+            run.finish()
+            self._run = None
+
+
+@contextmanager
+def _interruptible(stop: Callable[[], None]) -> Iterator[None]:
+    """Call ``stop`` at Ctrl-C before anything else, so that no thread waits for what is to come.
+
+    setuptools, with -j, waits for all its threads before it ends.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.getsignal(signal.SIGINT)
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        stop()
+        if callable(previous):
+            previous(number, frame)
+
+    if not callable(previous):
+        yield
+        return
+    signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+class BuildClib(_Compiling):
+    """A build_clib that takes assembly."""
+
+
+class BuildExt(_Compiling):
     """A build_ext that builds the assembly in extensions."""
 
     editable_mode = False
     """As in setuptools; a class derived from distutils' own has none."""
 
-    _in_setuptools_loop = False
-    """Extensions are built by setuptools' own loop: nobody changes the next one any more."""
+    @property
+    def force(self) -> Any:
+        """Whether time stamps are ignored: for assembly always, as content decides there."""
+        ext = self._run.extension if self._run is not None else None
+        if ext is not None and any(map(is_assembly, ext.sources or ())):
+            return True
+        return self.__dict__.get("force")
+
+    @force.setter
+    def force(self, value: Any) -> None:
+        self.__dict__["force"] = value
 
     def run(self) -> None:
         """Build everything; see setuptools."""
         try:
             super().run()
-        except (setuptools.errors.BaseError, setuptools.errors.CCompilerError) as error:
+        except FAILURES as error:
             # Editable builds show a traceback for an exception; this one is for the user.
             if self.editable_mode:
                 raise SystemExit(f"error: {error}") from error
             raise
-        finally:
-            if "_assembler" in self.__dict__:
-                self._assembler.finish()
-
-    def _build_extensions_serial(self) -> None:
-        self._in_setuptools_loop = True
-        super()._build_extensions_serial()
-
-    def _build_extensions_parallel(self) -> None:
-        self._in_setuptools_loop = True
-        super()._build_extensions_parallel()
 
     def build_extension(self, ext: Extension) -> None:
-        """Build one extension; the first one has the objects of all of them assembled."""
-        with setuptools_errors():
-            require_sources(ext)
-            if is_universal():
-                require_universal([ext])
-        if not any(map(is_assembly, ext.sources)):
+        """Build one extension; see setuptools."""
+        run = self._this_run()
+        if run.is_stopped:  # by Ctrl-C; setuptools, with -j, starts all the others first
+            raise BuildError("the build was stopped")
+        with run.building(ext):
             super().build_extension(ext)
-            return
-        settled = self._in_setuptools_loop and not _may_change_extensions(type(self))
-        with self._assembler.building(ext, settled=settled) as wanted:
-            super().build_extension(wanted)
-
-    @cached_property
-    def _assembler(self) -> Assembler:
-        # All that builds hangs on this one. Front ends ask for metadata first, in a process of
-        # its own, which does without.
-        from .assembler import Assembler
-
-        with setuptools_errors():
-            return Assembler(self)
 
     def get_ext_filename(self, fullname: str) -> str:
         """Return the module's path below the build folder; see setuptools.
@@ -112,7 +171,7 @@ class BuildExt(Command):
         stable ABI by the one that all since its lowest version look for.
         """
         path: str = super().get_ext_filename(fullname)
-        if not is_universal():
+        if not is_universal(self.distribution):
             # Python 3.15 would have the platform in it, and older ones not look for that.
             return re.sub(r"[.](abi3t?)-[^./]+[.]so$", r".\1.so", path)
         return os.path.join(os.path.dirname(path), os.path.basename(path).split(".", 1)[0] + ".so")
@@ -136,22 +195,15 @@ class BuildExt(Command):
         """
         if os.path.isdir(outfile):
             return super().copy_file(infile, outfile, *args, **kwargs)
-        self.announce(f"copying {infile} -> {os.path.dirname(outfile)}", logging.INFO)
+        self.announce(f"copying {infile} -> {os.path.dirname(outfile)}", LEVELS[logging.INFO])
         # Not beside the module: packages are collected from the source tree as well.
         scratch = str(self.get_finalized_command("build").build_temp)
         with atomic_write(outfile, scratch) as partial:
             shutil.copy2(infile, partial)
         for path in shadowing(outfile):
-            self.announce(f"removing {path}, which would be imported instead", logging.INFO)
+            self.announce(f"removing {path}, which would be imported instead", LEVELS[logging.INFO])
             os.remove(path)
         return outfile, True
-
-
-def _may_change_extensions(command: type[Command]) -> bool:
-    """Tell whether somebody's build_extension has a word in what an extension is built with."""
-    theirs = [cls for cls in command.__mro__ if "build_extension" in vars(cls)]
-    modules = {cls.__module__.partition(".")[0] for cls in theirs}
-    return not modules <= {"asmsetup", "setuptools", "distutils", "Cython"}
 
 
 class BuildPy(Command):
@@ -178,7 +230,7 @@ class Sdist(Command):
     def run(self) -> None:
         """Make the sdist; see setuptools."""
         for line in missing_from_sdist(self.distribution.ext_modules or ()):
-            self.announce(f"warning: {line}", logging.WARNING)
+            self.announce(f"warning: {line}", LEVELS[logging.WARNING])
         super().run()
 
 
@@ -186,34 +238,56 @@ class BdistWheel(Command):
     """A bdist_wheel whose platform tag is proved, and whose bytes depend on the source alone."""
 
     py_limited_api: str | Literal[False]
+    python_tag: str
     bdist_dir: str | None
     """Where the wheel's files are collected; ours has the process in its name, so that two
     builds do not meet there, and a build that was killed leaves nothing to the next."""
     dist_dir: str
     _examined: wheel.Verdict | None = None
 
+    def initialize_options(self) -> None:
+        """Forget what was found out about an earlier wheel; see setuptools."""
+        super().initialize_options()
+        self._examined = None
+        self._default_python_tag = self.python_tag
+
     def finalize_options(self) -> None:
         """Settle the options; modules for the stable ABI only make a wheel for it."""
+        if is_universal(self.distribution):
+            self._refuse_tags()
         extensions = self.distribution.ext_modules or ()
         if not self.py_limited_api and all(getattr(e, "py_limited_api", False) for e in extensions):
             self.py_limited_api = self._stable_abi_tag() or False
         chosen = self.bdist_dir
         super().finalize_options()
         if chosen is None:
-            self.bdist_dir = f"{self.bdist_dir}-{os.getpid()}"
+            # distutils does not make a folder again that this process has made before.
+            self.bdist_dir = f"{self.bdist_dir}-{os.getpid()}-{next(_WHEELS)}"
+
+    def _refuse_tags(self) -> None:
+        tags = {
+            "--py-limited-api": bool(self.py_limited_api),
+            "--python-tag": self.python_tag != self._default_python_tag,
+        }
+        for option, given in tags.items():
+            if given:
+                raise BuildError(
+                    f"{option} and universal = true: the wheel is for every CPython\n"
+                    "  leave the option out, or build without universal"
+                )
 
     def _stable_abi_tag(self) -> str | None:
         if sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < ABI3T_SINCE:
             return None  # no stable ABI yet: setuptools makes a module of this version
         with setuptools_errors():
-            version = lowest_version(self.distribution, settings())
+            version = lowest_version(self.distribution, settings(self.distribution))
         return f"cp{version[0]}{version[1]}"
 
     def get_tag(self) -> tuple[str, str, str]:
         """Return the wheel's tag, with the platforms that auditwheel finds the modules fit for."""
         python, abi, platform = super().get_tag()
         self._require_modules_as_named()
-        if is_universal():
+        if is_universal(self.distribution):
             python, abi = _universal_tags()
         verdict = self._verdict()
         if verdict is None or not verdict.platforms:
@@ -225,7 +299,7 @@ class BdistWheel(Command):
         modules = wheel.modules_in(str(self.bdist_dir))
         if wrong := packaged.misnamed(modules):
             raise setuptools.errors.PlatformError("\n".join(wrong))
-        if is_universal() and (others := packaged.not_universal(modules)):
+        if is_universal(self.distribution) and (others := packaged.not_universal(modules)):
             raise setuptools.errors.PlatformError(
                 "\n".join(others)
                 + "\n  universal = true promises a wheel for every CPython: move what is built otherwise"
@@ -238,7 +312,7 @@ class BdistWheel(Command):
         That is when the user has said what to claim, and before anything is
         built: editable installs want a tag then.
         """
-        mode = settings().auditwheel
+        mode = settings(self.distribution).auditwheel
         folder = str(self.bdist_dir)
         if self.plat_name_supplied or mode == "skip" or not os.path.isdir(folder):
             return None
@@ -247,7 +321,7 @@ class BdistWheel(Command):
             if not modules:
                 return None
             with setuptools_errors():
-                self._examined = _examine(modules)
+                self._examined = _examine(modules, settings(self.distribution))
         if mode == "check" and not self._examined.platforms:
             raise setuptools.errors.PlatformError(str(_not_portable(self._examined)))
         return self._examined
@@ -260,6 +334,7 @@ class BdistWheel(Command):
 
     def run(self) -> None:
         """Make the wheel, and graft external libraries into it where that makes it portable."""
+        self._examined = None
         with self._staged():
             super().run()
             self._graft()
@@ -287,24 +362,24 @@ class BdistWheel(Command):
         if verdict is None or verdict.platforms:
             return
         if not verdict.graftable:
-            self.announce(str(_not_portable(verdict)), logging.WARNING)
+            self.announce(str(_not_portable(verdict)), LEVELS[logging.WARNING])
             return
         command, version, path = self.distribution.dist_files[-1]
         try:
             path = wheel.graft(path, verdict.graftable, target.running().libc)
         except WheelError as error:
             self.announce(
-                f"{error}\n  as it is, the wheel is for this machine only", logging.WARNING
+                f"{error}\n  as it is, the wheel is for this machine only", LEVELS[logging.WARNING]
             )
             return
         self.distribution.dist_files[-1] = (command, version, path)
 
 
-def _examine(modules: Mapping[str, str]) -> wheel.Verdict:
+def _examine(modules: Mapping[str, str], chosen: config.Settings) -> wheel.Verdict:
     libc = target.running().libc
-    ask = settings().auditwheel == "check"
+    ask = chosen.auditwheel == "check"
     # What is wrong with the cache, building the modules has told already.
-    verdicts = cache.open_cache(os.environ, lambda text: None) if settings().cache else None
+    verdicts = cache.open_cache(os.environ, lambda text: None) if chosen.cache else None
     found = wheel.examine(modules, libc, verdicts, ask=ask)
     if verdicts is not None:
         verdicts.close()

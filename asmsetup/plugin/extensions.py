@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Iterable, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -21,33 +20,32 @@ LANGUAGES = ("nasm", "c", "cxx")
 ExtraArgs = list[str] | dict[str, list[str]] | None
 
 
-def require_sources(ext: Extension) -> None:
-    """Raise SourceError when an extension has nothing to be built from."""
-    # A subclass of Extension is somebody's way of naming something that is built otherwise.
-    if type(ext).__name__ == "Extension" and not ext.sources and not ext.extra_objects:
-        raise SourceError(
-            f"Extension {ext.name!r} has an empty list of sources",
-            'name at least one:   Extension("x", sources=["x.asm"])',
-        )
-
-
 _LISTS = (
     *("include_dirs", "library_dirs", "runtime_library_dirs", "libraries", "extra_objects"),
     *("undef_macros", "extra_link_args", "export_symbols", "depends"),
 )
 
 
-def normalized(ext: Extension) -> Extension:
-    """Return a copy of an extension whose lists are there and hold strings, no other paths.
+def require_sound(ext: Extension | None) -> None:
+    """Raise SourceError when an extension cannot be built from what it says.
 
-    Raises SourceError when an option is not the list that it has to be: a
-    string in its place would be taken for a list of letters.
+    It has no name of a module, nothing to be built from, or a string where a
+    list has to be, which would be taken for a list of letters.
     """
+    if ext is None:
+        return
+    if "/" in ext.name or "\0" in ext.name or not all(ext.name.split(".")):
+        raise SourceError(
+            f"Extension {ext.name!r} has no name of a module",
+            'name it as it is imported:   Extension("package.module", ...)',
+        )
+    # A subclass of Extension is somebody's way of naming something that is built otherwise.
+    if type(ext).__name__ == "Extension" and not ext.sources and not ext.extra_objects:
+        raise SourceError(
+            f"Extension {ext.name!r} has an empty list of sources",
+            'name at least one:   Extension("x", sources=["x.asm"])',
+        )
     _require_lists(ext)
-    copied = copy.copy(ext)
-    for option in _LISTS:
-        setattr(copied, option, list(map(os.fspath, getattr(ext, option, None) or ())))
-    return copied
 
 
 def _require_lists(ext: Extension) -> None:
@@ -85,54 +83,63 @@ def _is_macro(macro: object) -> bool:
     )
 
 
-def require_universal(extensions: Iterable[Extension]) -> None:
+def require_universal(ext: Extension | None, sources: Iterable[str]) -> None:
     """Raise SourceError when an extension cannot be one module for every CPython."""
-    for ext in extensions:
-        if is_mixed(ext):
-            raise SourceError(
-                f"Extension {ext.name!r} has sources besides assembly, and universal = true",
-                "a C compiler makes a module for one version of Python, or for the stable ABI:",
-                "move it to a package of its own, or build this one with py_limited_api=True",
-            )
+    if ext is not None and is_mixed(sources):
+        raise SourceError(
+            f"Extension {ext.name!r} has sources besides assembly, and universal = true",
+            "a C compiler makes a module for one version of Python, or for the stable ABI:",
+            "move it to a package of its own, or build this one with py_limited_api=True",
+        )
 
 
-def is_mixed(ext: Extension) -> bool:
-    """Tell whether anything but assembly is among the sources."""
-    return not all(map(is_assembly, ext.sources))
+def is_mixed(sources: Iterable[str]) -> bool:
+    """Return whether anything but assembly is among the sources."""
+    return not all(map(is_assembly, sources))
 
 
-def args_for(language: str, ext: Extension, extra_args: ExtraArgs) -> list[str]:
-    """Return the part of extra_compile_args that is for one language.
+def nasm_args(
+    ext: Extension | None, sources: Iterable[str], extra_args: ExtraArgs, own_keys: bool
+) -> list[str]:
+    """Return the part of extra_compile_args that is for NASM.
 
     A list is for NASM when all sources are assembly, else for the C and C++
-    compiler; a dictionary says which. Raises SourceError for an unknown key.
+    compiler; a dictionary has a list for each language. With ``own_keys`` it has
+    no other keys: raises SourceError for an unknown one.
     """
     if not isinstance(extra_args, dict):
-        mine = (language == "nasm") == (not is_mixed(ext))
-        return list(extra_args or ()) if mine else []
+        return [] if is_mixed(sources) else list(extra_args or ())
+    if own_keys:
+        _require_languages(ext, extra_args)
+    return list(extra_args.get("nasm") or ())
+
+
+def _require_languages(ext: Extension | None, extra_args: dict[str, list[str]]) -> None:
     for key in extra_args:
         if key not in LANGUAGES:
             import difflib  # slow to import, and only needed to explain an error
 
-            near = difflib.get_close_matches(key, LANGUAGES, n=1)
+            near = difflib.get_close_matches(str(key), LANGUAGES, n=1)
+            owner = f"Extension {ext.name!r}" if ext is not None else "a library"
             raise SourceError(
-                f"Extension {ext.name!r}: extra_compile_args has the key {key!r}",
+                f"{owner}: extra_compile_args has the key {key!r}",
                 *(f"did you mean {name!r}?" for name in near),
                 f"the keys are: {', '.join(LANGUAGES)}",
             )
-    return list(extra_args.get(language) or ())
 
 
 def by_language(
     compiler: Any, ext: Extension | None, sources: Sequence[str], extra_args: ExtraArgs
-) -> list[tuple[Any, list[str]]]:
+) -> list[tuple[list[str], list[str]]]:
     """Split what is not assembly by the arguments it takes: (arguments, sources) pairs."""
     others = [source for source in sources if not is_assembly(source)]
-    if ext is None or not isinstance(extra_args, dict):
-        return [(extra_args, others)] if others else []
+    if not isinstance(extra_args, dict):
+        args = list(extra_args or ()) if is_mixed(sources) else []
+        return [(args, others)] if others else []
+    _require_languages(ext, extra_args)
     cxx = [source for source in others if compiler.detect_language([source]) == "c++"]
     c = [source for source in others if source not in cxx]
-    groups = [(args_for("c", ext, extra_args), c), (args_for("cxx", ext, extra_args), cxx)]
+    groups = [(list(extra_args.get("c") or ()), c), (list(extra_args.get("cxx") or ()), cxx)]
     return [(args, group) for args, group in groups if group]
 
 

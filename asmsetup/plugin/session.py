@@ -2,54 +2,89 @@
 
 from __future__ import annotations
 
+import importlib
+import logging
 import os
 import re
 import sys
 import sysconfig
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
-import setuptools.errors
+import setuptools.errors  # isort: skip (it brings its distutils)
+import distutils.errors
+import distutils.log
+
 from setuptools import Distribution
 
 from .. import config
-from ..errors import (
-    AsmsetupError,
-    AssembleError,
-    CheckError,
-    CompileError,
-    ConfigError,
-    LinkError,
-    SourceError,
-)
+from ..errors import AsmsetupError, ConfigError
 from ..versions import ABI3T_SINCE
 
 
-def settings() -> config.Settings:
-    """Return the settings of the project in the current folder, read once a build.
+def _classes(*names: str) -> tuple[type[BaseException], ...]:
+    """Return the error classes of these names, wherever this setuptools has them."""
+    homes = [setuptools.errors, distutils.errors]
+    with suppress(ImportError):  # since setuptools 80, and not in the standard library
+        homes.append(importlib.import_module("distutils.compilers.C.errors"))
+    found = (getattr(home, name, None) for home in homes for name in names)
+    return tuple(dict.fromkeys(filter(None, found)))
 
-    Raises setuptools' SetupError when one is wrong.
+
+FAILURES = _classes("BaseError", "DistutilsError", "CCompilerError", "CompileError", "LinkError")
+"""What setuptools and its compilers raise when something cannot be built."""
+
+_OURS_AND_THEIRS: tuple[type[BaseException], ...] = (AsmsetupError, *FAILURES)
+
+if TYPE_CHECKING:
+    BuildError = Exception
+else:
+    BuildError = type(
+        "BuildError",
+        _classes("CompileError", "LinkError", "PlatformError", "DistutilsPlatformError"),
+        {
+            "__doc__": "A build that fails, whatever the reason, under each name that a project may catch."
+        },
+    )
+
+LEVELS = {
+    logging.DEBUG: distutils.log.DEBUG,
+    logging.INFO: distutils.log.INFO,
+    logging.WARNING: distutils.log.WARN,
+}
+"""Logging's levels as ``Command.announce`` takes them: the standard library's distutils has its own."""
+
+
+def settings(dist: Distribution) -> config.Settings:
+    """Return the settings of the project in the current folder, read once for each ``dist``.
+
+    Raises BuildError when one is wrong.
     """
     with setuptools_errors():
-        return _settings(os.getcwd())
+        return _settings(dist)
 
 
-def is_universal() -> bool:
-    """Tell whether one module for every CPython is wanted.
+def is_universal(dist: Distribution) -> bool:
+    """Return whether one module for every CPython is wanted.
 
     setuptools asks for file names in metadata calls too, which a wrong setting
-    must not break: it is told when something is built.
+    must not break: it is reported at build time.
     """
     try:
-        return _settings(os.getcwd()).universal
+        return _settings(dist).universal
     except ConfigError:
         return False
 
 
-@cache
-def _settings(project: str) -> config.Settings:
-    return config.load(project, os.environ, _config_settings())
+_read: WeakKeyDictionary[Distribution, config.Settings] = WeakKeyDictionary()
+
+
+def _settings(dist: Distribution) -> config.Settings:
+    if dist not in _read:
+        _read[dist] = config.load(os.getcwd(), os.environ, _config_settings())
+    return _read[dist]
 
 
 def _config_settings() -> dict[str, object]:
@@ -71,17 +106,13 @@ def _config_settings() -> dict[str, object]:
 
 @contextmanager
 def setuptools_errors() -> Iterator[None]:
-    """Turn our errors into those that setuptools prints as one block, without a traceback."""
+    """Turn every failure into one that setuptools prints as one block, and that projects catch."""
     try:
         yield
-    except (AssembleError, CompileError, CheckError) as error:
-        raise setuptools.errors.CompileError(str(error)) from error
-    except LinkError as error:
-        raise setuptools.errors.LinkError(str(error)) from error
-    except (SourceError, ConfigError) as error:
-        raise setuptools.errors.SetupError(str(error)) from error
-    except AsmsetupError as error:
-        raise setuptools.errors.PlatformError(str(error)) from error
+    except BuildError:
+        raise
+    except _OURS_AND_THEIRS as error:
+        raise BuildError(str(error)) from error
 
 
 def lowest_version(dist: Distribution, chosen: config.Settings) -> tuple[int, int]:

@@ -6,7 +6,6 @@ import contextlib
 import gc
 import sys
 import threading
-import time
 import weakref
 
 import macros
@@ -52,10 +51,12 @@ def check_singletons():
 
 
 def check_singletons_are_counted_where_they_are():
+    if IMMORTAL:
+        return  # nothing counts them: no mistake could show
     for thing, function in ((None, macros.none), (True, macros.true), (False, macros.false)):
         before = sys.getrefcount(thing)
         results = [function() for _ in range(1000)]
-        assert abs(sys.getrefcount(thing) - before - (0 if IMMORTAL else 1000)) < 10
+        assert abs(sys.getrefcount(thing) - before - 1000) < 10
         del results
         assert abs(sys.getrefcount(thing) - before) < 10
 
@@ -136,17 +137,16 @@ def check_last_reference():
     assert alive() is None
 
 
-def check_immortals_stay():
+def check_singletons_are_not_lost():
+    if IMMORTAL:
+        return  # nothing counts them: no mistake could show
     before = {thing: sys.getrefcount(thing) for thing in (None, True, False)}
     for _ in range(1000):
         macros.none(), macros.true(), macros.false()
         macros.hold(None), macros.drop(None)
         macros.hold_and_drop(True)
     after = {thing: sys.getrefcount(thing) for thing in before}
-    if IMMORTAL:
-        assert after == before
-    else:
-        assert all(abs(after[thing] - before[thing]) < 50 for thing in before), (before, after)
+    assert all(abs(after[thing] - before[thing]) < 50 for thing in before), (before, after)
 
 
 def check_buffers():
@@ -174,14 +174,30 @@ def check_buffers_are_released():
 
 
 def check_gil_is_released():
-    threads = [threading.Thread(target=macros.sleep) for _ in range(8)]
-    began = time.monotonic()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    # 8 * 0.2 s one after the other
-    assert 0.19 < time.monotonic() - began < 1.4
+    # Who holds the lock keeps it until it gives it away: then nobody else can get in between.
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1000)
+    try:
+        assert any(another_thread_ran_meanwhile() for _ in range(50))
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def another_thread_ran_meanwhile():
+    order = []
+    started = threading.Event()
+
+    def sleeps():
+        started.set()
+        macros.sleep()
+        order.append("awake")
+
+    thread = threading.Thread(target=sleeps)
+    thread.start()
+    started.wait()
+    order.append("here")
+    thread.join()
+    return order == ["here", "awake"]
 
 
 def check_dispatch():

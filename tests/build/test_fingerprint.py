@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from asmsetup.assemble.nasm import AssemblerOptions, Macro
-from asmsetup.build import Builder, Recipe, Reporter
+from asmsetup.build import Builder, Recipe, Reporter, Wanted
 from asmsetup.config import Settings
 from asmsetup.facts import target
 
@@ -313,9 +313,9 @@ def build(folder: str, *, cache: bool) -> dict[str, bytes | str]:
             args=tuple(own(word, name).replace("&", "@") for word in case.args),
         )
         (wanted,) = builder.plan(Recipe("m", (f"{name}/m.asm",), options))
-        builder.start([(wanted, False)])
+        jobs = builder.start([Wanted(wanted, name, vital=False)])
         try:
-            builder.require([wanted], vital=False)
+            builder.require(jobs)
             objects[title] = Path(wanted.path).read_bytes()
         except Exception as error:
             objects[title] = str(error)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from asmsetup.assemble.nasm import AssemblerOptions
-from asmsetup.build import Builder, Recipe, Reporter
+from asmsetup.build import Builder, Recipe, Reporter, Wanted
 from asmsetup.config import Settings
 from asmsetup.errors import AssembleError
 from asmsetup.facts import target
@@ -55,9 +55,9 @@ class Project:
             self.settings, target.running(), "build", Reporter(said.append, said.append, ignore)
         )
         objects = builder.plan(Recipe("m", sources or tuple(SOURCES), self.options))
-        builder.start((item, True) for item in objects)
+        jobs = builder.start(Wanted(item, "m") for item in objects)
         try:
-            builder.require(objects, vital=True)
+            builder.require(jobs)
         finally:
             builder.finish()
         assert all(Path(item.path).stat().st_size for item in objects)
@@ -186,8 +186,8 @@ def test_the_version_of_python_counts_for_those_who_ask(project: Project) -> Non
     other = target.running()._replace(version_hex=0x03FF00F0)
     builder = Builder(project.settings, other, "build", Reporter(said.append, said.append, ignore))
     objects = builder.plan(Recipe("m", (*SOURCES, "asks.asm"), project.options))
-    builder.start((item, True) for item in objects)
-    builder.require(objects, vital=True)
+    jobs = builder.start(Wanted(item, "m") for item in objects)
+    builder.require(jobs)
     # Which file a computed name leads to may hang on the version as well.
     assert sorted(line.split()[-1] for line in said) == ["asks.asm", "computed.asm"]
 

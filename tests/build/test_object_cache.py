@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from asmsetup.assemble.nasm import AssemblerOptions
-from asmsetup.build import Builder, Recipe, Reporter
+from asmsetup.build import Builder, Recipe, Reporter, Wanted
 from asmsetup.config import Settings
 from asmsetup.facts import target
 
@@ -59,8 +59,8 @@ def build(
     (wanted,) = builder.plan(Recipe("m", ("m.asm",), options))
     for path in Path().glob("build/*"):
         path.unlink()
-    builder.start((item, True) for item in [wanted])
-    builder.require([wanted], vital=True)
+    jobs = builder.start(Wanted(item, "m") for item in [wanted])
+    builder.require(jobs)
     builder.finish()
     assert Path(wanted.path).read_bytes()[:4] == b"\x7fELF"
     (line,) = said
@@ -181,8 +181,8 @@ def test_warnings_come_back_with_the_object(checkout: Callable[[str], Path]) -> 
         (wanted,) = builder.plan(Recipe("m", ("m.asm",), AssemblerOptions()))
         for path in Path().glob("build/*"):
             path.unlink()
-        builder.start((item, True) for item in [wanted])
-        builder.require([wanted], vital=True)
+        jobs = builder.start(Wanted(item, "m") for item in [wanted])
+        builder.require(jobs)
         builder.finish()
     assert warned[0] == warned[1]
     assert "m.asm:2: warning: uninitialized" in warned[0][0]

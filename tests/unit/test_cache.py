@@ -21,7 +21,7 @@ import pytest
 from asmsetup.assemble import cache
 from asmsetup.assemble.cache import Cache
 from asmsetup.assemble.nasm import AssemblerOptions
-from asmsetup.build import Builder, Recipe, Reporter
+from asmsetup.build import Builder, Recipe, Reporter, Wanted
 from asmsetup.config import Settings
 from asmsetup.errors import ConfigError
 from asmsetup.facts import target
@@ -299,8 +299,8 @@ def project(folder: Path, warn: Callable[[str], None]) -> Callable[[], list[str]
         objects = builder.plan(Recipe("m", ("a.asm", "b.asm"), AssemblerOptions()))
         for item in objects:
             Path(item.path).unlink(missing_ok=True)
-        builder.start((item, True) for item in objects)
-        builder.require(objects, vital=True)
+        jobs = builder.start(Wanted(item, "m") for item in objects)
+        builder.require(jobs)
         builder.finish()
         assert all(Path(item.path).stat().st_size for item in objects)
         return sorted(line.split(" ", 1)[1] for line in said)
@@ -371,8 +371,8 @@ def test_a_read_only_folder_is_read_and_complained_of_once(
             Reporter(said.append, warnings.append, ignore),
         )
         objects = builder.plan(Recipe("m", ("a.asm", "b.asm", "c.asm"), AssemblerOptions()))
-        builder.start((item, True) for item in objects)
-        builder.require(objects, vital=True)
+        jobs = builder.start(Wanted(item, "m") for item in objects)
+        builder.require(jobs)
         builder.finish()
         assert sorted(line.split(" ", 1)[1] for line in said) == [
             "cached a.asm",
@@ -443,8 +443,8 @@ def test_the_cache_can_be_turned_off(tmp_path: Path, monkeypatch: pytest.MonkeyP
         Reporter(said.append, no_warning, ignore),
     )
     objects = builder.plan(Recipe("m", ("a.asm",), AssemblerOptions()))
-    builder.start((item, True) for item in objects)
-    builder.require(objects, vital=True)
+    jobs = builder.start(Wanted(item, "m") for item in objects)
+    builder.require(jobs)
     builder.finish()
     assert said == ["[1/1] nasm a.asm"]
     assert not (tmp_path / "cache").exists()

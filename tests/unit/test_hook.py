@@ -46,6 +46,9 @@ def test_modules_loaded_in_every_build_import_next_to_nothing(
     [
         ("x.asm", True),
         ("x.nasm", True),
+        ("x.ASM", True),
+        ("x.nas", True),
+        ("x.Yasm", True),
         (Path("a/x.asm"), True),
         ("x.c", False),
         ("x.s", False),
@@ -77,6 +80,17 @@ def extension(*sources: object) -> Any:
     ],
 )
 def test_has_assembly(extensions: Any, has: bool) -> None:
-    distribution: Any = SimpleNamespace(ext_modules=extensions)
+    distribution: Any = SimpleNamespace(ext_modules=extensions, libraries=None)
+
+    assert hook.has_assembly(distribution) == has
+
+
+@pytest.mark.parametrize(
+    ("sources", "has"), [(["x.c"], False), (["x.c", "y.asm"], True), ([], False), (None, False)]
+)
+def test_a_library_may_have_assembly(sources: list[str] | None, has: bool) -> None:
+    distribution: Any = SimpleNamespace(
+        ext_modules=None, libraries=[("k", {"sources": sources}), ("other", {})]
+    )
 
     assert hook.has_assembly(distribution) == has

@@ -40,8 +40,8 @@ def test_as_many_run_at_once_as_there_are_workers() -> None:
         assert queue.wait(work) == []
 
 
-def test_a_failure_stops_what_has_not_started_and_all_errors_are_kept() -> None:
-    both_run = threading.Barrier(2, timeout=60)
+def test_a_failure_cancels_what_has_not_started_of_its_group_and_all_errors_are_kept() -> None:
+    both_run = threading.Barrier(3, timeout=60)
     failed = threading.Event()
     queue = Queue(2)
 
@@ -58,6 +58,7 @@ def test_a_failure_stops_what_has_not_started_and_all_errors_are_kept() -> None:
     queue.add(first, 3)
     queue.add(later, 2)
     queue.add(never, 1)
+    both_run.wait()  # only now: what is added later is not cancelled
     first.wait()
     never.wait()
     assert isinstance(never.error, StoppedError)
@@ -66,18 +67,32 @@ def test_a_failure_stops_what_has_not_started_and_all_errors_are_kept() -> None:
         "refused",
         "'refused as well'",
     ]
-    added_later = Job(fail)
-    queue.add(added_later, 1)
-    assert isinstance(added_later.error, StoppedError)
 
 
-def test_what_is_not_vital_stops_nothing() -> None:
+def test_a_failure_cancels_nothing_of_other_groups() -> None:
     queue = Queue(1)
-    work = [Job(fail, vital=False), Job(lambda: None)]
+    work = [Job(fail, "one"), Job(lambda: None, "other")]
     for job in work:
         queue.add(job, 1)
     assert len(queue.wait(work)) == 1
     assert work[1].error is None
+
+
+def test_a_group_that_has_failed_can_go_on() -> None:
+    queue = Queue(1)
+    for work, errors in ((fail, 1), (lambda: None, 0)):
+        job = Job(work)
+        queue.add(job, 1)
+        assert len(queue.wait([job])) == errors
+
+
+def test_nothing_starts_in_a_queue_that_was_stopped() -> None:
+    queue = Queue(1)
+    queue.stop()
+    job = Job(fail)
+    queue.add(job, 1)
+    job.wait()
+    assert isinstance(job.error, StoppedError)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,278 @@
+"""Compiles the C and C++ sources beside assembly in the same queue, each only when something changed.
+
+setuptools compiles one after the other, and all of them when one of an
+extension's files was touched. How a source is compiled stays its business: each
+job is one call of ``compile`` for one source, and has a folder of its own for
+its object, so that one source with two commands has two objects.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import setuptools.errors
+
+from ..assemble import record
+from ..assemble.includes import Reader
+from ..assemble.queue import Job
+from ..assemble.record import Record, content_digest
+from ..assemble.uptodate import Dependencies, full_digest, prerequisites
+from ..build import Builder
+from ..errors import CompileError, ToolError
+
+_ENVIRONMENT = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX")
+"""What changes an object without standing in the command (GCC's manual, Environment Variables)."""
+
+_SECONDS_PER_BYTE = 1e-5
+"""What a compiler takes, roughly; only decides the order of what was never compiled."""
+
+_NO_PART_OF_A_COMMAND = frozenset({"verbose", "force", "dry_run", "output_dir"})
+_FOR_LINKING = frozenset(
+    {"libraries", "library_dirs", "runtime_library_dirs", "objects", "archiver", "ranlib"}
+    | {f"linker_{kind}{cxx}" for kind in ("so", "exe") for cxx in ("", "_cxx")}
+)
+
+_FAILURES = (setuptools.errors.BaseError, setuptools.errors.CCompilerError)
+
+
+def is_stock(chosen: Any) -> bool:
+    """Return whether several threads may compile with copies of a compiler object.
+
+    Not when a method of the object itself was replaced: what that does with the
+    object, and in which order, is known to nobody else.
+    """
+    replaced = {name for name, value in vars(chosen).items() if callable(value)}
+    # setuptools replaces this one itself, for a Library.
+    return chosen.compiler_type == "unix" and replaced <= {"link_shared_object"}
+
+
+def state(chosen: Any, *, linking: bool) -> str:
+    """Return everything in a compiler object that its commands are made of, as text."""
+    apart = _NO_PART_OF_A_COMMAND if linking else _NO_PART_OF_A_COMMAND | _FOR_LINKING
+    words_of = {
+        name: value
+        for name, value in vars(chosen).items()
+        if name not in apart and not callable(value)
+    }
+    programs = {
+        words[0]: _program(words[0])
+        for words in words_of.values()
+        if isinstance(words, list) and words and isinstance(words[0], str)
+    }
+    return json.dumps([words_of, programs], default=str, sort_keys=True)
+
+
+class CObjects:
+    """Compiles for one build."""
+
+    def __init__(self, builder: Builder) -> None:
+        self._builder = builder
+        self._lock = threading.Lock()
+        self._started: dict[str, tuple[str, Job]] = {}
+        """The fingerprint of each object that was queued, and its latest job."""
+
+    def start(
+        self,
+        chosen: Any,
+        sources: Sequence[str],
+        options: Mapping[str, Any],
+        group: Hashable,
+        *,
+        vital: bool,
+        guess: bool = False,
+    ) -> tuple[list[str], list[Job]]:
+        """Queue what is not up to date; return all objects, and the jobs to wait for.
+
+        ``options`` are those of ``compile``. What was asked for before, and is
+        not done, is not queued again.
+        """
+        about = [
+            state(chosen, linking=False),
+            {name: value for name, value in options.items() if name != "depends"},
+        ]
+        # Of this call's own: what was built before may have written headers.
+        reader = Reader()
+        objects, jobs = [], []
+        for source in sources:
+            command = json.dumps([source, *about], default=str, sort_keys=True)
+            folder = os.path.join(self._builder.folder, "c", _name(command))
+            (path,) = chosen.object_filenames([source], output_dir=folder)
+            objects.append(path)
+            print_ = _fingerprint(command, [source, *(options.get("depends") or ())], reader)
+            with self._lock:
+                job = self._under_way(path, print_)
+                if job is None and record.content(path, print_, reader) is None:
+                    twin = _copy(chosen)
+                    work = partial(_make, twin, path, folder, source, options, print_, reader)
+                    job = Job(partial(self._shown, work), group, guess=guess)
+                    self._started[path] = print_, job
+                    self._builder.add(job, _cost(path, source), vital=vital)
+            if job is not None:
+                jobs.append(job)
+        return objects, jobs
+
+    def _under_way(self, path: str, print_: str) -> Job | None:
+        """Return the job that is making just this object; one that makes another is waited for."""
+        started, job = self._started.get(path, (print_, None))
+        if job is None:
+            return None
+        if started != print_:
+            job.wait()
+        # Since one that is done, the headers may have changed.
+        return None if job.is_done else job
+
+    def _shown(self, work: Callable[[], str]) -> None:
+        # Each command and the compiler's messages, in one piece.
+        self._builder.reporter.progress(work())
+
+
+def _name(command: str) -> str:
+    """Return the name of a command's folder: the same in each isolated build environment."""
+    for entry in sorted(filter(None, sys.path), key=len, reverse=True):
+        command = command.replace(json.dumps(entry)[1:-1], "<packages>")
+    return hashlib.blake2b(command.encode(), digest_size=8).hexdigest()
+
+
+def _fingerprint(command: str, files: Sequence[str], reader: Reader) -> str:
+    text = json.dumps(
+        [
+            "c object 2",
+            command,
+            [reader.digest(os.fspath(path)) for path in files],
+            [os.environ.get(name) for name in _ENVIRONMENT],
+        ]
+    )
+    return content_digest(text.encode())
+
+
+def _copy(chosen: Any) -> Any:
+    """Return a compiler object of its own for a job: the one it comes from may change meanwhile."""
+    twin = copy.copy(chosen)
+    for name, value in vars(chosen).items():
+        if isinstance(value, list):
+            setattr(twin, name, list(value))
+    return twin
+
+
+def _make(
+    twin: Any,
+    path: str,
+    folder: str,
+    source: str,
+    options: Mapping[str, Any],
+    print_: str,
+    reader: Reader,
+) -> str:
+    """Compile a source, write the object's record, and return what was printed."""
+    os.makedirs(folder, exist_ok=True)
+    rules = os.path.join(folder, f"{os.getpid()}-{threading.get_ident()}.d")
+    asking = [*(options.get("extra_postargs") or ()), "-MD", "-MT", "object", "-MF", rules]
+    printed: list[str] = []
+    # setuptools runs commands with the first one since 84, before with the second.
+    for name in ("call", "spawn"):
+        if hasattr(twin, name):
+            setattr(twin, name, partial(_run, printed, name))
+    start = time.monotonic()
+    try:
+        twin.compile([source], **{**options, "output_dir": folder, "extra_postargs": asking})
+        read = _read_files(rules)
+    except _FAILURES as error:
+        raise _failed(source, printed, error) from error
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(rules)
+    if read is not None and not reader.changed(read):
+        dependencies = Dependencies(tuple(read))
+        made = full_digest(print_, dependencies, reader)
+        if made is not None:
+            seconds = round(time.monotonic() - start, 6)
+            content = content_digest(Path(path).read_bytes())
+            record.write(path, Record(print_, dependencies, made, content, seconds))
+    return "\n".join(printed)
+
+
+def _failed(source: str, printed: list[str], error: BaseException) -> CompileError:
+    # Of a compiler that has printed its errors, distutils only repeats the command.
+    what = (
+        "compilation failed; see the compiler's messages above" if len(printed) > 1 else str(error)
+    )
+    failed = CompileError(f"{source}: {what}")
+    failed.output = "\n".join(printed)
+    return failed
+
+
+def _run(printed: list[str], name: str, command: Sequence[Any], *args: Any, **options: Any) -> None:
+    """Run a compiler's command as its ``call`` or ``spawn`` does, and keep what it prints."""
+    printed.append(subprocess.list2cmdline(command))
+    try:
+        done = subprocess.run(
+            list(command),
+            env=options.get("env"),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise _no_compiler(str(command[0])) from error
+    if done.stdout:
+        printed.append(done.stdout.rstrip("\n"))
+    if done.returncode and name == "spawn":
+        raise setuptools.errors.ExecError(
+            f"command {command[0]!r} failed with exit code {done.returncode}"
+        )
+    done.check_returncode()
+
+
+def _no_compiler(name: str) -> ToolError:
+    return ToolError.not_found(
+        "the C compiler",
+        name,
+        "Debian, Ubuntu:   apt-get install gcc libc6-dev",
+        "Fedora, RHEL:     dnf install gcc",
+        "Alpine:           apk add gcc musl-dev",
+        "Arch:             pacman -S gcc",
+        "another one:      CC=clang",
+    )
+
+
+def _cost(path: str, source: str) -> float:
+    """Return about how many seconds compiling takes: as long as last time, else by size."""
+    seconds = record.seconds(path)
+    if seconds is not None:
+        return seconds
+    # A source that is not there is the compiler's to complain of.
+    return os.path.getsize(source) * _SECONDS_PER_BYTE if os.path.exists(source) else 0.0
+
+
+def _program(name: str) -> list[object]:
+    """Return what tells a program from another one of the same name."""
+    path = shutil.which(name)
+    if path is None:
+        return [name]
+    status = os.stat(path)
+    return [os.path.realpath(path), status.st_size, status.st_mtime_ns]
+
+
+def _read_files(rules: str) -> list[str] | None:
+    """Return the files a compiler reports to have read, None without a report."""
+    try:
+        with open(rules, encoding=sys.getfilesystemencoding(), errors="surrogateescape") as file:
+            return prerequisites(file.read())
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,445 @@
+"""One run of a command that compiles: what arrives at its compiler object becomes recipes and modules.
+
+What the extensions say beforehand only starts work early. Nothing outlives the run.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import sysconfig
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from setuptools import Command, Extension
+from setuptools.extension import Library
+
+from ..assemble.nasm import AssemblerOptions, ObjectFile
+from ..assemble.queue import Job
+from ..build import Builder, Recipe, Reporter, Wanted, entry_points
+from ..errors import AsmsetupError
+from ..facts import target
+from ..files import same_content
+from ..link import linker
+from ..link.linker import LinkerOptions, ModuleFile
+from ..suffixes import is_assembly
+from . import c_objects, linked
+from .c_objects import CObjects
+from .compiler import COMPILE, plain
+from .extensions import by_language, namesakes, nasm_args, require_sound, require_universal
+from .run_paths import run_paths_as_asked
+from .session import FAILURES, LEVELS, is_universal, lowest_version, settings, setuptools_errors
+
+_OUTPUT = "objects", "output_filename"
+
+_STACK_NOTE = (
+    *("--before", "[section .note.GNU-stack noalloc noexec nowrite progbits]"),
+    *("--before", "[section .text]"),
+)
+"""For a library's objects: who links it may not be us, and silence asks for an executable stack."""
+
+
+class BuildRun:
+    """What one run of build_ext or build_clib builds."""
+
+    def __init__(self, command: Command) -> None:
+        self._command: Any = command
+        self._lock = threading.Lock()
+        self._building: dict[int, Extension] = {}
+        self._builder: Builder | None = None
+        self._linking: set[int] = set()
+        self.is_stopped = False
+        self._guessed = False
+        self._compiled: set[str] = set()
+        """The objects that a C compiler has made."""
+        self._named: dict[str, str] = {}
+        """The objects of libraries, by the names that ``object_filenames`` gives them."""
+
+    @contextmanager
+    def building(self, ext: Extension) -> Iterator[None]:
+        """Have what this thread compiles and links belong to an extension."""
+        thread = threading.get_ident()
+        self._building[thread] = ext
+        try:
+            yield
+        finally:
+            del self._building[thread]
+
+    @property
+    def extension(self) -> Extension | None:
+        """The extension that is being built, as far as that is known."""
+        own = self._building.get(threading.get_ident())
+        under_way = list(self._building.values())
+        # A command class may compile in threads of its own.
+        return own if own is not None or len(under_way) != 1 else under_way[0]
+
+    def concerns(self, sources: Iterable[Any]) -> bool:
+        """Return whether compiling these is asmsetup's matter."""
+        ext = self.extension
+        if any(map(is_assembly, sources)):
+            return True
+        return ext is not None and (
+            not ext.sources
+            or any(map(is_assembly, ext.sources))
+            or is_universal(self._command.distribution)
+        )
+
+    def is_to_link(self, objects: Sequence[str]) -> bool:
+        """Return whether linking these is asmsetup's matter: some were assembled in this run.
+
+        Not when it is asmsetup that asks, through a method that somebody has replaced.
+        """
+        if self._builder is None or threading.get_ident() in self._linking:
+            return False
+        return bool(self._builder.assembled(objects)) or any(
+            path in self._named for path in objects
+        )
+
+    def stop(self) -> None:
+        """Start nothing any more."""
+        self.is_stopped = True
+        if self._builder is not None:
+            self._builder.queue.stop()
+
+    def finish(self) -> None:
+        """End the run, and leave everything in order."""
+        if self._builder is not None:
+            self._builder.finish()
+
+    def compile(
+        self, chosen: Any, below: Callable[..., list[str]], given: Mapping[str, Any]
+    ) -> list[str]:
+        """Do what ``compile`` of the wrapped compiler object is asked to do, with NASM for its sources.
+
+        Raises setuptools' errors.
+        """
+        ext = self.extension
+        with setuptools_errors():
+            require_sound(ext)
+            given = plain(given)
+            sources = given["sources"]
+            if is_universal(self._command.distribution):
+                require_universal(ext, sources)
+            builder = self._ready()
+            self._start_early(chosen)
+            planned = builder.plan_again(self._recipe(chosen, ext, given))
+            jobs = builder.start(self._wanted(planned, ext))
+            objects = {item.source: item.path for item in planned}
+            others, started = self._start_c(chosen, below, ext, given)
+            builder.require([*jobs, *started])
+        objects.update(others)
+        self._compiled.update(others.values())
+        if ext is None or isinstance(ext, Library):
+            self._name(chosen, objects, given)
+        return [objects[source] for source in sources]
+
+    def _name(self, chosen: Any, objects: Mapping[str, str], given: Mapping[str, Any]) -> None:
+        compiler = self._command.compiler
+        names = compiler.object_filenames(list(objects), output_dir=given.get("output_dir") or "")
+        self._named.update(zip(names, objects.values(), strict=True))
+
+    def _ready(self) -> Builder:
+        with self._lock:
+            if self._builder is None:
+                command = self._command
+                chosen = settings(command.distribution)
+                self._settings = chosen._replace(
+                    debug=chosen.debug or bool(command.debug),
+                    jobs=_parallel(command) or chosen.jobs,
+                )
+                reporter = Reporter(
+                    progress=lambda text: command.announce(text, LEVELS[logging.INFO]),
+                    warning=lambda text: command.announce(text, LEVELS[logging.WARNING]),
+                    detail=lambda text: command.announce(text, LEVELS[logging.DEBUG]),
+                )
+                folder = os.path.join(_lasting_folder(command), "asm")
+                self._builder = Builder(self._settings, target.running(), folder, reporter)
+                self._c_objects = CObjects(self._builder)
+            return self._builder
+
+    def _start_early(self, chosen: Any) -> None:
+        """Queue what the extensions will ask for, as far as it shows; the first time only."""
+        with self._lock:
+            guessed, self._guessed = self._guessed, True
+        if guessed:
+            return
+        builder = self._ready()
+        # An object that two extensions share is as vital as the one that needs it most.
+        extensions = sorted(self._extensions(), key=lambda ext: bool(ext.optional))
+        wanted: list[Wanted] = []
+        for ext in extensions:
+            with suppress(AsmsetupError, TypeError):  # Reported when this extension's turn comes.
+                wanted += self._wanted(self._planned(chosen, ext), ext)
+        builder.start(wanted, guess=True)
+        for ext in extensions:
+            with suppress(AsmsetupError, TypeError, *FAILURES):
+                if c_objects.is_stock(chosen):
+                    self._start_c(chosen, _never, ext, self._guess(ext), guess=True)
+
+    def _guess(self, ext: Extension) -> dict[str, Any]:
+        """Return what distutils calls ``compile`` with for an extension."""
+        given = {
+            "sources": ext.sources,
+            "output_dir": self._command.build_temp,
+            "macros": [*ext.define_macros, *((name,) for name in ext.undef_macros)],
+            "include_dirs": ext.include_dirs,
+            "debug": self._command.debug,
+            "extra_postargs": ext.extra_compile_args or [],
+            "depends": ext.depends,
+        }
+        return plain(given)
+
+    def _planned(self, chosen: Any, ext: Extension) -> list[ObjectFile]:
+        require_sound(ext)
+        return self._ready().plan(self._recipe(chosen, ext, self._guess(ext)))
+
+    def _wanted(self, planned: Iterable[ObjectFile], ext: Extension | None) -> list[Wanted]:
+        return [Wanted(item, id(ext), not getattr(ext, "optional", False)) for item in planned]
+
+    def _start_c(
+        self,
+        chosen: Any,
+        below: Callable[..., list[str]],
+        ext: Extension | None,
+        given: Mapping[str, Any],
+        *,
+        guess: bool = False,
+    ) -> tuple[dict[str, str], list[Job]]:
+        """Queue the sources besides assembly; return their objects, and the jobs to wait for."""
+        sources = given["sources"]
+        others = [source for source in sources if not is_assembly(source)]
+        objects: dict[str, str] = {}
+        jobs: list[Job] = []
+        if not others:
+            return objects, jobs
+        if not c_objects.is_stock(chosen):
+            # Whoever has replaced a method of the object takes all arguments as they are.
+            options = {name: value for name, value in given.items() if name != "sources"}
+            made = below(others, **options)
+            return dict(zip(others, made, strict=True)), jobs
+        options = {
+            name: given.get(name) for name in COMPILE if name not in ("sources", "output_dir")
+        }
+        for args, group in by_language(chosen, ext, sources, given.get("extra_postargs")):
+            made, started = self._c_objects.start(
+                chosen,
+                group,
+                {**options, "extra_postargs": args},
+                id(ext),
+                vital=not getattr(ext, "optional", False),
+                guess=guess,
+            )
+            objects.update(zip(group, made, strict=True))
+            jobs += started
+        return objects, jobs
+
+    def _extensions(self) -> list[Extension]:
+        """Return the extensions with assembly in them, as they are known now."""
+        known = getattr(self._command, "extensions", None) or ()
+        return [ext for ext in known if any(map(is_assembly, ext.sources or ()))]
+
+    def _recipe(self, chosen: Any, ext: Extension | None, given: Mapping[str, Any]) -> Recipe:
+        """Return what a call of ``compile`` and the compiler object ask NASM for."""
+        sources = given["sources"]
+        macros = [*(given.get("macros") or ()), *chosen.macros]
+        include_dirs = [*(given.get("include_dirs") or ()), *_added_include_dirs(chosen)]
+        is_library = ext is None or isinstance(ext, Library)
+        args = nasm_args(ext, sources, given.get("extra_postargs"), c_objects.is_stock(chosen))
+        return Recipe(
+            name=ext.name if ext is not None else "",
+            # setuptools sorts them before it compiles: sorted here too, both are one recipe.
+            sources=tuple(sorted(filter(is_assembly, sources))),
+            options=AssemblerOptions(
+                include_dirs=tuple(include_dirs),
+                define=tuple((macro[0], macro[1]) for macro in macros if len(macro) == 2),
+                undefine=tuple(macro[0] for macro in macros if len(macro) == 1),
+                args=(*(_STACK_NOTE if is_library else ()), *args),
+                debug=self._settings.debug or bool(given.get("debug")),
+            ),
+            limited_api=self._limited_api(ext),
+            universal=self._settings.universal,
+        )
+
+    def _limited_api(self, ext: Extension | None) -> tuple[int, int] | None:
+        if ext is None or isinstance(ext, Library):
+            return None
+        # The file name shows what setuptools made of py_limited_api for this interpreter.
+        fullname = self._command.get_ext_fullname(ext.name)
+        filename: str = self._command.get_ext_filename(fullname)
+        if ".abi3" not in os.path.basename(filename):
+            return None
+        return lowest_version(self._command.distribution, self._settings)
+
+    def link(self, chosen: Any, below: Callable[..., None], given: Mapping[str, Any]) -> None:
+        """Do what ``link_shared_object`` of the wrapped compiler object is asked to do.
+
+        Raises setuptools' errors.
+        """
+        ext, given = self.extension, plain(given)
+        path = os.path.join(given.get("output_dir") or "", given["output_filename"])
+        objects = [self._named.get(each, each) for each in given["objects"]]
+        call = {**given, "objects": objects, "output_dir": None}
+        if isinstance(ext, Library):
+            with self._replaced(path) as partial:
+                self._linked(
+                    below, {**call, "output_filename": partial}, "objects", "output_filename"
+                )
+            return
+        builder = self._ready()
+        with setuptools_errors():
+            module = self._module(chosen, ext, path, objects, call)
+            builder.check(module, lambda: self._other_modules(chosen, ext))
+            if module.compiled:
+                self._link_with_driver(chosen, below, module, call)
+            else:
+                builder.link(module)
+        # Of other settings, universal or not: it would be packed as well, or imported instead.
+        for other in namesakes(path):
+            os.remove(other)
+
+    def _link_with_driver(
+        self, chosen: Any, below: Callable[..., None], module: ModuleFile, given: Mapping[str, Any]
+    ) -> None:
+        builder = self._ready()
+        flags = [*(given.get("extra_postargs") or ()), *self._driver_flags(module)]
+        call = {**given, "extra_postargs": flags}
+        record = os.path.join(builder.folder, f"{module.name}.inputs")
+        with run_paths_as_asked(chosen):
+            made_from = linked.inputs(chosen, call)
+            if linked.is_current(record, made_from, module.path):
+                builder.reporter.detail(f"{module.path} is up to date")
+                return
+            with builder.checked_output(module) as partial:
+                self._linked(below, {**call, "output_filename": partial}, *_OUTPUT)
+            linked.keep(record, made_from, module.path)
+
+    def _linked(self, below: Callable[..., None], given: Mapping[str, Any], *first: str) -> None:
+        """Call a method of the wrapped object, the ``first`` arguments by position."""
+        options = {name: value for name, value in given.items() if name not in first}
+        thread = threading.get_ident()
+        self._linking.add(thread)
+        try:
+            below(*(given[name] for name in first), **options)
+        finally:
+            self._linking.discard(thread)
+
+    def archive(self, chosen: Any, below: Callable[..., None], given: Mapping[str, Any]) -> None:
+        """Do what ``create_static_lib`` of the wrapped compiler object is asked to do."""
+        objects = [self._named.get(each, each) for each in given["objects"]]
+        folder = given.get("output_dir") or chosen.output_dir or ""
+        path = chosen.library_filename(given["output_libname"], output_dir=folder)
+        with self._replaced(path) as partial:
+            where = {"objects": objects, "output_dir": os.path.dirname(partial)}
+            self._linked(below, {**given, **where}, "objects", "output_libname")
+
+    @contextmanager
+    def _replaced(self, path: str) -> Iterator[str]:
+        """Yield where to write an archive; it takes the place of ``path``, with no member of the old one."""
+        builder = self._ready()
+        os.makedirs(builder.folder, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=builder.folder) as folder:
+            made = os.path.join(folder, os.path.basename(path))
+            yield made
+            if not same_content(made, path):
+                os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)
+                os.replace(made, path)
+
+    def _linker_options(self, chosen: Any, given: Mapping[str, Any]) -> LinkerOptions:
+        preargs, postargs = (given.get(f"extra_{each}args") or () for each in ("pre", "post"))
+
+        def both(name: str) -> tuple[str, ...]:
+            return (*(given.get(name) or ()), *getattr(chosen, name))
+
+        return LinkerOptions.of(
+            library_dirs=both("library_dirs"),
+            libraries=both("libraries"),
+            runtime_library_dirs=both("runtime_library_dirs"),
+            ld_args=self._settings.ld_args,
+            ldflags=self._settings.ldflags,
+            link_args=[*preargs, *postargs],
+            debug=self._settings.debug or bool(given.get("debug")),
+        )
+
+    def _module(
+        self,
+        chosen: Any,
+        ext: Extension | None,
+        path: str,
+        objects: Sequence[str],
+        given: Mapping[str, Any],
+    ) -> ModuleFile:
+        """Return the module that a call of ``link_shared_object`` asks for."""
+        assembled = self._ready().assembled(objects)
+        made = {item.path for item in assembled}
+        name = ext.name if ext is not None else os.path.basename(path).partition(".")[0]
+        entries = entry_points(name)
+        # setuptools adds an entry point of its own to what the user exports.
+        exported = (each for each in given.get("export_symbols") or () if each not in entries)
+        others = [each for each in (*objects, *chosen.objects) if each not in made]
+        return ModuleFile(
+            name=name,
+            path=path,
+            assembled=tuple(assembled),
+            compiled=tuple(each for each in others if each in self._compiled),
+            extra_objects=tuple(each for each in others if each not in self._compiled),
+            entry_points=entries,
+            exported=tuple(exported),
+            options=self._linker_options(chosen, given),
+            limited_api=self._limited_api(ext),
+            universal=self._settings.universal,
+        )
+
+    def _other_modules(self, chosen: Any, ext: Extension | None) -> Iterator[ModuleFile]:
+        """Yield the other modules that must come out well and are of nothing but assembly."""
+        for other in self._extensions():
+            if other is ext or other.optional or not all(map(is_assembly, other.sources)):
+                continue
+            with suppress(AsmsetupError, TypeError):  # Reported when its turn comes.
+                planned = self._planned(chosen, other)
+                self._ready().require(self._ready().start(self._wanted(planned, other), guess=True))
+                objects = [*(item.path for item in planned), *other.extra_objects]
+                path = str(self._command.get_ext_fullpath(other.name))
+                given = plain({**vars(other), "extra_postargs": other.extra_link_args})
+                yield self._module(chosen, other, path, objects, given)
+
+    def _driver_flags(self, module: ModuleFile) -> list[str]:
+        """Return what the C compiler's driver must be told when there is assembly in the module."""
+        script = self._ready().version_script(module)
+        own = [word for flag in self._settings.ld_args for word in ("-Xlinker", flag)]
+        return [*linker.driver_flags(script, debug=module.options.debug), *own]
+
+
+def _never(*args: object, **given: object) -> list[str]:
+    raise TypeError("a guess is not compiled by anybody else's method")
+
+
+def _parallel(command: Any) -> int | None:
+    """Return the number given with -j; without one all cores are used anyway."""
+    parallel = getattr(command, "parallel", None)
+    # True stands for a number that setuptools is to choose.
+    return parallel if type(parallel) is int else None
+
+
+def _added_include_dirs(chosen: Any) -> list[str]:
+    """Return the compiler object's own include folders; Python's own hold nothing for NASM."""
+    paths = sysconfig.get_paths()
+    own = {paths["include"], paths["platinclude"], os.path.join(sys.exec_prefix, "include")}
+    return [folder for folder in chosen.include_dirs or () if folder not in own]
+
+
+def _lasting_folder(command: Any) -> str:
+    """Return the folder for what is built on the way.
+
+    An editable build gets a temporary one from setuptools; objects are worth
+    keeping, so there it is the one of ordinary builds.
+    """
+    if not getattr(command, "editable_mode", False):
+        return str(command.build_temp)
+    build = command.get_finalized_command("build")
+    return os.path.join(
+        str(build.build_base), f"temp.{build.plat_name}-{sys.implementation.cache_tag}"
+    )
