@@ -178,8 +178,10 @@ def row_of(types: Types, result: str, parameters: str) -> Row | None:
         if kind in "s?":
             break  # what comes after it is in registers that depend on its size
         letters += "dd" if kind == "c" else kind
-    if letter == "s":
-        letters = "p" + letters  # the address of the result comes first
+    if letter == "s" and "PyStatus" in result:
+        letters = "p" + letters  # it is large: its address comes first
+    elif letter == "s":
+        return Row("?", "", variadic, "_Noreturn" not in words)
     return Row({"c": "s"}.get(letter, letter), letters, variadic, "_Noreturn" not in words)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .engine import Engine
+from .engine import NOT_CODE, Engine
 from .image import Image, load_module, load_objects
 from .marks import C_FUNCTION, GENERATED
 from .roots import Root, find_roots, pointed_at
@@ -54,13 +54,14 @@ def analyse(image: Image) -> Verdict:
     engine.run(start for start in sorted(roots) if roots[start].role != GENERATED)
     called = _called_by_generated(engine, roots)
     _follow_pointers(image, engine, roots, called)
+    no_code = {gap.function for gap in engine.notes.gaps.values() if gap.why == NOT_CODE}
     faults = sorted(engine.notes.faults.values(), key=lambda fault: fault.at)
     return Verdict(
         image,
         engine,
         roots,
         entries,
-        [fault for fault in faults if not _is_allowed(image, fault)],
+        [f for f in faults if f.function not in no_code and not _is_allowed(image, f)],
         list(check_tables(image, entries)),
         sorted(engine.notes.gaps.values()),
         engine.skipped,

@@ -269,6 +269,8 @@ def _check_gil(walk: Walk, state: State, at: int, name: str) -> None:
 def _check_frame_passed(walk: Walk, state: State, at: int, name: str, known: Prototype) -> None:
     for place in range(known.words):
         value = state.registers[ARGUMENTS[place]]
+        if _general(known)[place] not in "pnbx":
+            continue
         if type(value) is Frame and (value.base != 0 or value.offset < 0):
             walk.report(
                 "frame-passed",

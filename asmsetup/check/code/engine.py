@@ -36,6 +36,7 @@ from .walk import Notes, Walk
 
 MOST_INSTRUCTIONS = 2_000_000
 """What one image may cost; what is left then is reported as not checked."""
+NOT_CODE = "it runs into bytes that are no code: perhaps it is data"
 _MOST_DEPTHS = 6
 _MOST_VISITS_OF_ONE = 200_000
 
@@ -342,14 +343,11 @@ class _Function:
         self._engine.notes.visits += visits
 
     def _falls_off(self, at: int, state: State) -> None:
-        if self._image.stretch(at) is None or not self._walk.is_public:
-            self._walk.report(
-                "falls-off", at, "the function runs on behind its last instruction", state
-            )
+        if self._root is not None and not self._root.is_declared:
+            self._walk.give_up(at, NOT_CODE)
         else:
-            self._walk.report(
-                "falls-off", at, "the function runs into bytes that are no code", state
-            )
+            what = "the function runs on into bytes that are no code"
+            self._walk.report("falls-off", at, what, state)
 
     def _branch(self, state: State, found: Decoded) -> int | None:
         """Let an instruction that changes the flow act; return where this path goes on."""
@@ -393,7 +391,11 @@ class _Function:
             self._tail_call(state, found, image.externals[goal])
             return None
         if not image.is_code(goal):
-            self._walk.report("falls-off", found.at, "the jump leads to what is no code", state)
+            if image.stretch(goal) is None:  # where compilers say nothing is reached
+                self._walk.give_up(found.at, "a jump leads out of its section")
+            else:
+                what = "the jump leads to what is no code"
+                self._walk.report("falls-off", found.at, what, state)
             return None
         root = self._engine.roots.get(goal)
         if root is None or goal == self._start:

@@ -6,7 +6,7 @@ from .decode import Decoded
 from .marks import CALLBACK, ENTRY_POINT, METHOD
 from .roots import Root
 from .state import PARTLY, RELEASED, State
-from .values import KEPT, NAMES, RETURN_ADDRESS, RSP, SOMETIMES, Entry, Frame
+from .values import KEPT, NAMES, RETURN_ADDRESS, RSP, Entry, Frame
 from .walk import Walk
 
 
@@ -83,6 +83,4 @@ def _not_kept(state: State, number: int, leaving: str) -> str:
     value = state.registers[number]
     if type(value) is Entry:
         return f"{leaving} with what {NAMES[value.register]} held in {name}, which it must keep"
-    if value is SOMETIMES:
-        return f"{leaving} with {name} restored from a place that not every path wrote"
     return f"{leaving} with another value in {name} than at entry, and its caller relies on it"

@@ -31,6 +31,7 @@ _DYNAMIC_NAMES = frozenset(NUMBERS[name] for name in ("GLOB_DAT", "JUMP_SLOT", "
 _DYNAMIC_RELATIVE = NUMBERS["RELATIVE"]
 
 _DEBUG_SECTIONS = (".debug_line", ".debug_line_str", ".debug_str", MARKS_SECTION)
+_LONGEST_TEXT = 1 << 16
 _LAYOUT = dict.fromkeys(map(ord, "\n\t"), " ")
 _LINKER_CODE = (".plt", ".init", ".fini")
 
@@ -114,7 +115,7 @@ class Image:
         if found is None:
             return None
         at = address - found.start
-        end = found.content.find(b"\0", at, at + 1024)
+        end = found.content.find(b"\0", at, at + _LONGEST_TEXT)
         if end < at:
             return None
         try:

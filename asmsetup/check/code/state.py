@@ -9,13 +9,14 @@ from .values import (
     CHANGED_BY_CALLS,
     RETURN_ADDRESS,
     RSP,
-    SOMETIMES,
     Entry,
     Frame,
     Marker,
+    Sometimes,
     Value,
     joined,
     same,
+    sometimes,
 )
 
 _CHANGING = tuple(number for number in range(16) if CHANGED_BY_CALLS >> number & 1)
@@ -110,7 +111,7 @@ class State:
         self.bounded: tuple[Frame, int] | None = None
         """A place of the stack that was just found to be less than a number."""
         self.maybe = False
-        """Some slots are SOMETIMES, or the GIL is released on some paths."""
+        """Some slots are Sometimes, or the GIL is released on some paths."""
 
     def copy(self) -> State:
         """Return the same in an object of its own."""
@@ -139,7 +140,7 @@ class State:
             return True
         if self.given is not None and key >= self.given:
             return True
-        return key in self.stack and self.stack[key] is not SOMETIMES
+        return key in self.stack and type(self.stack[key]) is not Sometimes
 
     def pass_branch(self) -> None:
         """Forget what only some paths have done: the branch may depend on that, too."""
@@ -147,7 +148,7 @@ class State:
             self.maybe = False
             if self.gil is PARTLY:
                 self.gil = UNKNOWN
-            for key in [key for key, value in self.stack.items() if value is SOMETIMES]:
+            for key in [key for key, value in self.stack.items() if type(value) is Sometimes]:
                 self.stack[key] = None
 
     def forget_dead(self, live: int) -> None:
@@ -174,11 +175,7 @@ class State:
             first = stack_key(place.base, place.offset + displacement)
             last = stack_key(place.base, place.offset + displacement + max(size, 1) - 1)
             for key in range(first, last + 8, 8):
-                if key not in self.stack:
-                    if not self.is_set(key):
-                        self.stack[key] = SOMETIMES
-                        self.maybe = True
-                elif type(self.stack[key]) not in (Entry, Frame, Marker):
+                if key not in self.stack or type(self.stack[key]) not in (Entry, Frame, Marker):
                     self.stack[key] = None
 
     def join(self, other: State) -> bool:
@@ -219,13 +216,13 @@ class State:
                     continue
                 both = joined(one, two)
             else:
-                both = None if other.is_set(key) else SOMETIMES
+                both = None if other.is_set(key) else sometimes(one)
             if both is not one and not same(both, one):
                 mine[key] = both
                 changed = True
         for key in others:
             if key not in mine:
-                mine[key] = None if self.is_set(key) else SOMETIMES
+                mine[key] = None if self.is_set(key) else sometimes(others[key])
                 changed = True
         self.maybe |= changed
         return changed

@@ -16,7 +16,6 @@ from .values import (
     RBP,
     RSP,
     SMALL,
-    SOMETIMES,
     XMM0,
     Below,
     Entry,
@@ -28,6 +27,7 @@ from .values import (
     Multiple,
     Result,
     Scaled,
+    Sometimes,
     Target,
     Value,
 )
@@ -274,6 +274,9 @@ def _check_unset(walk: Walk, state: State, decoded: Decoded, place: Frame, size:
     if size != 8 or place.base != 0 or not is_unset(walk, state, key):
         return
     target = decoded.operation.target
+    held = state.stack.get(key)
+    if held != Sometimes(Entry(target)):
+        return  # not what the register held at entry: another value, for a purpose of its own
     if target in KEPT:
         register = NAMES[target]
         what = (
@@ -286,7 +289,7 @@ def _check_unset(walk: Walk, state: State, decoded: Decoded, place: Frame, size:
 def is_unset(walk: Walk, state: State, key: int) -> bool:
     """Return whether a path to here leaves a slot of the frame unwritten, for certain."""
     if key in state.stack:
-        return state.stack[key] is SOMETIMES
+        return type(state.stack[key]) is Sometimes
     is_given = walk.escaped is not None and key >= walk.escaped
     return not state.is_set(key) and not is_given
 
@@ -351,7 +354,7 @@ def _load(walk: Walk, state: State, decoded: Decoded) -> None:
     value = None
     if type(place) is Frame:
         value = state.slot(place)
-        if value is SOMETIMES or place.offset & 7:
+        if type(value) is Sometimes or place.offset & 7:
             value = None
     elif type(place) is Label:
         name = walk.image.slots.get(place.address)
@@ -555,7 +558,7 @@ def _pop(walk: Walk, state: State, decoded: Decoded) -> None:
         if operation.target in KEPT and pointer.base == 0:
             _check_unset(walk, state, decoded, pointer, 8)
         value = state.slot(pointer)
-        if value is SOMETIMES:
+        if type(value) is Sometimes:
             value = None
         if key:
             state.stack.pop(key, None)

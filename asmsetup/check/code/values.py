@@ -116,9 +116,15 @@ class Marker(NamedTuple):
     text: str
 
 
+class Sometimes(NamedTuple):
+    """What some paths have stored in a slot, and others have not."""
+
+    value: Entry | None
+    """The register that they save there; None for anything else."""
+
+
 RETURN_ADDRESS = Marker("return address")
 SMALL = Marker("0 or 1")
-SOMETIMES = Marker("set on some paths only")
 
 Value: TypeAlias = (
     int
@@ -134,6 +140,7 @@ Value: TypeAlias = (
     | Multiple
     | Low
     | Marker
+    | Sometimes
     | None
 )
 
@@ -150,11 +157,23 @@ def joined(one: Value, other: Value) -> Value:
         return one
     if type(one) is Result and type(other) is Result and one[:2] == other[:2]:
         return one if not one.tested else other
-    if one is SOMETIMES or other is SOMETIMES:
-        return SOMETIMES
+    if type(one) is Sometimes or type(other) is Sometimes:
+        return _sometimes_joined(one, other)
     if _is_small(one) and _is_small(other):
         return SMALL
     return None
+
+
+def sometimes(value: Value) -> Value:
+    """Return what a slot holds that only one of two paths has written."""
+    if type(value) is Sometimes:
+        return value
+    return Sometimes(value if type(value) is Entry else None)
+
+
+def _sometimes_joined(one: Value, other: Value) -> Value:
+    first, second = sometimes(one), sometimes(other)
+    return first if same(first, second) else Sometimes(None)
 
 
 def _is_small(value: Value) -> bool:
