@@ -1,15 +1,17 @@
 """Ship hand-written x86-64 assembly in Python packages.
 
 Having asmsetup among the build requirements is enough. ``asmsetup.build_ext``
-is there for those who like to name their command class in setup().
+is there for those who like to name their command class in setup(). ``load``
+builds and imports one source without a project.
 """
 
 from __future__ import annotations
 
-__all__ = ["build_ext", "include_dir"]
+__all__ = ["build_ext", "include_dir", "load"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .live.loading import load
     from .plugin import build_ext
 
 
@@ -20,10 +22,21 @@ def include_dir() -> str:
     return INCLUDE_DIR
 
 
+def load_ipython_extension(shell: object) -> None:
+    """Give IPython's ``shell`` the magic %%nasm: what ``%load_ext asmsetup`` calls."""
+    from .live import notebook
+
+    notebook.load_ipython_extension(shell)
+
+
 def __getattr__(name: str) -> object:
     # setuptools is imported on demand: the plugin's hook lives in this package too.
     if name == "build_ext":
         from .plugin import build_ext
 
         return build_ext
+    if name == "load":
+        from .live.loading import load
+
+        return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

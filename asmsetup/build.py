@@ -402,6 +402,14 @@ class Builder:
         if warnings := self._inspector.unreported(module, said):
             self.reporter.warning(warnings)
 
+    def findings(self, module: ModuleFile) -> list[Finding]:
+        """Return what is wrong with the objects of a module, errors and warnings."""
+        return self._inspector.before_link(module)
+
+    def listing(self, wanted: ObjectFile) -> str:
+        """Return the listing that NASM writes of a source."""
+        return self._objects.listing(wanted)
+
     def check(self, module: ModuleFile, others: Callable[[], Iterable[ModuleFile]]) -> None:
         """Judge the objects of a module before they are linked.
 

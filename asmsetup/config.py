@@ -88,32 +88,48 @@ class Settings(NamedTuple):
     cache: bool = True
     launcher: tuple[str, ...] = ()
     check: RuleSettings = RuleSettings()
+    editable_rebuild: bool = False
     ldflags: tuple[str, ...] = ()
     """LDFLAGS: written for a compiler driver, and no setting of the project's."""
 
 
-_PARSERS: dict[str, Callable[[object], Any]] = {
-    "nasm": _text,
-    "ld": _text,
-    "nasm_args": _arguments,
-    "ld_args": _arguments,
-    "debug": _boolean,
-    "strict": _boolean,
-    "auditwheel": _auditwheel,
-    "limited_api": _python_version,
-    "universal": _boolean,
-    "jobs": _count,
-    "cache": _boolean,
-    "launcher": _arguments,
-    "check": rules.parse,
+Kind = Literal["text", "boolean", "arguments", "count", "auditwheel", "python version", "rules"]
+
+KINDS: dict[str, Kind] = {
+    "nasm": "text",
+    "ld": "text",
+    "nasm_args": "arguments",
+    "ld_args": "arguments",
+    "debug": "boolean",
+    "strict": "boolean",
+    "auditwheel": "auditwheel",
+    "limited_api": "python version",
+    "universal": "boolean",
+    "jobs": "count",
+    "cache": "boolean",
+    "launcher": "arguments",
+    "check": "rules",
+    "editable_rebuild": "boolean",
 }
+"""What each setting may be."""
+
+_PARSE: dict[Kind, Callable[[object], Any]] = {
+    "text": _text,
+    "boolean": _boolean,
+    "arguments": _arguments,
+    "count": _count,
+    "auditwheel": _auditwheel,
+    "python version": _python_version,
+    "rules": rules.parse,
+}
+_PARSERS = {key: _PARSE[kind] for key, kind in KINDS.items()}
 _NO_TEXT = (_boolean, _arguments, _count)
 """What is no string in a file, and is one everywhere else."""
 _TOOLS = {"nasm": "NASM", "ld": "LD"}
 _IN_FILE = "[tool.asmsetup]"
 _PREFIX = "ASMSETUP_"
-_OTHER_VARIABLES = ("CACHE_DIR", "CACHE_SIZE")
-"""Where the cache is and how large it may be: the machine's to say, not a project's."""
+_OTHER_VARIABLES = ("CACHE_DIR", "CACHE_SIZE", "REBUILDING")
+"""What is no project's to say: where the cache is and how large it may be, and that an import rebuilds."""
 
 
 def load(

@@ -42,7 +42,7 @@ class SourceLine:
 
 
 @dataclass(slots=True)
-class _Row:
+class Row:
     """One source line of the listing, with what it put into a section."""
 
     line: SourceLine
@@ -91,9 +91,11 @@ class Listing:
         self._search = (str(Path(source).parent), *include_dirs)
         self._lines: list[SourceLine] = []
         self._macros: set[str] = set()
-        self._by_offset: dict[int, list[_Row]] = {}
-        self._repeated: list[_Row] = []
-        for row in self._rows(text, source):
+        self._by_offset: dict[int, list[Row]] = {}
+        self._repeated: list[Row] = []
+        self.rows = list(self._rows(text, source))
+        """What each line put into a section, in the order of the listing."""
+        for row in self.rows:
             if row.repeats > 1:
                 self._repeated.append(row)
             for position, _ in row.fields:
@@ -113,7 +115,7 @@ class Listing:
             if row.has_field(offset, width) and row.agrees(content)
         ]
 
-        def likelihood(row: _Row) -> tuple[bool, bool, bool]:
+        def likelihood(row: Row) -> tuple[bool, bool, bool]:
             return (
                 row.section == section,
                 row.section is None,
@@ -142,10 +144,10 @@ class Listing:
         expression = re.compile(pattern, re.IGNORECASE)
         return next((line for line in self._lines if expression.match(line.text)), None)
 
-    def _rows(self, text: str, source: str) -> Iterator[_Row]:
+    def _rows(self, text: str, source: str) -> Iterator[Row]:
         frames = [_Frame(source, None)]
         section: str | None = ".text"
-        row: _Row | None = None
+        row: Row | None = None
         for match in filter(None, map(_ROW.match, text.splitlines())):
             number, offset, data, level, line_text = match.groups()
             if line_text is not None and line_text.lstrip().startswith("*" * 18):
@@ -164,7 +166,7 @@ class Listing:
             if named := _SECTION.match(line_text):
                 section = None if "%" in named[1] else named[1]
             if data is not None:
-                row = _Row(line, section, int(offset, 16), bytearray(), [])
+                row = Row(line, section, int(offset, 16), bytearray(), [])
                 _add(row, data)
         if row is not None:
             yield row
@@ -208,7 +210,7 @@ class Listing:
         return include
 
 
-def _add(row: _Row, data: str) -> None:
+def _add(row: Row, data: str) -> None:
     """Append one line's worth of the listing's byte column."""
     if repeat := _REPEAT.search(data):
         row.repeats = int(repeat[1], 16)

@@ -25,6 +25,7 @@ COMMANDS = {
     "build": "build an importable module from one source, without a project",
     "run": "build one source and run Python code with it, in a child process",
     "bindings": "write the bindings of a source's typed functions, for NASM run by hand",
+    "annotate": "write a page with what the machine sees of each line of a source",
     "include-dir": "print the folder of python.inc",
     "completion": "print a script that completes command lines in your shell",
     "check": "find mistakes in the machine code of a source, module, wheel or project",

@@ -6,11 +6,13 @@ import keyword
 import os
 import sys
 import sysconfig
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from ..assemble.nasm import AssemblerOptions, Macro, ObjectFile
 from ..build import Builder, Recipe, Reporter, entry_points
+from ..check import Finding
 from ..config import Settings
 from ..errors import SourceError
 from ..facts import target
@@ -58,27 +60,50 @@ def module_name(source: str) -> str:
     return name
 
 
+class Examined(NamedTuple):
+    """What is known of a source that was assembled and not linked."""
+
+    source: str
+    object: ObjectFile
+    listing: str
+    findings: list[Finding]
+
+
 def build(source: str, folder: str, work: str, options: Options, reporter: Reporter) -> Built:
     """Build the module of ``source`` into ``folder``; objects and the like go to ``work``.
 
     Raises an AsmsetupError when it cannot be built, or would not work.
     """
+    path = os.path.join(folder, module_name(source) + suffix(options.settings))
+    with _assembled(source, path, work, options, reporter) as (builder, module):
+        builder.check(module, lambda: ())
+        builder.link(module)
+    return Built(source, module.name, path, module.assembled[0])
+
+
+def examine(source: str, work: str, options: Options, reporter: Reporter) -> Examined:
+    """Assemble ``source``, with objects and the like in ``work``, and judge it.
+
+    Raises an AsmsetupError when it cannot be assembled.
+    """
+    with _assembled(source, "", work, options, reporter) as (builder, module):
+        (made,) = module.assembled
+        return Examined(source, made, builder.listing(made), builder.findings(module))
+
+
+@contextmanager
+def _assembled(
+    source: str, path: str, work: str, options: Options, reporter: Reporter
+) -> Iterator[tuple[Builder, ModuleFile]]:
+    """Yield the builder of a source and its module, whose objects are up to date."""
     settings = options.settings
     name = module_name(source)
     builder = Builder(settings, target.running(), work, reporter)
-    recipe = Recipe(
-        name,
-        (source,),
-        AssemblerOptions(options.include_dirs, options.define, debug=settings.debug),
-        universal=settings.universal,
-    )
+    assembler = AssemblerOptions(options.include_dirs, options.define, debug=settings.debug)
+    recipe = Recipe(name, (source,), assembler, universal=settings.universal)
     try:
         objects = builder.assemble(recipe)
-        path = os.path.join(folder, name + suffix(settings))
-        module = _module(name, path, objects, settings)
-        builder.check(module, lambda: ())
-        builder.link(module)
-        return Built(source, name, path, objects[0])
+        yield builder, _module(name, path, objects, settings)
     finally:
         builder.finish()
 
@@ -104,13 +129,9 @@ def _module(name: str, path: str, objects: list[ObjectFile], settings: Settings)
     )
 
 
-def on_the_fly() -> Reporter:
-    """Return a reporter for code that builds while it runs: warnings are Python's, the rest is silent."""
-    return Reporter(
-        progress=_silent,
-        warning=lambda text: warnings.warn(text, BuildWarning, stacklevel=6),
-        detail=_silent,
-    )
+def silent(warnings: list[str]) -> Reporter:
+    """Return a reporter for code that builds while it runs: ``warnings`` takes those, the rest is silent."""
+    return Reporter(_silent, warnings.append, _silent)
 
 
 def on_standard_error(*, verbose: bool) -> Reporter:

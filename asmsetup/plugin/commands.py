@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import setuptools.errors
 from setuptools import Command, Extension
 
-from .. import config, wheel
+from .. import config, editable, wheel
 from ..assemble import cache
 from ..check import packaged
 from ..errors import WheelError
 from ..facts import target
-from ..files import atomic_write, sweep_folders
+from ..files import atomic_write, sweep_folders, write_text
 from ..suffixes import is_assembly
 from ..versions import ABI3T_SINCE, FREE_THREADED_SINCE, OLDEST, VERSIONS
 from .compiler import Compiler
@@ -150,11 +150,22 @@ class BuildExt(_Compiling):
         """Build everything; see setuptools."""
         try:
             super().run()
+            if self.editable_mode and settings(self.distribution).editable_rebuild:
+                self._have_imports_rebuild()
         except FAILURES as error:
             # Editable builds show a traceback for an exception; this one is for the user.
             if self.editable_mode:
                 raise SystemExit(f"error: {error}") from error
             raise
+
+    def _have_imports_rebuild(self) -> None:
+        """Put a file into the editable wheel that has the first import build again."""
+        names = [ext.name for ext in self.extensions]
+        # The folder whose content setuptools packs into the wheel.
+        folder = self.get_finalized_command("install").install_lib
+        path = os.path.join(folder, f"__editable_rebuild__.{self.distribution.get_name()}.pth")
+        with atomic_write(path) as partial:
+            write_text(partial, editable.startup_line(os.getcwd(), names))
 
     def build_extension(self, ext: Extension) -> None:
         """Build one extension; see setuptools."""

@@ -1,0 +1,1 @@
+"""What the machine sees of each line of a source, as data and as a page of HTML."""

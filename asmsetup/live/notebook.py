@@ -1,0 +1,146 @@
+"""%%nasm: cells of assembly in IPython and Jupyter; loaded by ``%load_ext asmsetup``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from .. import config
+from ..errors import AsmsetupError, UsageError
+from ..files import write_text
+from .building import Options, module_name
+from .child import public_names
+from .crash import report_crashes
+from .isolated import IsolatedFunction
+from .loading import LOADER, import_from
+
+_MODULE = re.compile(r"^[ \t]*PyModule[ \t]+(\w+)", re.MULTILINE)
+_CELL = "cell"
+_TEXT = "text"
+"""The file with a cell that has a module around it."""
+_AROUND = """\
+%include "python.inc"
+PyModule {name}
+%include "{path}"
+PyEndModule
+"""
+
+
+class CellError(Exception):
+    """A cell cannot be built; shown as its text alone."""
+
+    def _render_traceback_(self) -> list[str]:  # what IPython asks for
+        return [f"error: {self}"]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"%%nasm: {message}", self.format_usage().strip())
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Register %%nasm with IPython's shell."""
+    magic = NasmMagic(shell)
+    shell.register_magic_function(magic.nasm, "cell", "nasm")
+    report_crashes(
+        lambda: LOADER.built,
+        "this ends the kernel; to see it as an exception, begin the cell with   %%nasm --isolated",
+    )
+
+
+class NasmMagic:
+    """The magic of one shell."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._count = 0
+
+    def nasm(self, line: str, cell: str) -> None:
+        """Build the cell and put its functions, and the module, into the notebook.
+
+        %%nasm [--isolated] [--time EXPRESSION] [-D NAME=VALUE] [-I FOLDER]
+
+        A cell without PyModule gets python.inc and a module around it.
+        Raise CellError with the errors of the cell.
+        """
+        source = self._source(cell)
+        try:
+            options = _parse(line)
+            module, names = self._build(source, options)
+        except (AsmsetupError, ImportError) as error:
+            raise CellError(_in_cell(str(error), source, cell)) from None
+        self._shell.user_ns.update({module: names.pop(module), **names})
+        if options.time:
+            self._shell.run_line_magic("timeit", options.time)
+
+    def _source(self, cell: str) -> str:
+        """Write the cell to a file; return the path of the source to build."""
+        named = _MODULE.search(cell)
+        folder = os.path.join(LOADER.folder, "cells")
+        if named is not None:
+            os.makedirs(folder, exist_ok=True)
+            path = os.path.join(folder, f"{named[1]}.asm")
+            write_text(path, cell)
+            return path
+        self._count += 1
+        name = f"{_CELL}_{self._count}"
+        folder = os.path.join(folder, name)
+        os.makedirs(folder, exist_ok=True)
+        inner = os.path.join(folder, _TEXT)
+        write_text(inner, cell)
+        path = os.path.join(folder, f"{name}.asm")
+        write_text(path, _AROUND.format(name=name, path=inner))
+        return path
+
+    def _build(self, source: str, options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+        """Return the module's name, and what the notebook gets: that and all functions."""
+        how = Options(
+            config.load(os.curdir, os.environ)._replace(debug=True),
+            (os.curdir, *options.include),
+            tuple((name, value or None) for name, _, value in map(_parts, options.define)),
+        )
+        if not options.isolated:
+            module = LOADER.load(source, how, shown_as=_CELL)
+            name = module_name(source)
+            return name, {name: module, **public_names(module)}
+        built = LOADER.build(source, how)._replace(source=_CELL)
+        module = import_from(built.name, built.path)
+        for name, value in public_names(module).items():
+            if callable(value) and not isinstance(value, type):
+                setattr(module, name, IsolatedFunction(built, name, value.__doc__))
+        return built.name, {built.name: module, **public_names(module)}
+
+
+def _parse(line: str) -> argparse.Namespace:
+    parser = _Parser(prog="%%nasm", add_help=False)
+    parser.add_argument("--isolated", action="store_true")
+    parser.add_argument("--time", metavar="EXPRESSION")
+    parser.add_argument("-D", "--define", metavar="NAME[=VALUE]", action="append", default=[])
+    parser.add_argument("-I", "--include", metavar="FOLDER", action="append", default=[])
+    try:
+        return parser.parse_args(shlex.split(line))
+    except ValueError as error:
+        raise UsageError(f"%%nasm: {error}: {line}") from error
+
+
+def _parts(definition: str) -> tuple[str, str, str]:
+    return definition.partition("=")
+
+
+def _in_cell(said: str, source: str, cell: str) -> str:
+    """Return an error with the cell's line numbers, and below each the line itself."""
+    inner = os.path.join(os.path.dirname(source), _TEXT)
+    said = said.replace(source, _CELL).replace(inner, _CELL)
+    return "\n".join(_with_source(said, cell.splitlines()))
+
+
+def _with_source(said: str, lines: list[str]) -> Iterator[str]:
+    for line in said.splitlines():
+        yield line
+        found = re.match(rf"{_CELL}:(\d+): ", line)
+        if found and 1 <= int(found[1]) <= len(lines):
+            yield f"  {found[1]} | {lines[int(found[1]) - 1].strip()}"

@@ -1,0 +1,80 @@
+"""The JSON schema of [tool.asmsetup], for validate-pyproject and editors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .config import KINDS, Kind
+from .versions import VERSIONS
+
+_RULE = "^[a-z0-9]+(-[a-z0-9]+)*$"
+_NAMES = {"type": "array", "items": {"type": "string", "pattern": _RULE}}
+_REASONS = {
+    "anyOf": [
+        _NAMES,
+        {
+            "type": "object",
+            "propertyNames": {"pattern": _RULE},
+            "additionalProperties": {"type": "string"},
+        },
+    ]
+}
+_RULES = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "select": _REASONS,
+        "ignore": _REASONS,
+        "severity": {
+            "type": "object",
+            "additionalProperties": {"enum": ["error", "warning"]},
+        },
+        "sources": {"type": "object", "additionalProperties": _REASONS},
+    },
+}
+
+_SCHEMAS: dict[Kind, dict[str, Any]] = {
+    "text": {"type": "string", "minLength": 1},
+    "boolean": {"type": "boolean"},
+    "arguments": {"type": "array", "items": {"type": "string"}},
+    "count": {"type": "integer", "minimum": 1},
+    "auditwheel": {"enum": ["repair", "check", "skip"]},
+    "python version": {"enum": [f"{major}.{minor}" for major, minor in VERSIONS]},
+    "rules": _RULES,
+}
+
+_ABOUT = {
+    "nasm": "the NASM to use: a path, or a name on PATH",
+    "ld": "the linker for pure assembly: a path, or a name on PATH",
+    "nasm-args": "more arguments for NASM, for all sources",
+    "ld-args": "more arguments for the linker, for all modules",
+    "debug": "assemble with line numbers, and do not strip",
+    "strict": "warnings about the code stop the build",
+    "auditwheel": "how the platform tag is determined",
+    "limited-api": "the oldest Python that a module for the stable ABI is for",
+    "universal": "one module and one wheel for every CPython",
+    "jobs": "how many sources are assembled or compiled at once",
+    "cache": "keep objects between builds",
+    "launcher": "put before NASM's command",
+    "check": "rules of the checks to switch off or to weigh otherwise",
+    "editable-rebuild": "an editable install builds what has changed when it is imported",
+}
+
+
+def schema(tool: str = "asmsetup") -> dict[str, Any]:
+    """Return the schema of the table ``[tool.<tool>]``.
+
+    This is the function that validate-pyproject's entry point names.
+    """
+    settings = {key.replace("_", "-"): kind for key, kind in KINDS.items()}
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "$id": "https://asmsetup.readthedocs.io/asmsetup.schema.json",
+        "title": f"[tool.{tool}]",
+        "description": "The settings of a project with assembly.",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            name: {"description": _ABOUT[name], **_SCHEMAS[kind]} for name, kind in settings.items()
+        },
+    }

@@ -1,0 +1,251 @@
+"""asmsetup annotate: what is said of each line, and the page in a real browser."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from asmsetup.annotate import flow
+from asmsetup.annotate.code import Instruction
+from asmsetup.annotate.lines import Line, annotate
+from asmsetup.annotate.page import page
+from asmsetup.live.building import Options, examine, silent
+from tests.cli.running import asmsetup
+from tests.interpreters import REPOSITORY
+
+SOURCE = """\
+%include "python.inc"
+PyModule kernel
+PyTypedFunction "f(n: i64) -> i64"
+f:
+    mov         rax, table
+    vaddps      ymm0, ymm1, ymm2
+    push        rbx
+    popcnt      rax, rdi
+.again:
+    dec         rdi
+    jnz         .again
+    sub         rsp, 24
+    lea         rsp, [rsp + 24]
+    pop         rbx
+    ret
+PyFunction g, METH_NOARGS
+    PyRaise     PyExc_ValueError, "no"
+    PyReturn    NULL
+PyEndFunction
+PyEndModule
+section .rodata
+table:          dq f, 1
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "kernel.asm"
+    path.write_text(SOURCE)
+    return path
+
+
+def lines_of(source: Path, perf: str = "") -> list[Line]:
+    work = source.parent / "work"
+    work.mkdir(exist_ok=True)
+    return annotate(examine(str(source), str(work), Options(), silent([])), perf)
+
+
+def line(lines: list[Line], text: str) -> Line:
+    (found,) = [each for each in lines if each.text.split()[:2] == text.split()]
+    return found
+
+
+def test_bytes_and_data(source: Path) -> None:
+    lines = lines_of(source)
+
+    assert [each.content for each in line(lines, "push rbx").instructions] == [b"\x53"]
+    assert line(lines, "table: dq").data == 16
+    assert not line(lines, ".again:").instructions
+
+
+def test_a_macro_holds_its_instructions(source: Path) -> None:
+    symbols = [
+        each.symbol for each in line(lines_of(source), "PyRaise PyExc_ValueError,").instructions
+    ]
+    assert "PyErr_Format" in symbols
+
+
+@pytest.mark.parametrize(
+    ("text", "depth", "aligned", "saved"),
+    [
+        ("mov rax,", 0, False, ()),
+        ("popcnt rax,", 8, True, ("rbx",)),
+        ("dec rdi", 8, True, ("rbx",)),
+        ("lea rsp,", 32, False, ("rbx",)),
+        ("pop rbx", 8, True, ("rbx",)),
+        ("ret", 0, False, ()),
+    ],
+)
+def test_the_stack(
+    text: str, depth: int, aligned: bool, saved: tuple[str, ...], source: Path
+) -> None:
+    stack = line(lines_of(source), text).instructions[0].stack
+
+    assert stack is not None
+    assert (stack.depth, stack.aligned, stack.saved) == (depth, aligned, saved)
+
+
+def test_jumps_and_findings(source: Path) -> None:
+    lines = lines_of(source)
+
+    assert line(lines, "jnz .again").jumps == [line(lines, "dec rdi").number]
+    assert [each.rule for each in line(lines, "mov rax,").findings] == ["absolute-address"]
+
+
+@pytest.mark.parametrize(
+    ("mnemonic", "operands", "level"),
+    [
+        ("mov", "rax,rdi", "x86-64"),
+        ("paddq", "xmm0,xmm1", "x86-64"),
+        ("pmaxub", "xmm0,xmm1", "x86-64"),
+        ("pextrw", "eax,xmm0,1", "x86-64"),
+        ("popcnt", "rax,rdi", "x86-64-v2"),
+        ("pshufb", "xmm0,xmm1", "x86-64-v2"),
+        ("crc32", "rax,rdi", "x86-64-v2"),
+        ("vaddps", "xmm0,xmm1,xmm2", "x86-64-v3"),
+        ("shlx", "rax,rdi,rcx", "x86-64-v3"),
+        ("vpaddq", "zmm0,zmm1,zmm2", "x86-64-v4"),
+        ("vpcmpeqb", "k1,ymm0,ymm1", "x86-64-v4"),
+        ("pclmulqdq", "xmm0,xmm1,0", "+pclmul"),
+        ("vaesenc", "xmm0,xmm1,xmm2", "+aes"),
+    ],
+)
+def test_levels(mnemonic: str, operands: str, level: str) -> None:
+    assert Instruction(".text", 0, b"", mnemonic, operands).level == level
+
+
+FLAT = """\
+python 12 1.5: 1 cycles:u: 7f0011 f.again+0x3 (/x/kernel.so)
+python 12 1.6: 1 cycles:u: 7f0011 f.again+0x3 (/x/kernel.so)
+python 12 1.7: 1 cycles:u: 7f0001 f+0xe (/x/kernel.so)
+python 12 1.8: 1 cycles:u: 7f0001 main+0x1 (/usr/bin/python)
+"""
+STACKS = """\
+python 12 1.5: 1 cycles:u:
+        7f0011 f.again+0x3 (/x/kernel.so)
+        7f0001 f+0x0 (/x/kernel.so)
+
+python 12 1.6: 1 cycles:u:
+        7f0011 f.again+0x3 (/x/kernel.so)
+"""
+
+
+@pytest.mark.parametrize(("perf", "count"), [(FLAT, 2), (STACKS, 2), ("nonsense\n", 0), ("", 0)])
+def test_hot_lines(perf: str, count: int, source: Path) -> None:
+    lines = lines_of(source, perf)
+    assert line(lines, "jnz .again").samples == count
+
+
+def test_lanes_of_jumps_never_cross_another() -> None:
+    lines = [Line(number, "") for number in range(1, 9)]
+    lines[0].jumps, lines[1].jumps, lines[4].jumps, lines[6].jumps = [8], [4], [3], [6]
+    drawn = flow.jumps(lines)
+
+    assert sorted((jump.origin, jump.goal) for jump in drawn) == [(1, 8), (2, 4), (5, 3), (7, 6)]
+    for jump in drawn:
+        others = [each for each in drawn if each != jump and each.lane == jump.lane]
+        assert all(each.last < jump.first or jump.last < each.first for each in others)
+
+
+class Checked(HTMLParser):
+    """What a page refers to, and which elements are open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.links: set[str] = set()
+        self.elsewhere: list[str] = []
+        self.stack: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "br", "link", "img"):
+            self.stack.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.add(value or "")
+            if name in ("href", "src") and value is not None:
+                if value.startswith("#"):
+                    self.links.add(value)
+                else:
+                    self.elsewhere.append(value)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop() == tag
+
+
+def test_the_page_stands_alone_and_is_well_formed(source: Path) -> None:
+    text = page("<kernel>.asm", lines_of(source, FLAT))
+    checked = Checked()
+    checked.feed(text)
+
+    assert (checked.stack, checked.elsewhere) == ([], [])
+    assert {link[1:] for link in checked.links} <= checked.ids
+    assert "http" not in text
+    assert "&lt;kernel&gt;.asm" in text
+
+
+def test_the_command(source: Path) -> None:
+    done = asmsetup("annotate", "kernel.asm", cwd=source.parent)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "kernel.html\n", "")
+    again = asmsetup("annotate", "kernel.asm", "-o", "-", cwd=source.parent)
+    assert again.stdout == (source.parent / "kernel.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("args", "error"),
+    [
+        (["wrong.asm"], "error: wrong.asm:1: "),
+        (["none.asm"], "error: none.asm: there is no such source file"),
+        (["kernel.asm", "--perf", "none"], "error: none: No such file or directory"),
+        (["kernel.asm", "-o", "kernel.asm/x"], "error: cannot write kernel.asm/x"),
+    ],
+)
+def test_what_cannot_be_annotated(args: list[str], error: str, source: Path) -> None:
+    (source.parent / "wrong.asm").write_text("    mov eax\n")
+    done = asmsetup("annotate", *args, cwd=source.parent)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith(error)
+
+
+def test_examples_are_covered(tmp_path: Path) -> None:
+    """Nearly all instructions of an example have a line; the rest is what bindings generate."""
+    source = shutil.copy(REPOSITORY / "examples/crc32c/crc32c.asm", tmp_path)
+    lines = lines_of(Path(source))
+    update = next(each.number for each in lines if each.text.startswith("update_sse42:"))
+    table = next(each.number for each in lines if each.text.startswith("section"))
+    code = [each for each in lines[update:table] if each.text.startswith("    ")]
+    assert [each.text for each in code if not each.instructions] == []
+
+
+@pytest.fixture
+def browser() -> str:
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.skip("no chromium on this machine")
+    return found
+
+
+def test_a_browser_shows_it(browser: str, source: Path) -> None:
+    asmsetup("annotate", source)
+    done = subprocess.run(
+        [
+            *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"),
+            source.with_suffix(".html").as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout.count("<tr") == len(SOURCE.splitlines()) + 1
+    assert "dec         rdi" in done.stdout
