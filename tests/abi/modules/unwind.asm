@@ -74,6 +74,7 @@ PyFrame             based
     and             rsp, -64
     sub             rsp, 64
     lea             rdi, [rel text]
+    xor             eax, eax
     call            [rel PySys_WriteStdout wrt ..got]
     lea             rsp, [rbp - 8]
     pop             r14
