@@ -394,80 +394,6 @@ def absences(
     }
 
 
-# NASM's own ISTRUC and EXTERN, made to understand what is declared here.
-DIRECTIVES = """\
-; What a name that is absent is defined as: a symbol that is not defined and says why.
-; PyHas in call.inc makes it the bare name for a while.
-%define _py_absent(words, name) (words)
-%define _py_new(name, version) _py_absent(name%+__is_new_in_Python_%+version, name)
-%define _py_last(name, version) _py_absent(name%+__was_last_in_Python_%+version, name)
-%define _py_since(name, version) _py_absent(name%+__is_in_the_limited_API_since_%+version, name)
-%define _py_outside(name) _py_absent(name%+__is_not_in_the_limited_API, name)
-%define _py_varies(name) _py_absent(name%+__is_not_the_same_in_every_Python, name)
-%define _py_threaded_only(name) _py_absent(name%+__is_in_free_threaded_Python_only, name)
-%define _py_not_threaded(name) _py_absent(name%+__is_not_in_free_threaded_Python, name)
-
-; AT and IEND ask for labels of the struct's name, which only a STRUC makes. A struct
-; declared here gets one when it is first used; others are none of our business.
-%unimacro istruc 1
-%imacro istruc 1.nolist
-    %ifdef %1_size
-        %ifnnum %1_size
-            %fatal %1_size
-        %endif
-        %ifndef PY__label_%1
-            %define PY__label_%1
-            %1 equ 0
-        %endif
-    %endif
-    %push istruc
-        %define %$strucname %1
-        %$strucstart:
-%endmacro
-
-; A name this Python lacks arrives as (name__reason). `extern name:weak' takes that away,
-; for it is the way to use a name where there is one; without `weak' it is an error.
-%unimacro extern 1-*
-%imacro extern 1-*.nolist
-    %rep %0
-        PY__extern %1
-        %rotate 1
-    %endrep
-%endmacro
-%macro PY__extern 1+.nolist
-    %defstr PY__text %1
-    %substr PY__part PY__text 1
-    %ifidn PY__part,'('
-        %strlen PY__at PY__text
-        %substr PY__part PY__text PY__at - 4,5
-        %ifidn PY__part,':weak'
-            %assign PY__at 4
-            %rep 99
-                %substr PY__part PY__text PY__at,2
-                %ifidn PY__part,'__'
-                    %exitrep
-                %endif
-                %assign PY__at PY__at + 1
-            %endrep
-            ; In two parts, for the whole would be expanded again.
-            %substr PY__part PY__text 2,2
-            %deftok PY__first PY__part
-            %substr PY__part PY__text 4,PY__at - 4
-            %deftok PY__rest PY__part
-            PY__weak PY__first, PY__rest
-        %else
-            [extern %1]
-        %endif
-    %else
-        [extern %1]
-    %endif
-%endmacro
-%macro PY__weak 2.nolist
-    %undef %1%2
-    [extern %1%2:weak]
-%endmacro
-"""
-
 # Layers: what many targets share is written once.
 
 
@@ -548,9 +474,18 @@ def render_all(facts: Mapping[str, Abi], since: Mapping[str, Version]) -> dict[s
 
         files[f"{file}.inc"] = render_target(target, parts)
         files[f"{file}-more.inc"] = parts("more") + parts("widths")
-    files["abi.inc"] = DIRECTIVES + select(targets, "")
+    files["abi.inc"] = '%include "python/names.inc"\n' + select(targets, "")
     files["more.inc"] = select(targets, "-more")
     return {path: HEADER + text for path, text in sorted(files.items())}
+
+
+def is_packaged(path: str) -> bool:
+    """Return whether a generated file is part of asmsetup, or only for its tests.
+
+    These are all other constants and structs of the headers, and how wide fields are: what is
+    not in the package is compared with the headers, too.
+    """
+    return not re.match(r"more/|widths/|.*\bmore\.inc$", path)
 
 
 def make_targets(facts: Mapping[str, Abi], since: Mapping[str, Version]) -> dict[str, Target]:

@@ -121,6 +121,24 @@ def stable_names(version: str, path: Path) -> Files:
 
 def tables_of(fresh: Mapping[Path, str]) -> Files:
     """All that is made from the facts, the fresh ones before the committed ones."""
+    facts, since = facts_from(fresh)
+    includes = abi_tables.render_all(facts, since)
+    files = {INCLUDE / path: includes[path] for path in filter(abi_tables.is_packaged, includes)}
+    files[DATA / "exports.txt"] = abi_tables.render_exports(facts, since)
+    return files
+
+
+def write_unpackaged(folder: Path) -> None:
+    """Write below ``folder`` the include files that only the tests need, from the committed facts."""
+    for path, text in abi_tables.render_all(*facts_from({})).items():
+        if not abi_tables.is_packaged(path):
+            file = folder / "python" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+
+
+def facts_from(fresh: Mapping[Path, str]) -> tuple[dict[str, Abi], dict[str, Version]]:
+    """The facts by ABI, and when each name entered the stable ABI."""
     facts: dict[str, Abi] = {}
     for name in (*abi_tables.FULL_TARGETS, *abi_tables.LIMITED_FACTS):
         facts[name] = abi_tables.load(fresh.get(facts_path(name)) or read(facts_path(name)))
@@ -128,11 +146,7 @@ def tables_of(fresh: Mapping[Path, str]) -> Files:
     for version in abi_tables.LISTED_VERSIONS:
         path = facts_path(f"{version}-stable")
         lists[abi_tables.version_of(version)] = (fresh.get(path) or read(path)).split()
-    since = abi_tables.stable_since(lists, facts)
-    includes = abi_tables.render_all(facts, since)
-    files = {INCLUDE / path: text for path, text in includes.items()}
-    files[DATA / "exports.txt"] = abi_tables.render_exports(facts, since)
-    return files
+    return facts, abi_tables.stable_since(lists, facts)
 
 
 def stale_files(files: Mapping[Path, str]) -> list[Path]:

@@ -52,13 +52,11 @@ def test_definitions_are_found(text: str, names: set[str]) -> None:
 
 
 def test_names_have_our_prefixes() -> None:
-    """python/more, which a source asks for, has further constants of CPython's."""
     names = {
         f"{path.relative_to(INCLUDE)}: {name}"
         for path in INCLUDE.rglob("*.inc")
         for name in names_defined(path.read_text()) - CPYTHONS - EXTENDED
         if not OURS.match(name)
-        and not (path.parent.name == "more" and re.match(r"CO_|(NO)?WAIT_LOCK$", name))
     }
     assert names == set()
 
