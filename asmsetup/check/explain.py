@@ -339,6 +339,10 @@ _NASM_HINTS: tuple[tuple[str, _Hint], ...] = (
     (r"expected at start of line", _no_label),
     (r"instruction expected", _no_instruction),
     (r"operation size not specified", _size_missing),
+    (
+        r"invalid register set size",
+        _says("a name of PyLocal or PyBuffer is an address, and wants brackets:   mov rax, [name]"),
+    ),
     (r"invalid combination of opcode and operands", _two_in_memory),
     (
         r"not (?:supported in 64-bit mode|valid with 32-bit operand size)",

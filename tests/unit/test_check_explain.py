@@ -42,6 +42,10 @@ NASM_MISTAKES = [
         "mov eax, rbx",
         "the operands do not fit each other or this instruction: often two registers of unlike size",
     ),
+    (
+        "mov rax, rbp - 16",
+        "a name of PyLocal or PyBuffer is an address, and wants brackets:   mov rax, [name]",
+    ),
     ("inc [rax]", "say how many bytes are meant, for instance 8:   inc qword [rax]"),
     ("push eax", "in 64-bit code push and pop take 64-bit registers, and BCD and pusha are gone"),
     (
