@@ -23,7 +23,7 @@ STUBS = dict(re.findall(STUB, PYTHON_INC, re.MULTILINE))
 
 CODE = {"misuse.inc", "call.inc", "object.inc", "reference.inc", "function.inc"}
 CODE |= {"unwind.inc", "watch.inc", "plain.inc", "frame.inc"}
-MODULE = CODE | {"module.inc"}
+MODULE = CODE | {"strings.inc", "module.inc"}
 TYPED = MODULE | {"exec.inc", "typed.inc", "runtime.inc"}
 KEYWORDS = TYPED | {"keywords.inc"}
 
