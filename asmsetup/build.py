@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import NamedTuple
 
-from .assemble import cache, includes, nasm
+from .assemble import cache, includes, nasm, own
 from .assemble.cache import Cache
 from .assemble.includes import INCLUDE_DIR, search_path
 from .assemble.nasm import AssemblerOptions, Macro, Nasm, ObjectFile
@@ -42,6 +42,7 @@ from .facts.target import Target
 from .files import atomic_write, same_content, sweep, unreadable, write_text
 from .link import linker
 from .link.linker import ModuleFile
+from .link.unchanged import LinkedModules
 
 Output = Callable[[str], None]
 
@@ -141,6 +142,11 @@ class Builder:
         self.reporter.warning(f"warning: {text}")
 
     @cached_property
+    def _modules(self) -> LinkedModules:
+        context = (self.target, self.settings._replace(jobs=None))
+        return LinkedModules(self.ld, self.state, self.reader, context)
+
+    @cached_property
     def ld(self) -> str:
         """The linker of this build; looked for when there is something to link."""
         return linker.find(self.settings.ld)
@@ -177,6 +183,7 @@ class Builder:
             job.wait()
         self._jobs.clear()
         self._planned.clear()
+        self.__dict__.pop("_modules", None)
         self.reader = includes.Reader(self.state)
         self.__dict__.pop("_objects", None)
         self.__dict__.pop("_inspector", None)
@@ -200,7 +207,8 @@ class Builder:
         return ObjectFile(source, self._object_path(source, options), options)
 
     def _options(self, recipe: Recipe, source: str) -> AssemblerOptions:
-        include_dirs = (*search_path(source, recipe.options.include_dirs), INCLUDE_DIR)
+        searched = search_path(source, recipe.options.include_dirs)
+        include_dirs = (*searched, own.include_dir(searched, self.folder))
         warnings_as_errors = ("-w+error",) if self.settings.strict else ()
         args = (*warnings_as_errors, *self.settings.nasm_args, *recipe.options.args)
         # What a source does not ask for it is not told: so its object is the same for every
@@ -382,7 +390,12 @@ class Builder:
             self._cache.close()
 
     def link(self, module: ModuleFile) -> None:
-        """Link a module of nothing but assembly. Raises LinkError with ld's own words."""
+        """Link a module of nothing but assembly, unless it would come out as it is.
+
+        Raises LinkError with ld's own words.
+        """
+        if self._modules.is_unchanged(module):
+            return
         self.reporter.progress(f"ld {module.path}")
         with self.checked_output(module) as partial:
             command = linker.command(
@@ -401,6 +414,8 @@ class Builder:
                 raise LinkError(what, *error.ways_out) from error
         if warnings := self._inspector.unreported(module, said):
             self.reporter.warning(warnings)
+        elif not said:
+            self._modules.keep(module)
 
     def findings(self, module: ModuleFile) -> list[Finding]:
         """Return what is wrong with the objects of a module, errors and warnings."""
@@ -416,11 +431,13 @@ class Builder:
         Warnings are shown. When anything would not work, ``others`` are judged
         as well, so that all mistakes are told at once. Raises CheckError.
         """
+        if self._modules.is_unchanged(module):
+            return
         findings = self._inspector.before_link(module)
         if any(finding.is_error for finding in findings):
             for other in others():
                 findings += self._inspector.before_link(other)
-        self._tell(findings)
+        self._tell(module, findings)
 
     @contextmanager
     def checked_output(self, module: ModuleFile) -> Iterator[str]:
@@ -431,13 +448,14 @@ class Builder:
         # Not beside the module: whatever lies there is packed into wheels.
         with atomic_write(module.path, self.folder) as partial:
             yield partial
-            self._tell(self._inspector.after_link(module, partial))
+            self._tell(module, self._inspector.after_link(module, partial))
             if same_content(partial, module.path):
                 os.remove(partial)
 
-    def _tell(self, findings: list[Finding]) -> None:
+    def _tell(self, module: ModuleFile, findings: list[Finding]) -> None:
         if not findings:
             return
+        self._modules.report(module)
         if any(finding.is_error for finding in findings):
             raise CheckError(f"this would not work:\n{report(findings)}")
         self.reporter.warning(report(findings))

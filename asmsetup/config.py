@@ -65,7 +65,8 @@ def _python_version(value: object) -> tuple[int, int]:
 
 
 def _count(value: object) -> int:
-    if isinstance(value, str) and value.isdecimal():
+    # Python refuses to convert thousands of digits.
+    if isinstance(value, str) and value.isdecimal() and len(value) < 10:
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value

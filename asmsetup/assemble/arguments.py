@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 _WITH_A_VALUE = "iIpPdDuUfFoXlZ@M"
@@ -30,7 +31,8 @@ class Arguments(NamedTuple):
     """False when some argument may say anything."""
 
 
-def parse(args: Sequence[str]) -> Arguments:
+@cache
+def parse(args: tuple[str, ...]) -> Arguments:
     """Return what ``args`` say about files, in every spelling that NASM takes."""
     found: dict[str, list[str]] = {letter: [] for letter in "ipd@"}
     text: list[str] = []

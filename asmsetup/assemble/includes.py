@@ -19,7 +19,7 @@ from typing import NamedTuple
 from ..files import hash_file, irregular_kind, open_regular, unreadable
 from . import arguments
 from .arguments import Arguments
-from .scan import TARGET_MACROS, UNREAD, Named, Text, is_skipped, merged, scan
+from .scan import NOTHING, TARGET_MACROS, UNREAD, Named, Text, is_skipped, merged, scan
 from .state import BuildState, KnownFile, Status
 
 INCLUDE_DIR = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "include")
@@ -173,7 +173,7 @@ class Reader:
         told = tuple(f"{name} {value}" for name, value in define if _may_say_more(value))
         key = source, tuple(include_dirs), tuple(args), told
         if key not in self._closures:
-            said = arguments.parse(args)
+            said = arguments.parse(tuple(args))
             text = (*said.text, *(f"%define {macro}" for macro in told))
             self._closures[key] = self._find_all(source, include_dirs, said._replace(text=text))
         return self._closures[key]
@@ -204,7 +204,7 @@ class Reader:
 
         Empty when it does not. Guards are not understood: a loop may be one that ends.
         """
-        search = _search(include_dirs, arguments.parse(args))
+        search = _search(include_dirs, arguments.parse(tuple(args)))
         ways: dict[str, tuple[str, ...]] = {name: (name,)}
         for asking in (pending := [name]):
             _, file = self.find(asking, search)
@@ -220,7 +220,7 @@ class Reader:
         self, name: str, include_dirs: Sequence[str], args: Sequence[str] = ()
     ) -> str | None:
         """Return why an include that nasm did not open cannot be, if that is to be seen."""
-        for folder in _search(include_dirs, arguments.parse(args)):
+        for folder in _search(include_dirs, arguments.parse(tuple(args))):
             path = os.path.join(folder, name)
             if os.path.lexists(path) and (reason := unreadable(path)):
                 return f"{path} exists, but cannot be read: {reason}"
@@ -295,7 +295,7 @@ class _Walk:
         self._reader = reader
         self._search = search
         self._before = "\n".join(said.text).encode("utf-8", "surrogateescape")
-        self.texts: dict[str, Text] = {"": scan(self._before)}
+        self.texts: dict[str, Text] = {"": scan(self._before) if self._before else NOTHING}
         self.files: dict[str, _File] = {}
         self.missing: dict[str, Missing] = {}
         self.unopened: set[str] = set()

@@ -26,7 +26,7 @@ error. Both words are understood since 2.15, and -w-error=... in the arguments t
 """
 
 Macro = tuple[str, str | None]
-"""A macro to define before the source: its name and its value, None for none."""
+"""A macro to define before the source: its name, and its value or None."""
 
 
 class Nasm(NamedTuple):
@@ -35,7 +35,7 @@ class Nasm(NamedTuple):
     path: str
     version: tuple[int, int, int]
     banner: str
-    """What it says of itself (nasm -v): part of what identifies an object."""
+    """The first line of nasm -v: part of what identifies an object."""
 
 
 class AssemblerOptions(NamedTuple):
@@ -100,12 +100,12 @@ def command(nasm: str, source: str, output: str, options: AssemblerOptions) -> l
 
 
 def with_depfile(command: Sequence[str], rules: str) -> list[str]:
-    """Return the command with the wish to hear, in the file ``rules``, which files are read."""
+    """Return the command with -MD added: the files that are read are listed in ``rules``."""
     return [*command[:-1], "-MT", "object", "-MD", rules, command[-1]]
 
 
 def forgets_includes(version: tuple[int, int, int]) -> bool:
-    """Tell whether -MD leaves %includes out while assembling, as in 2.16.00 and 2.16.01."""
+    """Return whether -MD leaves %includes out while assembling, as in 2.16.00 and 2.16.01."""
     return (2, 16, 0) <= version < (2, 16, 3)
 
 
@@ -135,7 +135,7 @@ def assemble(command: Sequence[str], source: str, environment: Mapping[str, str]
 
 
 def _looked_for(said: str, command: Sequence[str]) -> Iterator[str]:
-    """Yield where NASM has looked for files, if it says that it found one nowhere."""
+    """Yield where NASM has looked for files, if it complains that it found one nowhere."""
     if re.search(_FILE_NOT_FOUND, said) and "Too many open files" not in said:
         folders = (word[2:] for word in command if word.startswith("-I"))
         yield f"looked for in: {', '.join(dict.fromkeys((os.curdir, *folders)))}"

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from ..bind import bindings_for
 from ..errors import AssembleError
 from ..files import atomic_write, write_text
-from . import nasm, uptodate
+from . import nasm, own, uptodate
 from .cache import Cache
 from .includes import INCLUDE_DIR, Closure, Missing, Reader
 from .nasm import Nasm, ObjectFile
@@ -175,7 +175,8 @@ class Objects:
     def _command(self, wanted: ObjectFile, output: str, *args: str) -> list[str]:
         """Return NASM's command; write the bindings of the typed functions that it reads first."""
         closure = self._closure(wanted)
-        texts = [path for path in closure.files if path not in closure.incbinned]
+        named = (path for path in closure.files if path not in closure.incbinned)
+        texts = [path for path in named if not own.is_ours(path)]
         bindings = bindings_for(texts, INCLUDE_DIR)
         if bindings:
             path = _bindings_path(wanted)

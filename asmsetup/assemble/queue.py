@@ -85,7 +85,14 @@ class Queue:
             elif self._threads < self._workers:
                 self._threads += 1
                 # A daemon does not keep an interrupted build from ending.
-                threading.Thread(target=self._run, daemon=True).start()
+                worker = threading.Thread(target=self._run, daemon=True)
+                try:
+                    worker.start()
+                except RuntimeError:  # no more threads: those that run do the work, or we do
+                    self._threads -= 1
+            alone = not self._threads
+        if alone:
+            self._run(until_empty=True)
 
     def wait(self, jobs: Iterable[Job]) -> list[BaseException]:
         """Wait for jobs; return why some failed, leaving out those that were stopped."""
@@ -113,11 +120,11 @@ class Queue:
             self._waiting = [entry for entry in self._waiting if entry[2].group != group]
             heapq.heapify(self._waiting)
 
-    def _run(self) -> None:
+    def _run(self, *, until_empty: bool = False) -> None:
         while True:
             with self._changed:
                 while not self._waiting:
-                    if self.stopped:
+                    if self.stopped or until_empty:
                         return
                     self._idle += 1
                     self._changed.wait()

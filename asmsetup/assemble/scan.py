@@ -65,7 +65,10 @@ class Text(NamedTuple):
 
 
 def merged(texts: Sequence[Text]) -> Text:
-    """Return what matters of all these texts together."""
+    """Return what matters of all these texts together, apart from the files they name."""
+    texts = [text for text in dict.fromkeys(texts) if text != NOTHING]
+    if len(texts) == 1 and not texts[0].computed_incbin:
+        return texts[0]._replace(named=())
     return Text(
         computed=any(text.computed for text in texts),
         computed_include=any(text.computed_include for text in texts),
@@ -147,8 +150,8 @@ def scan(data: bytes) -> Text:
         "pathsearch" in computed or (times and pastes and (made or _pastes_after_times(lower))),
         pastes,
         times,
-        tuple(name for name in TARGET_MACROS if _mentions(data, name)),
-        tuple(dict.fromkeys(_variables(data, lower))),
+        tuple(sorted(name for name in TARGET_MACROS if _mentions(data, name))),
+        tuple(sorted(set(_variables(data, lower)))),
         made or _reads(lower, _CLOCK, _PART_OF_CLOCK if pastes else None),
         made or b"pathsearch" in lower or _reads(lower, _FILE, _PART_OF_FILE if pastes else None),
     )

@@ -112,13 +112,13 @@ class BuildState:
         """Keep what the object ``path`` was made from."""
         self._set("objects", path, list(record))
 
-    def module(self, path: str) -> str | None:
-        """Return the digest that was kept for the module ``path``."""
-        return self._get("modules", path, str)
+    def module(self, path: str) -> list[str] | None:
+        """Return what was kept for the module ``path``."""
+        return self._get("modules", path, list)
 
-    def set_module(self, path: str, digest: str) -> None:
-        """Keep a digest of all that went into a module that was linked and found sound."""
-        self._set("modules", path, digest)
+    def set_module(self, path: str, digests: list[str]) -> None:
+        """Keep the digests of a module that was found sound: of all that went into it, and its own."""
+        self._set("modules", path, digests)
 
     def save_now_and_then(self) -> None:
         """Save the state if that was last done a while ago: a build may be killed."""

@@ -8,11 +8,12 @@ from contextlib import suppress
 from functools import partial
 
 from .. import check
-from ..assemble.includes import Reader
+from ..assemble.includes import INCLUDE_DIR, Reader
 from ..assemble.nasm import ObjectFile
 from ..errors import ConfigError
 from ..facts import cpython_abi, elf
 from ..facts.target import Target
+from ..files import open_regular
 from ..link import libraries
 from ..link.linker import ModuleFile
 from ..rules import RuleSettings
@@ -149,8 +150,22 @@ def explained(said: str, wanted: ObjectFile, reader: Reader, *, briefly: bool = 
     """Return what NASM said of a source, with source lines and hints; ``briefly`` the first of it."""
     from .explain import SHOWN, explain_nasm  # only needed when a tool complains
 
+    def source_lines(path: str) -> list[str]:
+        return _source_lines(path) if _is_read(path, wanted, reader) else []
+
     about = partial(_about_include, wanted=wanted, reader=reader)
-    return explain_nasm(said, _source_lines, about, shown=3 if briefly else SHOWN)
+    return explain_nasm(said, source_lines, about, shown=3 if briefly else SHOWN)
+
+
+def _is_read(path: str, wanted: ObjectFile, reader: Reader) -> bool:
+    """Return whether a file that NASM names is one of the source's: %line may name any."""
+    options = wanted.options
+    closure = reader.closure(wanted.source, options.include_dirs, options.args, options.define)
+    where = os.path.realpath(path)
+    if where.startswith(INCLUDE_DIR + os.sep) or where in map(os.path.realpath, closure.files):
+        return True
+    # Which files these are the text does not say; those of others they are not.
+    return closure.text.computed and where.startswith(os.getcwd() + os.sep)
 
 
 def _about_include(name: str, wanted: ObjectFile, reader: Reader) -> str | None:
@@ -180,9 +195,9 @@ def _near_files(name: str, folders: Sequence[str]) -> list[str]:
 
 def _source_lines(path: str) -> list[str]:
     try:
-        with open(path, encoding="utf-8", errors="replace") as source:
-            return source.read().splitlines()
-    except OSError:
+        with open_regular(path) as source:
+            return source.readall().decode(errors="replace").splitlines()
+    except (OSError, ValueError):
         return []  # an include that NASM found in a folder of its own
 
 

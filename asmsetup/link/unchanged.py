@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Sequence
 from functools import cache
 
+from ..assemble.includes import Reader
 from ..assemble.state import BuildState, Status
 from .libraries import c_library_files
 from .linker import ModuleFile
@@ -25,13 +26,43 @@ _VARIABLES = ("LD_LIBRARY_PATH", "LIBRARY_PATH", "LDEMULATION")
 """What linkers read of the environment."""
 
 
-def digest_of(
+class LinkedModules:
+    """Which modules of one build would come out as they are."""
+
+    def __init__(
+        self, ld: str, state: BuildState, reader: Reader, context: Sequence[object]
+    ) -> None:
+        """``context`` is what linking and judging depend on besides the module's own inputs."""
+        self._ld = ld
+        self._state = state
+        self._reader = reader
+        self._context = context
+        self._inputs: dict[str, str | None] = {}
+        self._reported: set[str] = set()
+
+    def is_unchanged(self, module: ModuleFile) -> bool:
+        """Return whether a module was linked from the same inputs before, without a finding."""
+        if module.path not in self._inputs:
+            self._inputs[module.path] = _digest(module, self._ld, self._state, self._context)
+        inputs, known = self._inputs[module.path], self._state.module(module.path)
+        return inputs is not None and known == [inputs, self._reader.digest(module.path)]
+
+    def report(self, module: ModuleFile) -> None:
+        """Note that something was found in a module: it is judged each time."""
+        self._reported.add(module.path)
+
+    def keep(self, module: ModuleFile) -> None:
+        """Keep that a module was linked without a word of the linker's."""
+        self._reader.forget(module.path)
+        inputs = self._inputs.get(module.path)
+        if inputs and module.path not in self._reported:
+            self._state.set_module(module.path, [inputs, self._reader.digest(module.path)])
+
+
+def _digest(
     module: ModuleFile, ld: str, state: BuildState, context: Sequence[object]
 ) -> str | None:
-    """Return a digest of everything that decides a module and its findings; None if not all is known.
-
-    ``context`` is what the checks depend on besides.
-    """
+    """Return a digest of everything that decides a module and its findings; None if not all is known."""
     options = module.options
     if module.compiled or module.extra_objects or options.libraries:
         return None

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import setuptools.errors
 from setuptools import Command, Extension
 
-from .. import config, editable, wheel
+from .. import config, editable, sdist, wheel
 from ..assemble import cache
 from ..check import packaged
 from ..errors import WheelError
@@ -32,7 +32,7 @@ from ..files import atomic_write, sweep_folders, write_text
 from ..suffixes import is_assembly
 from ..versions import ABI3T_SINCE, FREE_THREADED_SINCE, OLDEST, VERSIONS
 from .compiler import Compiler
-from .extensions import assembly_sources, missing_from_sdist, shadowing, shipped_files
+from .extensions import assembly_sources, shadowing
 from .session import (
     FAILURES,
     LEVELS,
@@ -42,6 +42,7 @@ from .session import (
     settings,
     setuptools_errors,
 )
+from .sources import missing_from_sdist, shipped_files
 
 if TYPE_CHECKING:
     from .run import BuildRun
@@ -175,6 +176,12 @@ class BuildExt(_Compiling):
         with run.building(ext):
             super().build_extension(ext)
 
+    def announce(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Print a message; characters that standard output cannot show are escaped."""
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        shown = msg.encode(encoding, "backslashreplace").decode(encoding)
+        super().announce(shown, *args, **kwargs)
+
     def get_ext_filename(self, fullname: str) -> str:
         """Return the module's path below the build folder; see setuptools.
 
@@ -196,7 +203,7 @@ class BuildExt(_Compiling):
         found = dict.fromkeys(super().get_source_files())
         for source in assembly_sources(self.extensions):
             found.pop(source, None)
-        return [*found, *shipped_files(self.extensions)]
+        return [*found, *shipped_files(self)]
 
     def copy_file(self, infile: str, outfile: str, *args: Any, **kwargs: Any) -> Any:
         """Put a built module into the source tree in one step; see distutils.
@@ -228,7 +235,9 @@ class BuildPy(Command):
         every source that lies in a package. What package_data names stays.
         """
         super().analyze_manifest()
-        sources = set(shipped_files(self.distribution.ext_modules or ()))
+        if not self.distribution.ext_modules:
+            return
+        sources = set(shipped_files(self.get_finalized_command("build_ext")))
         for package, files in self.manifest_files.items():
             self.manifest_files[package] = [
                 path for path in files if os.path.normpath(path) not in sources
@@ -236,13 +245,27 @@ class BuildPy(Command):
 
 
 class Sdist(Command):
-    """An sdist that says which files of the extensions it cannot hold."""
+    """An sdist that names the files of the extensions it cannot hold, and is reproducible."""
 
     def run(self) -> None:
         """Make the sdist; see setuptools."""
-        for line in missing_from_sdist(self.distribution.ext_modules or ()):
-            self.announce(f"warning: {line}", LEVELS[logging.WARNING])
+        if self.distribution.ext_modules:
+            for line in missing_from_sdist(self.get_finalized_command("build_ext")):
+                self.announce(f"warning: {line}", LEVELS[logging.WARNING])
         super().run()
+
+    def make_archive(self, base_name: str, form: str, *args: Any, **kwargs: Any) -> str:
+        """Make one archive; with SOURCE_DATE_EPOCH its bytes depend on its files alone."""
+        if form == "zip":
+            sdist.date_for_zip(kwargs["base_dir"])
+        path: str = super().make_archive(base_name, form, *args, **kwargs)
+        if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
+            if not epoch.isdecimal() or len(epoch) > 11:
+                raise setuptools.errors.SetupError(
+                    f"SOURCE_DATE_EPOCH is {epoch!r}, and must be a number of seconds since 1970"
+                )
+            sdist.normalize(path, int(epoch))
+        return path
 
 
 class BdistWheel(Command):

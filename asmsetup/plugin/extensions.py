@@ -10,7 +10,6 @@ from typing import Any
 
 from setuptools import Extension
 
-from ..assemble import includes
 from ..errors import SourceError
 from ..suffixes import is_assembly
 
@@ -173,48 +172,3 @@ def assembly_sources(extensions: Iterable[Extension]) -> list[str]:
     """Return every source for NASM once, as the extensions name it."""
     named = (str(source) for ext in extensions for source in ext.sources)
     return list(dict.fromkeys(filter(is_assembly, named)))
-
-
-def shipped_files(extensions: Iterable[Extension]) -> list[str]:
-    """Return the assembly sources and all they include that belong into the sdist.
-
-    That is what lies in the project, as paths relative to it: an sdist holds
-    nothing from elsewhere.
-    """
-    return [path for path in _files_read(extensions) if _is_shipped(path)]
-
-
-def missing_from_sdist(extensions: Iterable[Extension]) -> list[str]:
-    """Return why an sdist will not build: a line for each file that it cannot hold."""
-    extensions = list(extensions)
-    outside = [
-        f"{path} is outside of the project, so the sdist is without it"
-        for path in _files_read(extensions)
-        if not _is_shipped(path)
-    ]
-    missing = [
-        f"{source} is no file that can be read, so the sdist is without it"
-        for source in assembly_sources(extensions)
-        if not os.path.isfile(source) or not os.access(source, os.R_OK)
-    ]
-    return [*missing, *outside]
-
-
-def _files_read(extensions: Iterable[Extension]) -> list[str]:
-    """Return the files that the extensions' sources name, relative to the project."""
-    project = os.getcwd()
-    reader = includes.Reader()
-    found: dict[str, None] = {}
-    for ext in extensions:
-        for source in assembly_sources([ext]):
-            # Wrong ones are told of when something is built.
-            given = (path for path in ext.include_dirs if isinstance(path, str | os.PathLike))
-            folders = includes.search_path(source, [os.fspath(path) for path in given])
-            for path in reader.closure(source, folders).files:
-                if os.path.isfile(path):
-                    found[os.path.relpath(path, project)] = None
-    return list(found)
-
-
-def _is_shipped(path: str) -> bool:
-    return not path.startswith(os.pardir + os.sep)

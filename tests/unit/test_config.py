@@ -155,6 +155,8 @@ def test_a_wrong_type_names_the_key_and_what_is_allowed(
     ("environ", "config_settings", "where"),
     [
         ({"ASMSETUP_JOBS": "all"}, {}, "ASMSETUP_JOBS is 'all'"),
+        # Python refuses to convert as many digits.
+        ({"ASMSETUP_JOBS": "9" * 5000}, {}, "ASMSETUP_JOBS is '9999"),
         ({"ASMSETUP_NASM_ARGS": "'"}, {}, 'ASMSETUP_NASM_ARGS is "\'"'),
         ({"ASMSETUP_LIMITED_API": "3.99"}, {}, "ASMSETUP_LIMITED_API is '3.99'"),
         ({"NASMFLAGS": "'"}, {}, 'NASMFLAGS is "\'"'),

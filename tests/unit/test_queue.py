@@ -125,3 +125,29 @@ def test_no_more_cores_than_the_affinity_mask() -> None:
     finally:
         os.sched_setaffinity(0, allowed)
     assert 1 <= queue.available() <= len(allowed)
+
+
+@pytest.mark.parametrize("allowed", [0, 1, 2])
+def test_fewer_threads_than_wanted_do_all_the_work(
+    monkeypatch: pytest.MonkeyPatch, allowed: int
+) -> None:
+    # As below a limit on processes (ulimit -u), which does not bind the superuser.
+    start = threading.Thread.start
+    started: list[threading.Thread] = []
+
+    def limited(thread: threading.Thread) -> None:
+        if len(started) == allowed:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    queue = Queue(8)
+    done: list[int] = []
+    jobs = [Job(partial(done.append, number)) for number in range(20)]
+    for job in jobs:
+        queue.add(job, 1)
+    assert queue.wait(jobs) == []
+    assert sorted(done) == list(range(20))
+    assert len(started) == allowed
+    queue.stop()

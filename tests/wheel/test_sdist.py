@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tarfile
 
 import pytest
@@ -65,8 +67,12 @@ def test_what_it_cannot_hold_is_named(hello: Project) -> None:
     said = hello.backend("build_sdist", "dist").output
 
     for path in ("../shared.inc", "../other.asm"):
-        assert f"warning: {path} is outside of the project, so the sdist is without it" in said
-    assert "warning: gone.asm is no file that can be read, so the sdist is without it" in said
+        assert (
+            f"warning: {path} is outside of the project, so it is not included in the sdist" in said
+        )
+    assert (
+        "warning: gone.asm is no file that can be read, so it is not included in the sdist" in said
+    )
 
 
 def test_without_nasm(reading: Project) -> None:
@@ -128,3 +134,104 @@ def test_metadata_with_a_source_that_is_gone(hello: Project) -> None:
     (hello.folder / "out").mkdir()
 
     hello.backend("prepare_metadata_for_build_wheel", "out", ok=True, PATH="/nowhere")
+
+
+WAYS: dict[str, tuple[dict[str, object], dict[str, str], dict[str, str]]] = {
+    # keywords of the extension, files, the environment
+    "include_dirs": ({"include_dirs": ["more/inc"]}, {}, {}),
+    "-I": ({"extra_compile_args": ["-Imore/inc"]}, {}, {}),
+    "-I with a slash": ({"extra_compile_args": ["-Imore/inc/"]}, {}, {}),
+    "-I apart": ({"extra_compile_args": ["-I", "more/inc"]}, {}, {}),
+    "-i": ({"extra_compile_args": ["-imore/inc"]}, {}, {}),
+    "by language": ({"extra_compile_args": {"nasm": ["-Imore/inc"]}}, {}, {}),
+    "-P": ({"extra_compile_args": ["-Pmore/inc/named.inc"]}, {}, {}),
+    "--include": ({"extra_compile_args": ["--include", "more/inc/named.inc"]}, {}, {}),
+    "--before": ({"extra_compile_args": ['--before=%include "more/inc/named.inc"']}, {}, {}),
+    "-D": ({"extra_compile_args": ['-DX=incbin "more/inc/named.inc"']}, {}, {}),
+    "define_macros": ({"define_macros": [("X", 'incbin "more/inc/named.inc"')]}, {}, {}),
+    "setup.cfg": ({}, {"setup.cfg": "[build_ext]\ninclude_dirs = more/inc\n"}, {}),
+    "NASMFLAGS": ({}, {}, {"NASMFLAGS": "-Imore/inc"}),
+    "ASMSETUP_NASM_ARGS": ({}, {}, {"ASMSETUP_NASM_ARGS": "-Imore/inc"}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_folder_counts_however_it_is_named(hello: Project, way: str) -> None:
+    keywords, files, env = WAYS[way]
+    source = (hello.folder / "hello.asm").read_text()
+    included = "" if "named.inc" in str(keywords) else '%include "named.inc"\n'
+    hello.write({"hello.asm": included + source, "more/inc/named.inc": "", **files})
+    hello.extension("hello", ["hello.asm"], **keywords)
+
+    assert "more/inc/named.inc" in sdist(hello, **env)
+
+
+def test_settings_of_the_project_and_of_the_front_end_count(hello: Project) -> None:
+    source = (hello.folder / "hello.asm").read_text()
+    hello.write({"hello.asm": f'%include "one.inc"\n%include "two.inc"\n{source}'})
+    hello.write({"first/one.inc": "", "second/two.inc": ""})
+    hello.extension("hello", ["hello.asm"]).settings('nasm-args = ["-Ifirst"]')
+
+    hello.backend("build_sdist", "dist", {"asmsetup.nasm-args": "-Ifirst -Isecond"})
+
+    (path,) = (hello.folder / "dist").glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert names >= {"first/one.inc", "second/two.inc"}
+
+
+def test_what_only_seems_to_be_in_the_project_is_named(hello: Project) -> None:
+    secret = hello.folder.parent / "secret.bin"
+    secret.write_text("secret")
+    (hello.folder / "linked.bin").symlink_to(secret)
+    source = (hello.folder / "hello.asm").read_text()
+    lines = 'section .rodata\nincbin "linked.bin"\n%include "build/made.inc"\n'
+    hello.write({"hello.asm": lines + source, "build/made.inc": ""})
+
+    said = hello.backend("build_sdist", "dist").output
+
+    assert (
+        f"warning: linked.bin is a symbolic link to {secret}, which is outside of the project, "
+        "so it is not included in the sdist" in said
+    )
+    assert (
+        "warning: build/made.inc is in build, the folder of what is built, "
+        "so it is not included in the sdist" in said
+    )
+    (path,) = (hello.folder / "dist").glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        assert not [name for name in archive.getnames() if "linked" in name or "made" in name]
+
+
+@pytest.mark.parametrize("form", ["gztar", "bztar", "xztar", "tar", "zip"])
+def test_the_same_files_give_the_same_bytes(reading: Project, form: str) -> None:
+    made = []
+    for name, time in (("one", 0), ("another", 10**9)):
+        folder = reading.folder.parent / name
+        shutil.copytree(reading.folder, folder)
+        for path in folder.rglob("*"):
+            os.utime(path, (time, time))
+            path.chmod(0o755 if path.is_dir() else 0o600 if time else 0o664)
+        project = Project(folder, reading.python, ())
+        project.env = {**reading.env, "SOURCE_DATE_EPOCH": "1700000000"}
+        project.setup("sdist", f"--formats={form}")
+        (archive,) = (folder / "dist").iterdir()
+        made.append(archive.read_bytes())
+        shutil.unpack_archive(archive, folder / "out", "zip" if form == "zip" else form)
+        (unpacked,) = (folder / "out").iterdir()
+        assert (unpacked / "asm/table.bin").read_text() == "bytes"
+
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("form", ["gztar", "zip"])
+def test_files_from_before_1980(hello: Project, form: str) -> None:
+    for path in hello.folder.iterdir():
+        os.utime(path, (0, 0))
+    hello.setup("sdist", f"--formats={form}")
+    assert os.stat(hello.folder / "hello.asm").st_mtime == 0
+
+
+def test_a_date_that_is_none(hello: Project) -> None:
+    error = hello.setup("sdist", ok=False, SOURCE_DATE_EPOCH="today").error
+    assert error == "SOURCE_DATE_EPOCH is 'today', and must be a number of seconds since 1970"

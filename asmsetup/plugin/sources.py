@@ -1,0 +1,95 @@
+"""The files that a project's assembly reads, for its sdist. Runs no tool and raises nothing of its own."""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+from collections.abc import Iterator
+from typing import Any
+
+from setuptools import Command, Extension
+
+from ..assemble import includes
+from .extensions import assembly_sources
+from .session import BuildError, settings
+
+
+def shipped_files(command: Command) -> list[str]:
+    """Return the assembly sources and all they include that belong into the sdist.
+
+    ``command`` is the project's build_ext, finalized. The paths are relative to the project;
+    an sdist holds nothing from elsewhere, and nothing that a link leads to there.
+    """
+    return [path for path in _files_read(command) if _why_not_shipped(path, command) is None]
+
+
+def missing_from_sdist(command: Command) -> list[str]:
+    """Return why an sdist will not build: a line for each file that it cannot hold."""
+    missing = [
+        f"{source} is no file that can be read, so it is not included in the sdist"
+        for source in assembly_sources(_extensions(command))
+        if not os.path.isfile(source) or not os.access(source, os.R_OK)
+    ]
+    reasons = ((path, _why_not_shipped(path, command)) for path in _files_read(command))
+    unfit = [f"{path} {why}, so it is not included in the sdist" for path, why in reasons if why]
+    return [*missing, *unfit]
+
+
+def _extensions(command: Command) -> list[Extension]:
+    return list(command.distribution.ext_modules or ())
+
+
+def _files_read(command: Command) -> list[str]:
+    """Return the files that the extensions' sources name, relative to the project."""
+    reader = includes.Reader()
+    found: dict[str, None] = {}
+    for ext in _extensions(command):
+        args = (*_settings_args(command), *_extra_args(ext))
+        define = [macro for macro in ext.define_macros or () if _is_definition(macro)]
+        for source in assembly_sources([ext]):
+            folders = includes.search_path(source, list(_include_dirs(ext, command)))
+            for path in reader.closure(source, folders, args, define).files:
+                found[os.path.relpath(path)] = None
+    return list(found)
+
+
+def _why_not_shipped(path: str, command: Command) -> str | None:
+    inside = os.path.realpath(os.curdir) + os.sep
+    if path.startswith(os.pardir + os.sep):
+        return "is outside of the project"
+    if not os.path.realpath(path).startswith(inside):
+        return f"is a symbolic link to {os.path.realpath(path)}, which is outside of the project"
+    # setuptools takes these folders out of every sdist.
+    build_base = os.path.relpath(str(command.get_finalized_command("build").build_base))
+    first = path.split(os.sep)[0]
+    if path.startswith(build_base + os.sep):
+        return f"is in {build_base}, the folder of what is built"
+    if first in ("RCS", "CVS", ".svn", ".hg", ".git", ".bzr", "_darcs"):
+        return f"is in {first}, a folder of version control"
+    return None
+
+
+def _settings_args(command: Command) -> tuple[str, ...]:
+    try:
+        return settings(command.distribution).nasm_args
+    except BuildError:
+        return ()  # reported when something is built
+
+
+def _extra_args(ext: Extension) -> list[str]:
+    given: Any = ext.extra_compile_args
+    words = given.get("nasm") if isinstance(given, dict) else given
+    return [word for word in words or () if isinstance(word, str)]
+
+
+def _include_dirs(ext: Extension, command: Command) -> Iterator[str]:
+    """Yield the folders that a build searches; Python's own hold nothing for NASM."""
+    own = {sysconfig.get_path("include"), sysconfig.get_path("platinclude")}
+    for folder in (*(ext.include_dirs or ()), *(getattr(command, "include_dirs", None) or ())):
+        # Wrong ones are reported when something is built.
+        if isinstance(folder, str | os.PathLike) and folder not in own:
+            yield os.fspath(folder)
+
+
+def _is_definition(macro: object) -> bool:
+    return isinstance(macro, tuple) and len(macro) == 2 and isinstance(macro[0], str)

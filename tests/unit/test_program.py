@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from asmsetup import program
+from asmsetup.errors import ToolError
+
+
+def test_what_a_program_says_and_how_it_ends() -> None:
+    code = "import sys; print(' out'); sys.stdout.flush(); sys.exit('err')"
+    assert program.run([sys.executable, "-c", code]) == program.Done(1, " out\nerr")
+
+
+def test_nothing_is_left_open() -> None:
+    before = os.listdir("/proc/self/fd")
+    for _ in range(3):
+        program.run(["true"])
+    with pytest.raises(ToolError):
+        program.run(["/nowhere/at/all"])
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_a_nul_ends_no_argument_unnoticed() -> None:
+    with pytest.raises(ToolError) as refused:
+        program.run(["nasm", "-DA=1\0", "x.asm"])
+    assert str(refused.value) == (
+        "cannot run nasm: its argument '-DA=1\\x00' holds a NUL\n  remove that character"
+    )
+
+
+def test_more_output_than_a_pipe_holds() -> None:
+    code = "import sys; sys.stderr.write('e' * 300_000); print('o' * 300_000)"
+    done = program.run([sys.executable, "-c", code])
+    assert (done.status, len(done.said)) == (0, 600_000)
