@@ -20,6 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from asmsetup.bind import bindings_for
 from tests.interpreters import Interpreter, all_interpreters, cache_folder, pytest_path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -53,8 +54,9 @@ def run(*command: str | Path, folder: Path, **environment: str) -> str:
 
 
 def build_typed(name: str, folder: Path, *defines: str) -> None:
-    output = folder / f"{name}.o"
-    nasm = ["nasm", "-f", "elf64", f"-I{INCLUDE}/", f"-DNAME={name}", *defines]
+    output, bindings = folder / f"{name}.o", folder / f"{name}.bindings.inc"
+    bindings.write_text(bindings_for([str(SOURCES / "typed.asm")], str(INCLUDE)))
+    nasm = ["nasm", "-f", "elf64", f"-I{INCLUDE}/", "-P", str(bindings), f"-DNAME={name}", *defines]
     run(*nasm, "-o", output, SOURCES / "typed.asm", folder=folder)
     link = ["ld", "-shared", "-z", "noexecstack", "-z", "now", "-z", "relro", "-z", "text"]
     run(*link, "-o", folder / f"{name}.so", output, folder=folder)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .bindings import bindings
-from .declarations import find, read
+from .declarations import MACROS, find, read
+from .stubs import stub
 
 
 def bindings_for(files: Iterable[str], own: str) -> str:
@@ -15,4 +16,13 @@ def bindings_for(files: Iterable[str], own: str) -> str:
     OSError for a file that cannot be read.
     """
     texts = read(files, own)
-    return bindings(find(texts)) if texts else ""
+    declares = any(macro in text for text in texts for macro in MACROS)
+    return bindings(find(texts)) if declares else ""
+
+
+def stub_for(files: Iterable[str], own: str) -> str:
+    """Return the stub (.pyi) of the module that a source and its includes declare.
+
+    Raises SignatureError for a wrong signature, and OSError for a file that cannot be read.
+    """
+    return stub(read(files, own))

@@ -7,12 +7,14 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from .lines import unquoted
+
 MACROS = {"PyTypedFunction": "", "PyArguments": "arguments "}
 """The macros that take a signature, and what their keys begin with."""
 
-_STRING = r"""("[^"\n]*"|'[^'\n]*'|`(?:\\.|[^`\\\n])*`)"""
-_USE = re.compile(rf"(?<![\w.$@?])(PyTypedFunction|PyArguments)[ \t]+(?:{_STRING}|\S)([^\n]*)")
-_ANY_STRING = re.compile(_STRING)
+STRING = r"""("[^"\n]*"|'[^'\n]*'|`(?:\\.|[^`\\\n])*`)"""
+_USE = re.compile(rf"(?<![\w.$@?])(PyTypedFunction|PyArguments)[ \t]+(?:{STRING}|\S)([^\n]*)")
+_ANY_STRING = re.compile(STRING)
 _SIGNATURE = re.compile(r"\s*[A-Za-z_]\w*\s*\(.*\)")
 
 
@@ -38,13 +40,13 @@ def find(texts: Iterable[str]) -> list[Declaration]:
     Where a macro of the user's hands a signature over, each string that looks like a
     signature may be one: it is returned for every use it could have.
     """
-    texts = [re.sub(r"\\\r?\n", "", text) for text in texts]
+    texts = list(map(joined, texts))
     found: dict[Declaration, None] = {}
     indirect: set[str] = set()
     for text in texts:
         for macro, string, rest in _uses(text):
             if string:
-                declared = Declaration(macro, _value(string), _says_nogil(rest))
+                declared = Declaration(macro, unquoted(string), _says_nogil(rest))
                 found[declared] = None
             else:
                 indirect.add(macro)
@@ -64,7 +66,7 @@ def _as_method(declared: Declaration) -> Iterator[Declaration]:
 
 
 def read(files: Iterable[str], own: str) -> list[str]:
-    """Return the texts of the files that may declare something, those in the folder ``own`` apart."""
+    """Return the texts of the files, without those in the folder ``own``."""
     texts = []
     for path in files:
         if os.path.abspath(path).startswith(own + os.sep):
@@ -72,7 +74,7 @@ def read(files: Iterable[str], own: str) -> list[str]:
         with open(path, "rb") as file:
             data = file.read()
         texts.append(data.decode("utf-8", "replace"))
-    return texts if any(macro in text for text in texts for macro in MACROS) else []
+    return texts
 
 
 def _uses(text: str) -> Iterator[tuple[str, str, str]]:
@@ -91,13 +93,16 @@ def _says_nogil(rest: str) -> bool:
 def _candidates(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
         for match in _ANY_STRING.finditer(text):
-            value = _value(match[0])
+            value = unquoted(match[0])
             if _SIGNATURE.match(value):
                 yield value
 
 
-def _value(string: str) -> str:
-    """Return what a string of NASM's stands for; only backquotes know escapes."""
-    if string[0] == "`":
-        return re.sub(r"\\(.)", r"\1", string[1:-1])
-    return string[1:-1]
+def joined(text: str) -> str:
+    """Return the text with each continued line as one."""
+    return re.sub(r"\\\r?\n", "", text)
+
+
+def without_comments(text: str) -> str:
+    """Return the text without the comments of its lines."""
+    return re.sub(rf"{STRING}|;[^\n]*", lambda match: match[1] or "", text)

@@ -70,7 +70,7 @@ class Binding(Results):
         lines += self._result()
         lines += self._bind()
         lines += self._exits()
-        lines += self._null_result()
+        lines += self._other_result()
         for k in range(self._count):
             lines += self._recover(k)
         return lines
@@ -138,7 +138,8 @@ class Binding(Results):
             yield op("mov", f"rdi, {self._object(k)}")
         filled = self._filled(templates.convert(parameter.type), k)
         yield from filled
-        if parameter.default or any(f".value_{k}" in line for line in filled):
+        aside = templates.recover(parameter.type)
+        if parameter.default or any(f".value_{k}" in line for line in filled) or ".value_" in aside:
             yield label(f".value_{k}")
         if parameter.is_optional_number:
             yield op("mov", f"[rsp + {self.layout.values[k]}], rax")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 def quoted(text: str) -> str:
     """Return the text as a string of NASM's."""
@@ -35,3 +37,10 @@ def data(name: str, content: str) -> str:
     """Return a line of data with its label: ``db 1, 2`` as ``.name: db 1, 2``."""
     mnemonic, _, operands = content.partition(" ")
     return f"{name}:".ljust(15) + " " + f"{mnemonic:<5} {operands}"
+
+
+def unquoted(string: str) -> str:
+    """Return what a string of NASM's stands for; only backquotes know escapes."""
+    if string[0] == "`":
+        return re.sub(r"\\(.)", r"\1", string[1:-1])
+    return string[1:-1]

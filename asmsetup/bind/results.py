@@ -44,14 +44,11 @@ class Results:
         if self.slot is not None and self.slot.result != "object":
             yield from self._plain_result(self.slot)
         elif key in templates.RESULTS:
-            prepare, test, again = templates.RESULTS[key]
+            prepare, test, _ = templates.RESULTS[key]
             yield from prepare
             if not self.nogil:
                 yield test
-                yield op("jne", "short .result")
-                yield op("call", "_pyt_check_error", "the number -1, or an error?")
-                yield op("jc", f"near .error_{len(self.layout.views)}")
-                yield again
+                yield op("je", "near .other_result", "the number -1, or an error?")
                 yield label(".result")
             yield from self._make(templates.MAKERS[key])
         elif result.kind in ("buffer", "str", "cstr"):
@@ -148,8 +145,16 @@ class Results:
         result = self.signature.result.kind
         return self.form != "noargs" or (result not in ("none", "object") and not self.nogil)
 
-    def _null_result(self) -> Iterator[str]:
-        """What a null pointer means, where the result is text."""
+    def _other_result(self) -> Iterator[str]:
+        """What -1 means, or a null pointer where the result is text."""
+        key = templates.key(self.signature.result)
+        is_object = self.slot is None or self.slot.result == "object"
+        if key in templates.RESULTS and is_object and not self.nogil:
+            yield label(".other_result")
+            yield op("call", "_pyt_check_error")
+            yield op("jc", f".error_{len(self.layout.views)}")
+            yield templates.RESULTS[key][2]
+            yield op("jmp", ".result")
         if self.signature.result.kind not in ("buffer", "str", "cstr"):
             return
         yield label(".null_result")

@@ -19,12 +19,6 @@ def words(type_: Type) -> str:
     return WORDS.get(type_.kind, "i")
 
 
-_NUMBER = """
-    cmp         rax, -1
-    jne         short .value_{k}
-    call        _pyt_check_error        ; the number -1, or an error?
-    jc          near .error_{held}
-"""
 _FLOAT = """
     _pyt_load_float .other_{k}          ; rax = the bits, without a call
 .checked_{k}:
@@ -50,37 +44,28 @@ _BUFFER = """
 _CONVERT = {
     "signed 8": """
     call        [PyLong_AsLong wrt ..got]
-"""
-    + _NUMBER,
+    cmp         rax, -1
+    je          near .other_{k}         ; the number -1, or an error?
+""",
     "signed 4": """
     lea         rsi, [rsp + {scratch}]
     call        [PyLong_AsLongAndOverflow wrt ..got]
     movsxd      rcx, eax
     cmp         rcx, rax
-    jne         short .check_{k}        ; too large
+    jne         near .other_{k}         ; too large
     cmp         eax, -1
-    jne         short .value_{k}
-.check_{k}:
-    mov         edx, [rsp + {scratch}]
-    call        _pyt_check_i32          ; the number -1, or an error?
-    jc          near .error_{held}
+    je          near .other_{k}         ; the number -1, or an error?
 """,
     "unsigned 8": """
     call        [PyLong_AsUnsignedLong wrt ..got]
     cmp         rax, -1
-    jne         short .value_{k}
-    mov         rdi, {object}
-    call        _pyt_as_unsigned        ; that number, __index__, or an error
-    jc          near .error_{held}
+    je          near .other_{k}         ; that number, __index__, or an error?
 """,
     "unsigned 4": """
     call        [PyLong_AsUnsignedLong wrt ..got]
     mov         ecx, eax
     cmp         rcx, rax
-    je          short .value_{k}
-    mov         rdi, {object}
-    call        _pyt_as_u32             ; too large, __index__, or an error
-    jc          near .error_{held}
+    jne         near .other_{k}         ; too large, __index__, or an error?
 """,
     "real 8": _FLOAT,
     "real 4": _FLOAT
@@ -147,7 +132,37 @@ _OTHER_FLOAT = """
     jmp         .error_{held}
 """
 
-_RECOVER = {"real 8": _OTHER_FLOAT, "real 4": _OTHER_FLOAT}
+_RECOVER = {
+    "signed 8": """
+.other_{k}:
+    call        _pyt_check_error        ; rax = -1
+    jnc         .value_{k}
+    jmp         .error_{held}
+""",
+    "signed 4": """
+.other_{k}:
+    mov         edx, [rsp + {scratch}]
+    call        _pyt_check_i32
+    jnc         .value_{k}
+    jmp         .error_{held}
+""",
+    "unsigned 8": """
+.other_{k}:
+    mov         rdi, {object}
+    call        _pyt_as_unsigned
+    jnc         .value_{k}
+    jmp         .error_{held}
+""",
+    "unsigned 4": """
+.other_{k}:
+    mov         rdi, {object}
+    call        _pyt_as_u32
+    jnc         .value_{k}
+    jmp         .error_{held}
+""",
+    "real 8": _OTHER_FLOAT,
+    "real 4": _OTHER_FLOAT,
+}
 
 _LETTERS = {
     # The first letter less one, and the set of letters after it: b h i l n q, B H ..., f d.

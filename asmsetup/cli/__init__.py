@@ -26,6 +26,7 @@ COMMANDS = {
     "run": "build one source and run Python code with it, in a child process",
     "bindings": "write the bindings of a source's typed functions, for NASM run by hand",
     "annotate": "write a page with what the machine sees of each line of a source",
+    "stubs": "write the stub (.pyi) of a source's module, for type checkers and editors",
     "include-dir": "print the folder of python.inc",
     "completion": "print a script that completes command lines in your shell",
     "check": "find mistakes in the machine code of a source, module, wheel or project",
