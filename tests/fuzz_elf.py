@@ -22,6 +22,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asmsetup.check import CheckedObject, ModuleContext, check_module, check_objects
+from asmsetup.check.code import analyse, load_module, load_objects
+from asmsetup.check.code.image import Image
+from asmsetup.check.code.levels import faults_of, needs_of
+from asmsetup.check.code.verdicts import entries_of, findings_of
 from asmsetup.errors import ObjectError
 from asmsetup.facts import cpython_abi, elf
 
@@ -140,8 +144,19 @@ def exercise(data: bytes) -> None:
         for name in ("PyInit_sample", "main", "nowhere"):
             assert (name in exports) in (True, False)
         assert len(exports.names) <= len(data)
+        judge(load_module("sample.so", facts))
     else:
+        judge(load_objects([("sample.o", facts)]))
         check_objects([CheckedObject("sample.o", facts, "sample.asm")], CONTEXT, cpython_abi)
+
+
+def judge(image: Image) -> None:
+    """Everything that `asmsetup check` does with code."""
+    verdict = analyse(image)
+    needs = needs_of(verdict.engine, verdict.roots)
+    verdict.faults += faults_of(verdict, needs, "x86-64")
+    assert len(findings_of(verdict, "sample", lambda path: ())) < 10_000
+    assert len(entries_of(verdict)) < 10_000
 
 
 def complaint(data: bytes, measure_memory: bool) -> str | None:

@@ -30,6 +30,7 @@ help() {
     say "make test          run the tests                                  (ARGS=\"-k wheel\" for some)"
     say "make lint          ruff format, ruff check, mypy --strict"
     say "make bench         measure against what else builds such a module"
+    say "make bench-check   measure the checks of machine code: false reports, seeded faults, speed"
     say "make test-matrix   run the tests on interpreters fetched into a cache"
     say "make clean         remove what these left in the project's folder"
 }
@@ -84,6 +85,12 @@ bench() {
     set_up nasm ld venv c++ headers
     pip install --quiet --group test --editable .
     run python -m bench "$@"
+}
+
+bench_check() {
+    set_up nasm venv
+    pip install --quiet --group test --editable .
+    run python -m bench.check_code "$@"
 }
 
 test_matrix() {
@@ -215,6 +222,7 @@ target=${1:-help}
 case $target in
 test) tests "$@" ;;
 test-matrix) test_matrix "$@" ;;
+bench-check) bench_check "$@" ;;
 help | wheel | lint | bench | clean) "$target" "$@" ;;
 *) help >&2; fail "no such target: $target" ;;
 esac

@@ -154,9 +154,9 @@ class Engine:
         return scan
 
     def _scan_from(self, start: int, at: int, scan: Scan, pending: list[int]) -> None:
-        seen = scan.instructions
+        seen, table = scan.instructions, self.table
         while at not in seen:
-            found = self.decoded(at)
+            found = table.get(at) or self.decoded(at)
             if found is None:
                 return
             seen.add(at)
@@ -259,7 +259,7 @@ class _Function:
         return find_blocks(
             self._start,
             self._leaders,
-            self._engine.decoded,
+            self._engine.table.get,
             self._walk.tables,
             image.externals,
             image.slots,
