@@ -72,7 +72,7 @@ def _check_stack(walk: Walk, state: State, at: int, depth: int, leaving: str) ->
             " for the return address"
         )
         walk.report("stack-at-return", at, what, state)
-    elif state.stack.get(0) is not RETURN_ADDRESS:
+    elif not depth and state.stack.get(0) is not RETURN_ADDRESS:
         walk.report(
             "return-address", at, f"{leaving}, and its return address was overwritten", state
         )

@@ -1,0 +1,105 @@
+"""How code is followed: routines with their own conventions, several objects, what authors declare."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from asmsetup.check.code import analyse, load_module
+from asmsetup.check.code.verdicts import entries_of, findings_of
+from asmsetup.facts import elf
+from tests.check.assembled import HEAD, findings, function, rules, verdict_of
+
+MODULE = '%include "python.inc"\nPyModule sample\n{}\nPyEndModule\n'
+METHOD = "PyFunction f, METH_O, -, object\n{}\nPyEndFunction\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "broken"),
+    [
+        # A routine that keeps rbx for its caller, and one that does not.
+        ("call .own / ret / .own: push rbx / xor ebx, ebx / pop rbx / ret", set()),
+        ("call .own / ret / .own: xor ebx, ebx / ret", {"kept-register"}),
+        # A prologue and an epilogue of its own.
+        (
+            "pop rax / push rbx / push rax / call .own / pop rax / pop rbx / jmp rax / .own: ret",
+            set(),
+        ),
+        # One that takes more off the stack than it got.
+        ("push rdi / call .own / ret / .own: ret 8", set()),
+        # A loop, and a switch through a table.
+        ("mov ecx, 9 / .next: dec ecx / jnz .next / ret", set()),
+        ("push rax / .next: push rdi / dec ecx / jnz .next / lea rsp, [rbp] / ret", None),
+    ],
+)
+def test_routines_of_its_own(body: str, broken: set[str] | None, tmp_path: Path) -> None:
+    if broken is None:
+        verdict = verdict_of(tmp_path, function(body))
+        assert verdict.gaps or verdict.faults
+    else:
+        assert rules(tmp_path, function(body)) == broken
+
+
+def test_a_routine_in_another_object(tmp_path: Path) -> None:
+    one = f"{HEAD}extern own\nglobal f:function\nf: push rbx\n call own\n pop rbx\n ret\n"
+    other = f"{HEAD}global own:function hidden\nown: xor ebx, ebx\n ret\n"
+
+    (found,) = findings(tmp_path, one, other)
+    assert (found.rule, found.function, found.file) == ("kept-register", "own", "source1.asm")
+
+
+def test_the_way_is_told(tmp_path: Path) -> None:
+    body = "push rax / test rdi, rdi / jz .end / pop rcx / .end: ret"
+    (found,) = findings(tmp_path, function(body))
+
+    assert found.way == ("line 7 jumps",)
+
+
+def test_an_address_that_is_not_known_is_incomplete(tmp_path: Path) -> None:
+    verdict = verdict_of(tmp_path, function("push rax / mov rax, [rdi] / jmp rax"))
+
+    (entry,) = entries_of(verdict)
+    assert entry.reason == "a jump goes to an address that could not be found out"
+
+
+def test_a_switch(tmp_path: Path) -> None:
+    text = function(
+        "cmp edi, 1 / ja .end / lea rax, [rel table] / movsxd rdi, dword [rax + rdi * 4]"
+        " / add rax, rdi / jmp rax / .zero: push rcx / ret / .one: ret / .end: ret"
+    )
+    text += "section .rodata\ntable: dd f.zero - table, f.one - table\n"
+    verdict = verdict_of(tmp_path, text)
+
+    assert [fault.rule for fault in verdict.faults] == ["stack-at-return"]
+    assert verdict.gaps == []
+
+
+def test_stripped_modules_have_their_methods(tmp_path: Path) -> None:
+    text = MODULE.format(METHOD.format("    xor r12d, r12d\n    PyReturn NULL"))
+    verdict_of(tmp_path, text)
+    command = ["ld", "-shared", "-s", "0.o", "-o", "sample.so"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    verdict = analyse(load_module("sample.so", elf.read(tmp_path / "sample.so")))
+    found = findings_of(verdict, "sample.so", lambda path: ())
+
+    assert {each.rule for each in found} == {"kept-register"}
+    assert ("method", "f") in {(entry.kind, entry.name) for entry in entries_of(verdict)}
+
+
+def test_the_author_may_allow_a_rule(tmp_path: Path) -> None:
+    body = "    xor r12d, r12d\n    PyReturn NULL"
+    allowed = '    PyAllow "kept-register", "a test"\n' + body
+
+    assert rules(tmp_path, MODULE.format(METHOD.format(body))) == {"kept-register"}
+    assert rules(tmp_path, MODULE.format(METHOD.format(allowed))) == set()
+
+
+def test_the_author_may_call_a_routine_internal(tmp_path: Path) -> None:
+    routine = "global own:function hidden\nown: xor ebx, ebx\n ret\n"
+    plain = '%include "python.inc"\nsection .text\n' + routine
+    internal = plain + "PyInternal own\n"
+
+    assert rules(tmp_path, plain) == {"kept-register"}
+    assert rules(tmp_path, internal) == set()
