@@ -1,7 +1,8 @@
 """Adds to what nasm says: the source line it means, and what to do about it.
 
 Its own words stay as they are, so that they can be searched for; errors come before
-warnings, and of very many the first ones are shown. Pure: texts in, text out.
+warnings, and of very many the first ones are shown. Pure: texts in, text out; but for
+the names of python.inc's macros.
 Checked with nasm 2.15.05, 2.16.01 and 3.01.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from . import foreign
@@ -298,8 +300,25 @@ def _no_instruction(found: re.Match[str], line: _Line) -> str | None:
         return None
     word = text.split(None, 1)[0]
     if word.startswith("Py"):
+        if near := _similar_macro(word):
+            return f"did you mean {near}?"
         return 'the macros that begin with Py need:   %include "python.inc"'
     return f"`{word}' is neither an instruction nor a macro known here: misspelt, or its %include is missing"
+
+
+def _similar_macro(word: str) -> str | None:
+    """Return the macro of python.inc that a word is like, None where it is one or like none."""
+    import difflib  # as above
+
+    names = _macros()
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.75)
+    return near[0] if near and word not in names else None
+
+
+@functools.cache
+def _macros() -> tuple[str, ...]:
+    text = (Path(__file__).parents[1] / "include" / "python.inc").read_text(encoding="utf-8")
+    return tuple(re.findall(r"^%macro (Py\w+) ", text, re.MULTILINE))
 
 
 def _size_missing(found: re.Match[str], line: _Line) -> str | None:

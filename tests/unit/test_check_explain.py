@@ -36,6 +36,9 @@ NASM_MISTAKES = [
     ),
     (".globl foo", "this is GAS syntax"),
     (".section .rodata", "this is GAS syntax"),
+    ("PyFuncion f, METH_NOARGS", "did you mean PyFunction?"),
+    ("PyReise PyExc_ValueError", "did you mean PyRaise?"),
+    ("Py_INCREFF rdi", "did you mean Py_INCREF?"),
     ("PyCall PyErr_Clear", 'the macros that begin with Py need:   %include "python.inc"'),
     ("mov [rdi], [rsi]", "one instruction cannot have two operands in memory: go through a register"),
     (
