@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from .. import config
 from ..errors import AsmsetupError, ToolError, UsageError
+from ..rules import RuleSettings
 
 if TYPE_CHECKING:
     from ..check.code.verdicts import CodeFinding
@@ -104,6 +106,7 @@ def _judge(
     from ..check.formats import Judged
     from ._targets import codes_of
 
+    settings = _settings(target)
     for code in codes_of(target):
         if code.facts.kind == "module":
             image = load_module(code.name, code.facts)
@@ -117,11 +120,27 @@ def _judge(
             code.name,
             len(verdict.roots),
             verdict.instructions,
-            [f for f in found if _is_wanted(f, select, ignore)],
+            _weighed([f for f in found if _is_wanted(f, select, ignore)], settings),
             entries_of(verdict),
             [(image.name(gap.function), gap.why) for gap in verdict.gaps],
             needs,
         )
+
+
+def _settings(target: str) -> RuleSettings:
+    """Return the rules' settings of the project that a target is or belongs to."""
+    folder = target if os.path.isdir(target) else os.path.dirname(target) or os.curdir
+    known = [each for each in (folder, os.curdir) if os.path.exists(f"{each}/pyproject.toml")]
+    return config.load(known[0], os.environ).check if known else RuleSettings()
+
+
+def _weighed(findings: Sequence[CodeFinding], settings: RuleSettings) -> list[CodeFinding]:
+    """Return the findings of rules that the project has not switched off, as it weighs them."""
+    return [
+        found._replace(severity=settings.severity_of(found.rule, found.severity))
+        for found in findings
+        if not settings.is_ignored(found.rule, found.file)
+    ]
 
 
 def _is_wanted(found: CodeFinding, select: frozenset[str], ignore: frozenset[str]) -> bool:

@@ -68,6 +68,21 @@ def test_rules_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
     assert "there is no rule no-such-rule" in capsys.readouterr().err
 
 
+def test_the_project_may_switch_rules_off(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "pyproject.toml").write_text(
+        '[tool.asmsetup.check.ignore]\nkept-register = "a test"\n'
+        '[tool.asmsetup.check.severity]\nstack-at-return = "warning"\n'
+    )
+    assert main(["check", "bad.asm"]) == 1
+    said = capsys.readouterr().out
+    assert "warning: the function returns with rsp" in said
+    assert "[kept-register]" not in said
+
+    with (folder / "pyproject.toml").open("a") as file:
+        file.write('[tool.asmsetup.check.sources."bad.asm"]\nstack-at-return = "a test"\n')
+    assert main(["check", "bad.asm"]) == 0
+
+
 @pytest.mark.usefixtures("folder")
 def test_json_has_a_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--json", "bad.so", "good.so"]) == 1
