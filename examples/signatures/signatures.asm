@@ -133,9 +133,13 @@ PyDoc               "greet($module, name, /, greeting='Hello')", 10, "--", 10, 1
     PyKeep          hello_object, result
     PyArguments     "greet(name, /, greeting=None)"
     jz              .error
+    mov             rdi, [name]         ; %U takes a str for granted
+    PyCall          PyUnicode_GetLength ; and this raises TypeError for others
+    test            rax, rax
+    js              .error
     xor             hello_object.d, hello_object.d
-    mov             rsi, [greeting]
-    test            rsi, rsi
+    mov             rdi, [greeting]
+    test            rdi, rdi
     jnz             .given
     lea             rdi, [rel hello]
     PyCall          PyUnicode_FromString
@@ -143,7 +147,13 @@ PyDoc               "greet($module, name, /, greeting='Hello')", 10, "--", 10, 1
     jz              .error
     mov             hello_object, rax
     mov             rsi, rax
+    jmp             .format
 .given:
+    PyCall          PyUnicode_GetLength
+    test            rax, rax
+    js              .error
+    mov             rsi, [greeting]
+.format:
     lea             rdi, [rel greeting_format]
     mov             rdx, [name]
     PyCall          PyUnicode_FromFormat

@@ -106,3 +106,9 @@ def test_help(name, signature):
     function = getattr(signatures, name)
     assert str(inspect.signature(function)) == signature
     assert function.__doc__
+
+
+@pytest.mark.parametrize("arguments", [(5,), (-1.0,), (b"Ann",), ("Ann", 5), ("Ann", b"Hi")])
+def test_greet_takes_text_only(arguments):
+    with pytest.raises(TypeError):
+        signatures.greet(*arguments)
