@@ -39,7 +39,7 @@ def require_sound(ext: Extension | None) -> None:
             'name it as it is imported:   Extension("package.module", ...)',
         )
     # A subclass of Extension is somebody's way of naming something that is built otherwise.
-    if type(ext).__name__ == "Extension" and not ext.sources and not ext.extra_objects:
+    if type(ext) is Extension and not ext.sources and not ext.extra_objects:
         raise SourceError(
             f"Extension {ext.name!r} has an empty list of sources",
             'name at least one:   Extension("x", sources=["x.asm"])',

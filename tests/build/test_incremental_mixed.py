@@ -259,3 +259,31 @@ def test_a_c_error_is_an_error_of_the_build(project: None) -> None:
     output = build(status=1)
     assert "part.c:1:" in output
     assert "Traceback" not in output
+
+
+def archive(text: str) -> None:
+    Path("extra.c").write_text(text)
+    Path("libextra.a").unlink(missing_ok=True)
+    subprocess.run(["cc", "-fPIC", "-c", "extra.c", "-o", "extra.o"], check=True)
+    subprocess.run(["ar", "crs", "libextra.a", "extra.o"], check=True)
+
+
+def test_a_module_is_linked_again_once_and_only_when_something_in_it_changed(project: None) -> None:
+    text = Path("setup.py").read_text()
+    Path("setup.py").write_text(
+        text.replace('"own.asm"]', '"own.asm"], extra_objects=["libextra.a"]')
+    )
+    archive("int extra;\n")
+    build()
+    changes: list[tuple[Callable[[], object], dict[str, str], int]] = [
+        (Path("one.c").touch, {}, 0),
+        (lambda: Path("own.asm").write_text(Path("own.asm").read_text() + "; more\n"), {}, 0),
+        (lambda: archive("int extra, other;\n"), {}, 1),
+        (lambda: None, {"CPPFLAGS": "-DANOTHER=1"}, 2),
+        (lambda: None, {"LDFLAGS": "-Wl,--hash-style=sysv"}, 2),
+        (lambda: None, {}, 2),
+    ]
+    for change, variables, links in changes:
+        change()
+        said = [build(status=0, **variables).count(" -shared ") for _ in range(2)]
+        assert said == [links, 0]
