@@ -197,3 +197,14 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     done = asmsetup("new", "x" * 250, cwd=tmp_path)
     assert done.returncode == 3
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_check_finds_nothing_in_its_sources(kind: str, tmp_path: Path) -> None:
+    asmsetup("new", "fast-sum", "--kind", kind, cwd=tmp_path)
+    sources = sorted(path for path in tmp_path.rglob("*.asm"))
+    done = asmsetup("check", *sources)
+
+    assert sources
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " 0 findings" in done.stdout + done.stderr
