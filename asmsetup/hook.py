@@ -32,6 +32,10 @@ def finalize_distribution_options(dist: Distribution) -> None:
             from . import plugin
 
             return plugin.extended(command, found)  # type: ignore[arg-type]
+        if command == "egg_info" and has_assembly(dist):
+            from . import plugin
+
+            plugin.ask_for_nasm(dist)
         return found
 
     dist.get_command_class = get_command_class

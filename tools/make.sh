@@ -32,6 +32,7 @@ help() {
     say "make bench         measure against what else builds such a module"
     say "make bench-check   measure the checks of machine code: false reports, seeded faults, speed"
     say "make test-matrix   run the tests on interpreters fetched into a cache"
+    say "make nasm          compile NASM into the wheel asmsetup-nasm, and test it"
     say "make clean         remove what these left in the project's folder"
 }
 
@@ -98,6 +99,19 @@ test_matrix() {
     pip install --quiet --group test --editable .
     run python tools/interpreters.py
     python -m pytest -n auto "$@"
+}
+
+# The wheel lies where tests/nasm looks for it.
+nasm_wheel() {
+    set_up nasm ld venv
+    cache=${ASMSETUP_TEST_CACHE:-.cache}/nasm
+    source=$(python nasm/fetch.py "$cache")
+    rm -rf "$cache/wheel" nasm/build
+    # A fixed date and not today's: the same source gives the same wheel.
+    run env ASMSETUP_NASM_SOURCE="$source" SOURCE_DATE_EPOCH=1767225600 .venv/bin/python \
+        -m pip --disable-pip-version-check wheel --no-deps --wheel-dir "$cache/wheel" ./nasm
+    pip install --quiet --group test --editable .
+    run python -m pytest tests/nasm "$@"
 }
 
 clean() {
@@ -223,6 +237,7 @@ case $target in
 test) tests "$@" ;;
 test-matrix) test_matrix "$@" ;;
 bench-check) bench_check "$@" ;;
+nasm) nasm_wheel "$@" ;;
 help | wheel | lint | bench | clean) "$target" "$@" ;;
 *) help >&2; fail "no such target: $target" ;;
 esac

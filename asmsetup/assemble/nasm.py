@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,11 +58,31 @@ class ObjectFile(NamedTuple):
 
 
 def find(name: str | None) -> Nasm:
-    """Return the NASM called ``name`` (a path or a name on PATH; None for nasm).
+    """Return the NASM called ``name``, a path or a name on PATH.
 
+    None is nasm on PATH if it is new enough, else the one of the wheel asmsetup-nasm.
     Raises ToolError when it is missing, cannot be run, or is older than MINIMUM.
     """
-    path = program.find("nasm", name or "nasm", _INSTALL, chosen_by="NASM", arguments="NASMFLAGS")
+    try:
+        return _on_path(name or "nasm")
+    except ToolError:
+        if name or (in_wheel := path_in_wheel()) is None:
+            raise
+    return _on_path(in_wheel)
+
+
+def path_in_wheel() -> str | None:
+    """Return the path of the NASM that the wheel asmsetup-nasm holds, None without the wheel."""
+    try:
+        package = importlib.import_module("asmsetup_nasm")
+    except ImportError:
+        return None
+    path: str = package.path()
+    return path
+
+
+def _on_path(name: str) -> Nasm:
+    path = program.find("nasm", name, _INSTALL, chosen_by="NASM", arguments="NASMFLAGS")
     said = program.run([path, "-v"], environment(), _INSTALL).said
     # The dynamic loader may have something to say before.
     match = re.search(r"^NASM version (\d+)\.(\d+)(?:\.(\d+))?.*", said, re.MULTILINE)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import cache
-from importlib import resources
 
-_RETURNS = {"64": 1, "32": 2, "void": 3, "double": 4}
+from ..check.code.prototypes import prototype
+
 RETURNS_UNKNOWN = 0
-"""As in trampoline.asm."""
+_RETURNS = {"p": 1, "n": 1, "b": 1, "l": 1, "i": 2, "v": 3, "d": 4}
+"""RETURNS_ of trampoline.asm, by the letters of prototypes."""
 
 RUNS_CODE, NEEDS_GIL, HAS_HOOK, GETS_BUFFER, RELEASES_BUFFER = 1, 2, 4, 8, 16
 """API_ of trampoline.asm."""
@@ -59,7 +59,7 @@ def is_wrapped(name: str) -> bool:
 
 def returns(name: str) -> int:
     """Return RETURNS_ for a function of CPython's API."""
-    return _results().get(name, RETURNS_UNKNOWN)
+    return _RETURNS.get(prototype(name).result, RETURNS_UNKNOWN)
 
 
 def flags(name: str) -> int:
@@ -71,10 +71,3 @@ def flags(name: str) -> int:
     found |= HAS_HOOK if name in HOOKED else 0
     found |= GETS_BUFFER if name == "PyObject_GetBuffer" else 0
     return found | (RELEASES_BUFFER if name == "PyBuffer_Release" else 0)
-
-
-@cache
-def _results() -> dict[str, int]:
-    text = (resources.files("asmsetup") / "data" / "results.txt").read_text(encoding="ascii")
-    rows = (line.split() for line in text.splitlines() if not line.startswith("#"))
-    return {name: _RETURNS[result] for name, result in rows}

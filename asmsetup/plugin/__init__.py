@@ -12,8 +12,9 @@ from setuptools import Command
 from setuptools.command.build_ext import build_ext as _build_ext
 
 from .commands import BdistWheel, BuildClib, BuildExt, BuildPy, Sdist
+from .requirements import ask_for_nasm
 
-__all__ = ["build_ext", "extended"]
+__all__ = ["ask_for_nasm", "build_ext", "extended"]
 
 _LAYERS = {
     "build_clib": BuildClib,
