@@ -21,10 +21,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from asmsetup.build import entry_points
 from asmsetup.check import CheckedObject, ModuleContext, check_module, check_objects, report
 from asmsetup.facts import cpython_abi, elf
 from asmsetup.link import libraries, linker
+from asmsetup.link.linker import entry_points
 
 ROOT = Path(__file__).parent.parent
 TARGET = "-DPY_VERSION_HEX=0x030B07F0"

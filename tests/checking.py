@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asmsetup import config
-from asmsetup.build import entry_points
 from asmsetup.check import CheckedObject, Finding, ModuleContext, check_module, check_objects
 from asmsetup.errors import LinkError
 from asmsetup.facts import cpython_abi, elf
 from asmsetup.link import libraries, linker
+from asmsetup.link.linker import entry_points
 from asmsetup.versions import Version
 from tests.interpreters import REPOSITORY
 from tests.mistakes import write_package

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import NamedTuple
 
-from ..build import entry_points
 from ..errors import AsmsetupError
 from ..facts import elf
+from ..link.linker import entry_points
 from . import results
 from .tables import Tables, pointer, set_pointer
 from .trampoline import Trampoline

@@ -15,12 +15,13 @@ from typing import NamedTuple
 
 from .. import config
 from ..assemble.nasm import AssemblerOptions
-from ..build import Builder, Recipe, Reporter
+from ..build import Builder, Reporter
 from ..config import Settings
 from ..errors import AsmsetupError
 from ..facts import target
 from ..files import write_text
 from ..link import linker
+from ..plan import Recipe
 
 SOURCE = Path(__file__).with_name("trampoline.asm")
 

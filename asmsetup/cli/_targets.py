@@ -14,11 +14,12 @@ from typing import NamedTuple
 
 from .. import config
 from ..assemble.nasm import AssemblerOptions
-from ..build import Builder, Recipe
+from ..build import Builder
 from ..errors import CheckError, ObjectError, SourceError, UsageError
 from ..facts import archive, elf, target
 from ..facts.elf import ElfFacts
 from ..live.building import on_standard_error
+from ..plan import Recipe
 from ..suffixes import is_assembly
 
 _ELF_MAGIC = b"\x7fELF"

@@ -211,3 +211,14 @@ def _not_gnu(ld: str) -> tuple[str, ...]:
         f"{ld}{by} is {banner}",
         "GNU ld may take it:   LD=ld.bfd, or ld in [tool.asmsetup]",
     )
+
+
+def entry_points(name: str) -> tuple[str, str]:
+    """Return the names CPython looks up in the module ``name`` (PEP 489, PEP 793)."""
+    # pkg.__init__ is the package itself, and is looked for as pkg.
+    short = name.removesuffix(".__init__").rpartition(".")[2]
+    try:
+        suffix = "_" + short.encode("ascii").decode()
+    except UnicodeEncodeError:
+        suffix = "U_" + short.encode("punycode").replace(b"-", b"_").decode()
+    return f"PyInit{suffix}", f"PyModExport{suffix}"

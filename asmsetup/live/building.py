@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from ..assemble.nasm import AssemblerOptions, Macro, ObjectFile
-from ..build import Builder, Recipe, Reporter, entry_points
+from ..build import Builder, Reporter
 from ..check import Finding
 from ..config import Settings
 from ..errors import SourceError
 from ..facts import target
-from ..link.linker import LinkerOptions, ModuleFile
+from ..link.linker import LinkerOptions, ModuleFile, entry_points
+from ..plan import Recipe
 from ..suffixes import is_assembly
 
 

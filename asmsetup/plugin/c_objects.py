@@ -119,7 +119,7 @@ class CObjects:
                     work = partial(_make, twin, path, folder, source, options, print_, reader)
                     job = Job(partial(self._shown, work), group, guess=guess)
                     self._started[path] = print_, job
-                    self._builder.add(job, _cost(path, source), vital=vital)
+                    self._builder.jobs.add(job, _cost(path, source), vital=vital)
             if job is not None:
                 jobs.append(job)
         return objects, jobs

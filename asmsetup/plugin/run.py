@@ -20,12 +20,13 @@ from setuptools.extension import Library
 
 from ..assemble.nasm import AssemblerOptions, ObjectFile
 from ..assemble.queue import Job
-from ..build import Builder, Recipe, Reporter, Wanted, entry_points
+from ..build import Builder, Reporter, Wanted
 from ..errors import AsmsetupError
 from ..facts import target
 from ..files import same_content
 from ..link import linker
-from ..link.linker import LinkerOptions, ModuleFile
+from ..link.linker import LinkerOptions, ModuleFile, entry_points
+from ..plan import Recipe
 from ..suffixes import is_assembly
 from . import c_objects, linked
 from .c_objects import CObjects
@@ -103,7 +104,7 @@ class BuildRun:
         """Start nothing any more."""
         self.is_stopped = True
         if self._builder is not None:
-            self._builder.queue.stop()
+            self._builder.jobs.stop()
 
     def finish(self) -> None:
         """End the run, and leave everything in order."""
@@ -130,7 +131,7 @@ class BuildRun:
             jobs = builder.start(self._wanted(planned, ext))
             objects = {item.source: item.path for item in planned}
             others, started = self._start_c(chosen, below, ext, given)
-            builder.require([*jobs, *started])
+            builder.jobs.require([*jobs, *started])
         objects.update(others)
         self._compiled.update(others.values())
         if ext is None or isinstance(ext, Library):
@@ -400,7 +401,9 @@ class BuildRun:
                 continue
             with suppress(AsmsetupError, TypeError):  # Reported when its turn comes.
                 planned = self._planned(chosen, other)
-                self._ready().require(self._ready().start(self._wanted(planned, other), guess=True))
+                self._ready().jobs.require(
+                    self._ready().start(self._wanted(planned, other), guess=True)
+                )
                 objects = [*(item.path for item in planned), *other.extra_objects]
                 path = str(self._command.get_ext_fullpath(other.name))
                 given = plain({**vars(other), "extra_postargs": other.extra_link_args})

@@ -20,9 +20,10 @@ import pytest
 from asmsetup import files
 from asmsetup.assemble import includes, state
 from asmsetup.assemble.nasm import AssemblerOptions
-from asmsetup.build import Builder, Recipe, Reporter, Wanted
+from asmsetup.build import Builder, Reporter, Wanted
 from asmsetup.config import Settings
 from asmsetup.facts import target
+from asmsetup.plan import Recipe
 
 SOURCES = {
     "plain.asm": "section .data\n db 1\n",
@@ -54,7 +55,7 @@ def build(folder: str = "build") -> list[str]:
     objects = builder.plan(Recipe("m", tuple(SOURCES), options))
     jobs = builder.start(Wanted(item, "m") for item in objects)
     try:
-        builder.require(jobs)
+        builder.jobs.require(jobs)
     finally:
         builder.finish()
     return sorted(line.split()[-1] for line in said if " nasm " in line)

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from asmsetup.assemble.nasm import AssemblerOptions, Macro
-from asmsetup.build import Builder, Recipe, Reporter, Wanted
+from asmsetup.build import Builder, Reporter, Wanted
 from asmsetup.config import Settings
 from asmsetup.facts import target
+from asmsetup.plan import Recipe
 
 
 @dataclass
@@ -315,7 +316,7 @@ def build(folder: str, *, cache: bool) -> dict[str, bytes | str]:
         (wanted,) = builder.plan(Recipe("m", (f"{name}/m.asm",), options))
         jobs = builder.start([Wanted(wanted, name, vital=False)])
         try:
-            builder.require(jobs)
+            builder.jobs.require(jobs)
             objects[title] = Path(wanted.path).read_bytes()
         except Exception as error:
             objects[title] = str(error)

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from asmsetup.assemble.nasm import AssemblerOptions
-from asmsetup.build import Builder, Recipe, Reporter, Wanted
+from asmsetup.build import Builder, Reporter, Wanted
 from asmsetup.config import Settings
 from asmsetup.errors import AssembleError
 from asmsetup.facts import target
+from asmsetup.plan import Recipe
 
 SOURCES = {
     "plain.asm": "section .text\n ret\n",
@@ -57,7 +58,7 @@ class Project:
         objects = builder.plan(Recipe("m", sources or tuple(SOURCES), self.options))
         jobs = builder.start(Wanted(item, "m") for item in objects)
         try:
-            builder.require(jobs)
+            builder.jobs.require(jobs)
         finally:
             builder.finish()
         assert all(Path(item.path).stat().st_size for item in objects)
@@ -187,7 +188,7 @@ def test_the_version_of_python_counts_for_those_who_ask(project: Project) -> Non
     builder = Builder(project.settings, other, "build", Reporter(said.append, said.append, ignore))
     objects = builder.plan(Recipe("m", (*SOURCES, "asks.asm"), project.options))
     jobs = builder.start(Wanted(item, "m") for item in objects)
-    builder.require(jobs)
+    builder.jobs.require(jobs)
     # Which file a computed name leads to may hang on the version as well.
     assert sorted(line.split()[-1] for line in said) == ["asks.asm", "computed.asm"]
 

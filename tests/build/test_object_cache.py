@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from asmsetup.assemble.nasm import AssemblerOptions
-from asmsetup.build import Builder, Recipe, Reporter, Wanted
+from asmsetup.build import Builder, Reporter, Wanted
 from asmsetup.config import Settings
 from asmsetup.facts import target
+from asmsetup.plan import Recipe
 
 PLAIN = '%include "a.inc"\nsection .text\n ret\n'
 NEXT_VERSION = target.running()._replace(version_hex=0x03FF00F0)
@@ -60,7 +61,7 @@ def build(
     for path in Path().glob("build/*"):
         path.unlink()
     jobs = builder.start(Wanted(item, "m") for item in [wanted])
-    builder.require(jobs)
+    builder.jobs.require(jobs)
     builder.finish()
     assert Path(wanted.path).read_bytes()[:4] == b"\x7fELF"
     (line,) = said
@@ -182,7 +183,7 @@ def test_warnings_come_back_with_the_object(checkout: Callable[[str], Path]) -> 
         for path in Path().glob("build/*"):
             path.unlink()
         jobs = builder.start(Wanted(item, "m") for item in [wanted])
-        builder.require(jobs)
+        builder.jobs.require(jobs)
         builder.finish()
     assert warned[0] == warned[1]
     assert "m.asm:2: warning: uninitialized" in warned[0][0]

@@ -21,10 +21,11 @@ import pytest
 from asmsetup.assemble import cache
 from asmsetup.assemble.cache import Cache
 from asmsetup.assemble.nasm import AssemblerOptions
-from asmsetup.build import Builder, Recipe, Reporter, Wanted
+from asmsetup.build import Builder, Reporter, Wanted
 from asmsetup.config import Settings
 from asmsetup.errors import ConfigError
 from asmsetup.facts import target
+from asmsetup.plan import Recipe
 
 REPOSITORY = Path(__file__).parents[2]
 KEY = hashlib.sha256(b"a key").hexdigest()
@@ -300,7 +301,7 @@ def project(folder: Path, warn: Callable[[str], None]) -> Callable[[], list[str]
         for item in objects:
             Path(item.path).unlink(missing_ok=True)
         jobs = builder.start(Wanted(item, "m") for item in objects)
-        builder.require(jobs)
+        builder.jobs.require(jobs)
         builder.finish()
         assert all(Path(item.path).stat().st_size for item in objects)
         return sorted(line.split(" ", 1)[1] for line in said)
@@ -372,7 +373,7 @@ def test_a_read_only_folder_is_read_and_complained_of_once(
         )
         objects = builder.plan(Recipe("m", ("a.asm", "b.asm", "c.asm"), AssemblerOptions()))
         jobs = builder.start(Wanted(item, "m") for item in objects)
-        builder.require(jobs)
+        builder.jobs.require(jobs)
         builder.finish()
         assert sorted(line.split(" ", 1)[1] for line in said) == [
             "cached a.asm",
@@ -444,7 +445,7 @@ def test_the_cache_can_be_turned_off(tmp_path: Path, monkeypatch: pytest.MonkeyP
     )
     objects = builder.plan(Recipe("m", ("a.asm",), AssemblerOptions()))
     jobs = builder.start(Wanted(item, "m") for item in objects)
-    builder.require(jobs)
+    builder.jobs.require(jobs)
     builder.finish()
     assert said == ["[1/1] nasm a.asm"]
     assert not (tmp_path / "cache").exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asmsetup.build import entry_points
+from asmsetup.link.linker import entry_points
 
 
 @pytest.mark.parametrize(

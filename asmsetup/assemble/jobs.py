@@ -1,0 +1,85 @@
+"""The jobs of a build, which of them must succeed, and one error for all that failed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+from ..errors import AsmsetupError, AssembleError, CompileError
+from .queue import Job, Queue, StoppedError
+
+
+class Jobs:
+    """Queues the jobs of one build, waits for them, and reports their errors together."""
+
+    def __init__(self, workers: int, show: Callable[[str], None]) -> None:
+        """``show`` gets what a failed compiler has printed."""
+        self._queue = Queue(workers)
+        self._show = show
+        self._lock = threading.Lock()
+        self._vital: list[Job] = []
+
+    def add(self, job: Job, cost: float, *, vital: bool) -> None:
+        """Queue a job; the errors of ``vital`` ones are reported together with those of others."""
+        if vital:
+            self._vital.append(job)
+        self._queue.add(job, cost)
+
+    def require(self, jobs: Iterable[Job]) -> None:
+        """Wait until these jobs are done; raise all errors if one has failed.
+
+        A guess that has failed is tried once more, as what it lacked may exist by now. So is a
+        job that was cancelled because another job of its group had failed.
+        """
+        jobs = list(jobs)
+        errors = self._queue.wait(jobs)
+        while again := self._to_try_again(jobs):
+            self.supersede(again)
+            jobs = [job for job in jobs if job not in again]
+            for job in again:
+                jobs.append(Job(job.work, job.group))
+                self._queue.add(jobs[-1], 0)
+            errors = self._queue.wait(jobs)
+        if any(job.error for job in jobs):
+            # Other failures so far are reported, too.
+            others = self._queue.wait(job for job in self._vital if job.is_done)
+            self._raise_all([*errors, *others])
+
+    def _print_once(self, error: CompileError) -> None:
+        with self._lock:
+            output, error.output = error.output, ""
+        if output:
+            self._show(output)
+
+    def supersede(self, jobs: Iterable[Job | None]) -> None:
+        """Leave these jobs' errors out of all reports, because their work is done again."""
+        gone = set(jobs)
+        self._vital = [job for job in self._vital if job not in gone]
+
+    def _to_try_again(self, jobs: Iterable[Job]) -> list[Job]:
+        failed = [job for job in jobs if job.error is not None]
+        if self._queue.stopped or not all(job.guess or was_cancelled(job) for job in failed):
+            return []
+        return failed
+
+    def _raise_all(self, errors: Iterable[BaseException]) -> None:
+        """Raise the errors as one; an error that is not the user's is raised alone, unchanged."""
+        distinct = list({str(error): error for error in errors}.values())
+        for error in distinct:
+            if isinstance(error, CompileError):
+                self._print_once(error)
+        if not distinct:
+            raise AssembleError("the build was stopped")
+        for error in distinct:
+            if len(distinct) == 1 or not isinstance(error, AsmsetupError):
+                raise error
+        raise AssembleError("\n".join(map(str, distinct)))
+
+    def stop(self) -> None:
+        """Start nothing more; jobs that run go on."""
+        self._queue.stop()
+
+
+def was_cancelled(job: Job) -> bool:
+    """Return whether a job was cancelled before it started."""
+    return isinstance(job.error, StoppedError)
