@@ -162,11 +162,11 @@ class Objects:
         rules, text = f"{output}.d", f"{output}.i"
         try:
             said = self._shown(nasm.with_depfile(launched, rules), wanted)
-            texts = [_rules(rules)]
+            texts = [self._read_rules(rules, wanted.source)]
             # What is incbin'd it does not forget, and nothing else can be pasted together.
             if closure.text.computed_include and nasm.forgets_includes(self._nasm.version):
                 self._shown(nasm.with_depfile(nasm.preprocessing(command, text), rules), wanted)
-                texts.append(_rules(rules))
+                texts.append(self._read_rules(rules, wanted.source))
         finally:
             _remove(rules)
             _remove(text)
@@ -191,12 +191,22 @@ class Objects:
             with open(path, "rb") as file:
                 return file.read()
         except FileNotFoundError:
-            program = "the command in ASMSETUP_LAUNCHER" if self._launcher else self._nasm.path
-            raise AssembleError(
-                f"{source}: the assembler reported success and left no object",
-                f"{program} must run nasm with the arguments it is given",
-                "and no option may make nasm do anything else, as -E and -M do: see NASMFLAGS and nasm-args",
-            ) from None
+            raise self._left_nothing(source) from None
+
+    def _read_rules(self, path: str, source: str) -> str:
+        try:
+            with open(path, encoding=sys.getfilesystemencoding(), errors="surrogateescape") as file:
+                return file.read()
+        except FileNotFoundError:
+            raise self._left_nothing(source) from None
+
+    def _left_nothing(self, source: str) -> AssembleError:
+        program = "the command in ASMSETUP_LAUNCHER" if self._launcher else self._nasm.path
+        return AssembleError(
+            f"{source}: the assembler reported success and left no object",
+            f"{program} must run nasm with the arguments it is given",
+            "and no option may make nasm do anything else, as -E and -M do: see NASMFLAGS and nasm-args",
+        )
 
     def _shown(self, command: Sequence[str], wanted: ObjectFile) -> str:
         self._show(shlex.join(command))
@@ -287,11 +297,6 @@ def _bindings_path(wanted: ObjectFile) -> str:
 
 def _manifest_key(print_: Fingerprint) -> str:
     return hashlib.sha256(f"manifest 2 {print_.digest}".encode()).hexdigest()
-
-
-def _rules(path: str) -> str:
-    with open(path, encoding=sys.getfilesystemencoding(), errors="surrogateescape") as file:
-        return file.read()
 
 
 def _remove(path: str) -> None:

@@ -169,8 +169,10 @@ def _unprovided(
                 f"nothing provides `{name}'{_needed_by(needing)}: neither this module nor CPython,"
                 " the C library or a library it needs, so the import fails with `undefined symbol'",
                 ways_out=_visible(name, objects)
-                or tuple(f"perhaps it is:   {near}" for near in similar(name, defined))
-                or ('name its library:   Extension(..., libraries=["..."])',),
+                or (
+                    *(f"perhaps it is:   {near}" for near in similar(name, defined)),
+                    'name its library:   Extension(..., libraries=["..."])',
+                ),
             )
 
 

@@ -25,7 +25,6 @@ from setuptools import Command, Extension
 
 from .. import config, editable, sdist, wheel
 from ..assemble import cache
-from ..check import packaged
 from ..errors import WheelError
 from ..facts import target
 from ..files import atomic_write, sweep_folders, write_text
@@ -331,6 +330,8 @@ class BdistWheel(Command):
     def _require_modules_as_named(self) -> None:
         """Raise PlatformError for modules that no Python, or not every one, could import."""
         modules = wheel.modules_in(str(self.bdist_dir))
+        from ..check import packaged  # front ends ask for metadata first, without any module
+
         if wrong := packaged.misnamed(modules):
             raise setuptools.errors.PlatformError("\n".join(wrong))
         if is_universal(self.distribution) and (others := packaged.not_universal(modules)):
