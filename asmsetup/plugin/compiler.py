@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
+import sysconfig
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -153,3 +155,10 @@ def plain(given: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(args := given.get("extra_postargs"), dict):
         lists["extra_postargs"] = [*map(os.fspath, args or ())]
     return {**given, **lists}
+
+
+def added_include_dirs(chosen: Any) -> list[str]:
+    """Return the compiler object's own include folders; Python's own hold nothing for NASM."""
+    paths = sysconfig.get_paths()
+    own = {paths["include"], paths["platinclude"], os.path.join(sys.exec_prefix, "include")}
+    return [folder for folder in chosen.include_dirs or () if folder not in own]

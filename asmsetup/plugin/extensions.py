@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib.machinery import EXTENSION_SUFFIXES
 from itertools import takewhile
-from typing import Any
 
 from setuptools import Extension
 
 from ..errors import SourceError
 from ..suffixes import is_assembly
-
-LANGUAGES = ("nasm", "c", "cxx")
-"""The keys of extra_compile_args when it is a dictionary."""
-
-ExtraArgs = list[str] | dict[str, list[str]] | None
-
 
 _LISTS = (
     *("include_dirs", "library_dirs", "runtime_library_dirs", "libraries", "extra_objects"),
@@ -95,51 +88,6 @@ def require_universal(ext: Extension | None, sources: Iterable[str]) -> None:
 def is_mixed(sources: Iterable[str]) -> bool:
     """Return whether anything but assembly is among the sources."""
     return not all(map(is_assembly, sources))
-
-
-def nasm_args(
-    ext: Extension | None, sources: Iterable[str], extra_args: ExtraArgs, own_keys: bool
-) -> list[str]:
-    """Return the part of extra_compile_args that is for NASM.
-
-    A list is for NASM when all sources are assembly, else for the C and C++
-    compiler; a dictionary has a list for each language. With ``own_keys`` it has
-    no other keys: raises SourceError for an unknown one.
-    """
-    if not isinstance(extra_args, dict):
-        return [] if is_mixed(sources) else list(extra_args or ())
-    if own_keys:
-        _require_languages(ext, extra_args)
-    return list(extra_args.get("nasm") or ())
-
-
-def _require_languages(ext: Extension | None, extra_args: dict[str, list[str]]) -> None:
-    for key in extra_args:
-        if key not in LANGUAGES:
-            import difflib  # slow to import, and only needed to explain an error
-
-            near = difflib.get_close_matches(str(key), LANGUAGES, n=1)
-            owner = f"Extension {ext.name!r}" if ext is not None else "a library"
-            raise SourceError(
-                f"{owner}: extra_compile_args has the key {key!r}",
-                *(f"did you mean {name!r}?" for name in near),
-                f"the keys are: {', '.join(LANGUAGES)}",
-            )
-
-
-def by_language(
-    compiler: Any, ext: Extension | None, sources: Sequence[str], extra_args: ExtraArgs
-) -> list[tuple[list[str], list[str]]]:
-    """Split what is not assembly by the arguments it takes: (arguments, sources) pairs."""
-    others = [source for source in sources if not is_assembly(source)]
-    if not isinstance(extra_args, dict):
-        args = list(extra_args or ()) if is_mixed(sources) else []
-        return [(args, others)] if others else []
-    _require_languages(ext, extra_args)
-    cxx = [source for source in others if compiler.detect_language([source]) == "c++"]
-    c = [source for source in others if source not in cxx]
-    groups = [(list(extra_args.get("c") or ()), c), (list(extra_args.get("cxx") or ()), cxx)]
-    return [(args, group) for args, group in groups if group]
 
 
 def namesakes(path: str) -> list[str]:

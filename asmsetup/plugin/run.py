@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
-import sysconfig
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,10 +28,19 @@ from ..plan import Recipe
 from ..suffixes import is_assembly
 from . import c_objects, linked
 from .c_objects import CObjects
-from .compiler import COMPILE, plain
-from .extensions import by_language, namesakes, nasm_args, require_sound, require_universal
+from .compiler import COMPILE, added_include_dirs, plain
+from .extensions import namesakes, require_sound, require_universal
+from .flags import assembly_calls, other_calls
 from .run_paths import run_paths_as_asked
-from .session import FAILURES, LEVELS, is_universal, lowest_version, settings, setuptools_errors
+from .session import (
+    FAILURES,
+    LEVELS,
+    is_universal,
+    lasting_folder,
+    lowest_version,
+    settings,
+    setuptools_errors,
+)
 
 _OUTPUT = "objects", "output_filename"
 
@@ -127,7 +134,7 @@ class BuildRun:
                 require_universal(ext, sources)
             builder = self._ready()
             self._start_early(chosen)
-            planned = builder.plan_again(self._recipe(chosen, ext, given))
+            planned = self._objects(chosen, ext, given, builder.plan_again)
             jobs = builder.start(self._wanted(planned, ext))
             objects = {item.source: item.path for item in planned}
             others, started = self._start_c(chosen, below, ext, given)
@@ -157,7 +164,7 @@ class BuildRun:
                     warning=lambda text: command.announce(text, LEVELS[logging.WARNING]),
                     detail=lambda text: command.announce(text, LEVELS[logging.DEBUG]),
                 )
-                folder = os.path.join(_lasting_folder(command), "asm")
+                folder = os.path.join(lasting_folder(command), "asm")
                 self._builder = Builder(self._settings, target.running(), folder, reporter)
                 self._c_objects = CObjects(self._builder)
             return self._builder
@@ -196,7 +203,18 @@ class BuildRun:
 
     def _planned(self, chosen: Any, ext: Extension) -> list[ObjectFile]:
         require_sound(ext)
-        return self._ready().plan(self._recipe(chosen, ext, self._guess(ext)))
+        return self._objects(chosen, ext, self._guess(ext), self._ready().plan)
+
+    def _objects(
+        self,
+        chosen: Any,
+        ext: Extension | None,
+        given: Mapping[str, Any],
+        plan: Callable[[Recipe], list[ObjectFile]],
+    ) -> list[ObjectFile]:
+        """Return the objects that NASM has to make for a call of ``compile``."""
+        calls = assembly_calls(ext, given, c_objects.is_stock(chosen))
+        return [item for call in calls for item in plan(self._recipe(chosen, ext, call))]
 
     def _wanted(self, planned: Iterable[ObjectFile], ext: Extension | None) -> list[Wanted]:
         return [Wanted(item, id(ext), not getattr(ext, "optional", False)) for item in planned]
@@ -222,19 +240,19 @@ class BuildRun:
             options = {name: value for name, value in given.items() if name != "sources"}
             made = below(others, **options)
             return dict(zip(others, made, strict=True)), jobs
-        options = {
-            name: given.get(name) for name in COMPILE if name not in ("sources", "output_dir")
-        }
-        for args, group in by_language(chosen, ext, sources, given.get("extra_postargs")):
+        for call in other_calls(chosen, ext, given):
+            options = {
+                name: call.get(name) for name in COMPILE if name not in ("sources", "output_dir")
+            }
             made, started = self._c_objects.start(
                 chosen,
-                group,
-                {**options, "extra_postargs": args},
+                call["sources"],
+                options,
                 id(ext),
                 vital=not getattr(ext, "optional", False),
                 guess=guess,
             )
-            objects.update(zip(group, made, strict=True))
+            objects.update(zip(call["sources"], made, strict=True))
             jobs += started
         return objects, jobs
 
@@ -245,20 +263,18 @@ class BuildRun:
 
     def _recipe(self, chosen: Any, ext: Extension | None, given: Mapping[str, Any]) -> Recipe:
         """Return what a call of ``compile`` and the compiler object ask NASM for."""
-        sources = given["sources"]
         macros = [*(given.get("macros") or ()), *chosen.macros]
-        include_dirs = [*(given.get("include_dirs") or ()), *_added_include_dirs(chosen)]
+        include_dirs = [*(given.get("include_dirs") or ()), *added_include_dirs(chosen)]
         is_library = ext is None or isinstance(ext, Library)
-        args = nasm_args(ext, sources, given.get("extra_postargs"), c_objects.is_stock(chosen))
         return Recipe(
             name=ext.name if ext is not None else "",
             # setuptools sorts them before it compiles: sorted here too, both are one recipe.
-            sources=tuple(sorted(filter(is_assembly, sources))),
+            sources=tuple(sorted(given["sources"])),
             options=AssemblerOptions(
                 include_dirs=tuple(include_dirs),
                 define=tuple((macro[0], macro[1]) for macro in macros if len(macro) == 2),
                 undefine=tuple(macro[0] for macro in macros if len(macro) == 1),
-                args=(*(_STACK_NOTE if is_library else ()), *args),
+                args=(*(_STACK_NOTE if is_library else ()), *given["extra_postargs"]),
                 debug=self._settings.debug or bool(given.get("debug")),
             ),
             limited_api=self._limited_api(ext),
@@ -425,24 +441,3 @@ def _parallel(command: Any) -> int | None:
     parallel = getattr(command, "parallel", None)
     # True stands for a number that setuptools is to choose.
     return parallel if type(parallel) is int else None
-
-
-def _added_include_dirs(chosen: Any) -> list[str]:
-    """Return the compiler object's own include folders; Python's own hold nothing for NASM."""
-    paths = sysconfig.get_paths()
-    own = {paths["include"], paths["platinclude"], os.path.join(sys.exec_prefix, "include")}
-    return [folder for folder in chosen.include_dirs or () if folder not in own]
-
-
-def _lasting_folder(command: Any) -> str:
-    """Return the folder for what is built on the way.
-
-    An editable build gets a temporary one from setuptools; objects are worth
-    keeping, so there it is the one of ordinary builds.
-    """
-    if not getattr(command, "editable_mode", False):
-        return str(command.build_temp)
-    build = command.get_finalized_command("build")
-    return os.path.join(
-        str(build.build_base), f"temp.{build.plat_name}-{sys.implementation.cache_tag}"
-    )

@@ -10,7 +10,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import setuptools.errors  # isort: skip (it brings its distutils)
@@ -140,3 +140,17 @@ def _lower_bound(dist: Distribution) -> tuple[int, int]:
         if spec.operator in (">=", "~=", "==") and (match := re.match(r"3\.(\d+)", spec.version))
     ]
     return max(bounds, default=sys.version_info[:2])
+
+
+def lasting_folder(command: Any) -> str:
+    """Return the folder for what is built on the way.
+
+    An editable build gets a temporary one from setuptools; objects are worth
+    keeping, so there it is the one of ordinary builds.
+    """
+    if not getattr(command, "editable_mode", False):
+        return str(command.build_temp)
+    build = command.get_finalized_command("build")
+    return os.path.join(
+        str(build.build_base), f"temp.{build.plat_name}-{sys.implementation.cache_tag}"
+    )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sysconfig
 from collections.abc import Iterator
-from typing import Any
 
 from setuptools import Command, Extension
 
 from ..assemble import includes
 from .extensions import assembly_sources
+from .flags import args_for
 from .session import BuildError, settings
 
 
@@ -44,9 +44,9 @@ def _files_read(command: Command) -> list[str]:
     reader = includes.Reader()
     found: dict[str, None] = {}
     for ext in _extensions(command):
-        args = (*_settings_args(command), *_extra_args(ext))
         define = [macro for macro in ext.define_macros or () if _is_definition(macro)]
         for source in assembly_sources([ext]):
+            args = (*_settings_args(command), *_extra_args(ext, source))
             folders = includes.search_path(source, list(_include_dirs(ext, command)))
             for path in reader.closure(source, folders, args, define).files:
                 found[os.path.relpath(path)] = None
@@ -76,10 +76,9 @@ def _settings_args(command: Command) -> tuple[str, ...]:
         return ()  # reported when something is built
 
 
-def _extra_args(ext: Extension) -> list[str]:
-    given: Any = ext.extra_compile_args
-    words = given.get("nasm") if isinstance(given, dict) else given
-    return [word for word in words or () if isinstance(word, str)]
+def _extra_args(ext: Extension, source: str) -> list[str]:
+    words = args_for(source, "nasm", ext.extra_compile_args, is_mixed=False)
+    return [word for word in words if isinstance(word, str)]
 
 
 def _include_dirs(ext: Extension, command: Command) -> Iterator[str]:

@@ -181,7 +181,9 @@ def test_an_unknown_language(hello: Project, key: str, suggestion: str | None) -
 
     assert error.startswith(f"Extension 'hello': extra_compile_args has the key {key!r}\n")
     assert suggestion is None or suggestion in error
-    assert error.endswith("the keys are: nasm, c, cxx")
+    assert error.endswith(
+        "the keys are: nasm, c, cxx, and sources or patterns such as 'src/*_avx2.c'"
+    )
 
 
 def archive(project: Project, folder: str) -> Path:

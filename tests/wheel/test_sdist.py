@@ -144,6 +144,7 @@ WAYS: dict[str, tuple[dict[str, object], dict[str, str], dict[str, str]]] = {
     "-I apart": ({"extra_compile_args": ["-I", "more/inc"]}, {}, {}),
     "-i": ({"extra_compile_args": ["-imore/inc"]}, {}, {}),
     "by language": ({"extra_compile_args": {"nasm": ["-Imore/inc"]}}, {}, {}),
+    "by pattern": ({"extra_compile_args": {"*.asm": ["-Imore/inc"]}}, {}, {}),
     "-P": ({"extra_compile_args": ["-Pmore/inc/named.inc"]}, {}, {}),
     "--include": ({"extra_compile_args": ["--include", "more/inc/named.inc"]}, {}, {}),
     "--before": ({"extra_compile_args": ['--before=%include "more/inc/named.inc"']}, {}, {}),
