@@ -19,7 +19,7 @@ from setuptools.extension import Library
 from ..assemble.nasm import AssemblerOptions, ObjectFile
 from ..assemble.queue import Job
 from ..build import Builder, Reporter, Wanted
-from ..errors import AsmsetupError
+from ..errors import AsmsetupError, SourceError
 from ..facts import target
 from ..files import same_content
 from ..link import linker
@@ -212,9 +212,19 @@ class BuildRun:
         given: Mapping[str, Any],
         plan: Callable[[Recipe], list[ObjectFile]],
     ) -> list[ObjectFile]:
-        """Return the objects that NASM has to make for a call of ``compile``."""
+        """Return NASM's objects of a call of ``compile``; raise one SourceError for all sources."""
         calls = assembly_calls(ext, given, c_objects.is_stock(chosen))
-        return [item for call in calls for item in plan(self._recipe(chosen, ext, call))]
+        planned: list[ObjectFile] = []
+        errors: list[SourceError] = []
+        for call in calls:
+            try:
+                planned += plan(self._recipe(chosen, ext, call))
+            except SourceError as error:
+                errors.append(error)
+        if errors:
+            ways_out = dict.fromkeys(way for error in errors for way in error.ways_out)
+            raise SourceError("\n".join(error.what for error in errors), *ways_out)
+        return planned
 
     def _wanted(self, planned: Iterable[ObjectFile], ext: Extension | None) -> list[Wanted]:
         return [Wanted(item, id(ext), not getattr(ext, "optional", False)) for item in planned]

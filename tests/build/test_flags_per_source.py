@@ -138,6 +138,17 @@ def test_a_pattern_that_matches_nothing(
         ]
 
 
+def test_all_missing_sources_are_told_whatever_their_flags(hello: Project) -> None:
+    sources = ["hello.asm", "x.asm", "y.asm"]
+    hello.extension("hello", sources, extra_compile_args={"y.asm": ["-DX"]})
+
+    assert hello.refused().splitlines()[:3] == [
+        "x.asm: there is no such source file",
+        "y.asm: there is no such source file",
+        f"  Extension 'hello' names it; paths start from {hello.folder}",
+    ]
+
+
 def test_flags_for_gas(four: Project) -> None:
     assert with_flags(four, {"gas": ["-g"]}).refused() == (
         "Extension 'hello': extra_compile_args has the key 'gas', "
