@@ -38,6 +38,7 @@ from .session import (
     is_universal,
     lasting_folder,
     lowest_version,
+    parallel_jobs,
     settings,
     setuptools_errors,
 )
@@ -157,7 +158,7 @@ class BuildRun:
                 chosen = settings(command.distribution)
                 self._settings = chosen._replace(
                     debug=chosen.debug or bool(command.debug),
-                    jobs=_parallel(command) or chosen.jobs,
+                    jobs=parallel_jobs(command) or chosen.jobs,
                 )
                 reporter = Reporter(
                     progress=lambda text: command.announce(text, LEVELS[logging.INFO]),
@@ -444,10 +445,3 @@ class BuildRun:
 
 def _never(*args: object, **given: object) -> list[str]:
     raise TypeError("a guess is not compiled by anybody else's method")
-
-
-def _parallel(command: Any) -> int | None:
-    """Return the number given with -j; without one all cores are used anyway."""
-    parallel = getattr(command, "parallel", None)
-    # True stands for a number that setuptools is to choose.
-    return parallel if type(parallel) is int else None

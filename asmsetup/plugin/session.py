@@ -154,3 +154,10 @@ def lasting_folder(command: Any) -> str:
     return os.path.join(
         str(build.build_base), f"temp.{build.plat_name}-{sys.implementation.cache_tag}"
     )
+
+
+def parallel_jobs(command: Any) -> int | None:
+    """Return the number given with -j; without one all cores are used anyway."""
+    parallel = getattr(command, "parallel", None)
+    # True stands for a number that setuptools is to choose.
+    return parallel if type(parallel) is int else None
