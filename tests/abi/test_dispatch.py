@@ -84,3 +84,15 @@ def test_level(without: Collection[str], tmp_path: Path) -> None:
     usable = PRESENT.difference(without)
     fitting = [level for level, needed in enumerate(LEVELS) if needed <= usable]
     assert int(python(ANY, tmp_path, "-c", "import macros; print(macros.level())")) == fitting[-1]
+
+
+def test_typed_functions_call_it(tmp_path: Path) -> None:
+    source = tmp_path / "typed.asm"
+    source.write_text(
+        '%include "python.inc"\nPyDispatch seven, base, PyCPU_SSE3, base\nPyModule typed\n'
+        'PyTypedFunction "seven() -> i64"\nPyTypedFunction "f() -> i64", calls seven, nogil\n'
+        "PyEndModule\nbase: mov eax, 7\nret\n"
+    )
+    build(source, tmp_path / "typed.so")
+    code = "import typed; print(typed.seven(), typed.f())"
+    assert python(ANY, tmp_path, "-c", code) == "7 7\n"

@@ -218,6 +218,22 @@ WHOLE = [
         "PyType of line 3 has Py_TPFLAGS_HAVE_GC and no Py_tp_traverse",
     ),
     ("PyModule m\nPyType T, 32\nPyEndType\nPyType T, 32", 4, "has a type or exception T already"),
+    *(
+        (
+            f"struc O\nPyObject_HEAD\n.x: resq 1\nendstruc\nPyModule m\nPyType T, O_size\nPyTypeSlot Py_tp_base, {base}",
+            7,
+            f"the fields of O would lie over those of its base {base}; begin the struc with",
+        )
+        for base in ("PyExc_ValueError", "PyList_Type")
+    ),
+    *(
+        (
+            f"PyModule m\nPyTypedFunction {declared}\nPyDispatch v, b\nb: ret",
+            3,
+            "PyDispatch v: a PyTypedFunction above calls it",
+        )
+        for declared in ('"v() -> i64"', '"f() -> i64", calls v')
+    ),
     ("PyModule m\nPyException E, ValueError", 2, "PyException needs a base of CPython's"),
     ("PyModule m\nPyException E\nPyException E", 3, "has a type or exception E already"),
     ("PyDispatch a, b, PyCPU_AVX3, c", 1, "that PyDispatch does not know: PyCPU_AVX3"),
