@@ -330,6 +330,6 @@ def _not_a_source(wanted: ObjectFile, including: str | None) -> tuple[str, ...]:
     if including is None:
         return ()
     return (
-        f"{including} includes {wanted.source}, and what others include is seldom a source of its own:",
-        "leave it out of sources, where a pattern has taken it along",
+        f"{including} includes {wanted.source}, and an included file is seldom a source of its own:",
+        "remove it from sources; perhaps a pattern matched it",
     )

@@ -56,7 +56,7 @@ _ABOUT = {
     "jobs": "how many sources are assembled or compiled at once",
     "cache": "keep objects between builds",
     "launcher": "put before NASM's command",
-    "check": "rules of the checks to switch off or to weigh otherwise",
+    "check": "rules of the checks to switch off, or to make errors or warnings",
     "editable-rebuild": "an editable install builds what has changed when it is imported",
 }
 

@@ -360,7 +360,7 @@ _NASM_HINTS: tuple[tuple[str, _Hint], ...] = (
     (r"operation size not specified", _size_missing),
     (
         r"invalid register set size",
-        _says("a name of PyLocal or PyBuffer is an address, and wants brackets:   mov rax, [name]"),
+        _says("a name of PyLocal or PyBuffer is an address, and needs brackets:   mov rax, [name]"),
     ),
     (r"invalid combination of opcode and operands", _two_in_memory),
     (
@@ -385,6 +385,6 @@ _NASM_HINTS: tuple[tuple[str, _Hint], ...] = (
     (r"uninitialized space declared in non-BSS", _says("put it into:   section .bss")),
     (
         r"expected `%endif' before end of file|still defining macro",
-        _says("an %if wants its %endif, a %macro its %endmacro"),
+        _says("each %if needs an %endif, each %macro an %endmacro"),
     ),
 )  # fmt: skip

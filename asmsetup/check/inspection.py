@@ -173,7 +173,7 @@ def _about_include(name: str, wanted: ObjectFile, reader: Reader) -> str | None:
     if loop := reader.loop(name, *where):
         return (
             f"the includes form a loop: {' includes '.join(loop)}\n"
-            "guard each against a second time:   %ifndef NAME, %define NAME, ..., %endif"
+            "guard each against a second inclusion:   %ifndef NAME, %define NAME, ..., %endif"
         )
     if trouble := reader.trouble(name, *where):
         return trouble

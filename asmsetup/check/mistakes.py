@@ -129,22 +129,22 @@ def _external_relative(place: Place) -> Finding:
         return place.finding(
             "call-without-plt",
             ERROR,
-            f"`{name}' is outside this module and is {verb} at a fixed distance, which nobody"
-            " knows before the module is loaded: the linker refuses",
+            f"`{name}' is outside this module and is {verb} at a fixed distance, which is not"
+            " known before the module is loaded: the linker refuses",
             *_ways(place, corrections.external_call, f"{branch} {name} wrt ..plt"),
         )
     if not place.is_operand:
         return place.finding(
             "data-without-got",
             ERROR,
-            f"the distance to `{name}' is stored, and `{name}' is outside this module: nobody"
-            " knows it before the module is loaded, and the linker refuses",
+            f"the distance to `{name}' is stored, and `{name}' is outside this module: it is"
+            " not known before the module is loaded, and the linker refuses",
             f"store the pointer, in a section that may be written:   dq {name}",
         )
     return place.finding(
         "data-without-got",
         ERROR,
-        f"`{name}' is outside this module and is reached at a fixed distance, which nobody knows"
+        f"`{name}' is outside this module and is reached at a fixed distance, which is not known"
         " before the module is loaded: the linker refuses",
         *_ways(place, corrections.external_data, f"mov rax, [rel {name} wrt ..got]"),
     )
@@ -155,7 +155,7 @@ def _got_without_rel(place: Place) -> Finding:
     return place.finding(
         "got-without-rel",
         ERROR,
-        f"the table entry of `{name}' is addressed without `rel': the linker says nothing, and"
+        f"the table entry of `{name}' is addressed without `rel': the linker does not report it, and"
         " the process ends with a segmentation fault when this runs",
         *_ways(place, corrections.got_without_rel, f"mov rax, [rel {name} wrt ..got]"),
     )

@@ -72,13 +72,13 @@ def _exports(facts: ElfFacts, module: ModuleContext) -> Iterator[_Found]:
             "unexpected-export",
             WARNING,
             f"the module exports {_listed(unexpected)}: names of other modules may clash with them",
-            "list what others shall use:   Extension(..., export_symbols=[...])",
+            "name the symbols to export:   Extension(..., export_symbols=[...])",
         )
     if missing := sorted(p for p in module.exports if not fnmatch.filter(exported, p)):
         yield (
             "missing-export",
             ERROR,
-            f"export_symbols names {_listed(missing)}, and the module exports no such thing",
+            f"export_symbols names {_listed(missing)}, but the module does not export it",
             f"let the linker see it:   global {missing[0]}:function   or take it off the list",
         )
 

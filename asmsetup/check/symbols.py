@@ -97,15 +97,7 @@ def _missing_entry_point(objects: Sequence[ObjectPlaces], module: ModuleContext)
     for places in objects:
         for name in module.entry_points:
             if any(symbol.name == name for symbol in places.object.facts.symbols):
-                return _at(
-                    places,
-                    places.label(name),
-                    "entry-point-local",
-                    ERROR,
-                    f"`{name}' is not GLOBAL, so Python does not find it and"
-                    f" `import {module.name}' fails",
-                    f"write:   global {name}:function",
-                )
+                return _local_entry_point(places, name, module)
     candidates = {
         symbol.name: places
         for places in objects
@@ -136,6 +128,17 @@ def _missing_entry_point(objects: Sequence[ObjectPlaces], module: ModuleContext)
             f"declare it and define it:   global {wanted}:function",
             "a library that is not a Python module lists its names:   Extension(export_symbols=[...])",
         ),
+    )
+
+
+def _local_entry_point(places: ObjectPlaces, name: str, module: ModuleContext) -> Finding:
+    return _at(
+        places,
+        places.label(name),
+        "entry-point-local",
+        ERROR,
+        f"`{name}' is not GLOBAL, so Python does not find it and `import {module.name}' fails",
+        f"write:   global {name}:function",
     )
 
 
@@ -233,7 +236,7 @@ def check_exports(objects: Sequence[ObjectPlaces], module: ModuleContext) -> Ite
 def _unseen_export(
     places: ObjectPlaces, line: SourceLine | None, name: str, why: str, way: str
 ) -> Finding:
-    what = f"export_symbols names `{name}', which is {why} here: nobody can use it"
+    what = f"export_symbols names `{name}', which is {why} here: no other module can use it"
     return _at(places, line, "missing-export", ERROR, what, way, "or take it off the list")
 
 

@@ -25,12 +25,12 @@ COMMANDS = {
     "build": "build an importable module from one source, without a project",
     "run": "build one source and run Python code with it, in a child process",
     "bindings": "write the bindings of a source's typed functions, for NASM run by hand",
-    "annotate": "write a page with what the machine sees of each line of a source",
+    "annotate": "write a page with the bytes and instructions of each line of a source",
     "stubs": "write the stub (.pyi) of a source's module, for type checkers and editors",
     "include-dir": "print the folder of python.inc",
     "completion": "print a script that completes command lines in your shell",
     "check": "find mistakes in the machine code of a source, module, wheel or project",
-    "cache": "show what the object cache holds and what it was good for, or clear it",
+    "cache": "show the size and hits of the object cache, or clear it",
 }
 """The commands and what each does.
 
@@ -84,7 +84,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="asmsetup", description="Ship hand-written x86-64 assembly in Python packages."
     )
-    about = "show the version and end"
+    about = "show the version and exit"
     parser.add_argument("--version", action=_Version, nargs=0, help=about)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, about in COMMANDS.items():

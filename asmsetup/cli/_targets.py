@@ -138,7 +138,7 @@ def _installed(name: str) -> Iterator[Code]:
         files = metadata.distribution(name).files or []
     except (metadata.PackageNotFoundError, ValueError):
         raise UsageError(
-            f"{name} is no file, and no package of that name is installed",
+            f"{name} is not a file, and no package of that name is installed",
             "name a project, a source, an object, a module, a wheel or an installed package",
         ) from None
     for file in sorted(files):

@@ -43,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="x86-64",
         help="the processors that functions must run on without a test (x86-64)",
     )
-    parser.add_argument("--explain", metavar="RULE", help="say what a rule is about, and end")
-    parser.add_argument("--rules", action="store_true", help="list the rules, and end")
+    parser.add_argument("--explain", metavar="RULE", help="explain a rule and exit")
+    parser.add_argument("--rules", action="store_true", help="list the rules and exit")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -93,7 +93,7 @@ def _examine() -> Iterator[Examined]:
     yield _optional(
         "cc", "--version", "C and C++ beside the assembly cannot be compiled without it"
     )
-    yield _optional("gdb", "--version", "crashes cannot be looked into without it")
+    yield _optional("gdb", "--version", "crashes cannot be analysed without it")
     yield Examined("libc", _libc(), "", required=False)
     yield Examined("processor", _processor(), "", required=False)
 

@@ -123,12 +123,12 @@ def package_name(name: str) -> str:
         why = "begins with a digit" if package[0].isdigit() else "is a keyword of Python"
         raise UsageError(
             f"{name!r} cannot be imported by its name: {package} {why}",
-            f"call it otherwise, for example:   asmsetup new asm-{name}",
+            f"choose another name, for example:   asmsetup new asm-{name}",
         )
     if package in sys.stdlib_module_names or package in _TAKEN:
         raise UsageError(
             f"{name!r} would hide the module {package} that is already there",
-            f"call it otherwise, for example:   asmsetup new fast-{name}",
+            f"choose another name, for example:   asmsetup new fast-{name}",
         )
     return package
 

@@ -404,7 +404,8 @@ class BdistWheel(Command):
             path = wheel.graft(path, verdict.graftable, target.running().libc)
         except WheelError as error:
             self.announce(
-                f"{error}\n  as it is, the wheel is for this machine only", LEVELS[logging.WARNING]
+                f"{error}\n  without them, the wheel works only on this machine",
+                LEVELS[logging.WARNING],
             )
             return
         self.distribution.dist_files[-1] = (command, version, path)
@@ -423,7 +424,7 @@ def _examine(modules: Mapping[str, str], chosen: config.Settings) -> wheel.Verdi
 
 def _not_portable(verdict: wheel.Verdict) -> WheelError:
     return WheelError(
-        "the wheel is not manylinux, it is for this machine only:",
+        "the wheel is not manylinux; it works only on this machine:",
         *verdict.obstacles,
         'link statically, let auditwheel copy the library ([tool.asmsetup] auditwheel = "repair"),',
         'or accept it with auditwheel = "skip"',

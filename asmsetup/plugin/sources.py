@@ -26,7 +26,7 @@ def shipped_files(command: Command) -> list[str]:
 def missing_from_sdist(command: Command) -> list[str]:
     """Return why an sdist will not build: a line for each file that it cannot hold."""
     missing = [
-        f"{source} is no file that can be read, so it is not included in the sdist"
+        f"{source} cannot be read, so it is not included in the sdist"
         for source in assembly_sources(_extensions(command))
         if not os.path.isfile(source) or not os.access(source, os.R_OK)
     ]

@@ -201,7 +201,7 @@ def test_an_error_in_a_macro_is_told_at_its_use(hello: Project) -> None:
     assert hello.refused() == textwrap.dedent(
         """\
         this would not work:
-        hello.asm:6: error: `PyErr_Clear' is outside this module and is called at a fixed distance, which nobody knows before the module is loaded: the linker refuses [call-without-plt]
+        hello.asm:6: error: `PyErr_Clear' is outside this module and is called at a fixed distance, which is not known before the module is loaded: the linker refuses [call-without-plt]
             CALL_IT PyErr_Clear
           write:   call PyErr_Clear wrt ..plt"""
     )

@@ -62,7 +62,7 @@ def test_a_pattern_that_matches_nothing(hello: Project) -> None:
 
     error = hello.refused()
 
-    assert "export_symbols names `nothing*', and the module exports no such thing" in error
+    assert "export_symbols names `nothing*', but the module does not export it" in error
     assert "PyInit_" not in error
 
 

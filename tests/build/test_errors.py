@@ -234,7 +234,7 @@ def test_includes_that_include_each_other(hello: Project, one: str, other: str) 
     between = "a.inc" if named == "b.inc" else "b.inc"
     assert lines[2:4] == [
         f"  the includes form a loop: {named} includes {between} includes {named}",
-        "  guard each against a second time:   %ifndef NAME, %define NAME, ..., %endif",
+        "  guard each against a second inclusion:   %ifndef NAME, %define NAME, ..., %endif",
     ]
     assert len(lines) < 10
     assert "include_dirs" not in failed.error

@@ -465,4 +465,4 @@ def test_paths_may_be_path_objects(hello: Project, mixed: bool) -> None:
 def test_an_export_that_is_not_there(hello: Project) -> None:
     hello.extension("hello", ["hello.asm"], export_symbols=["nosuch"])
 
-    assert "export_symbols names `nosuch', and the module exports no such thing" in hello.refused()
+    assert "export_symbols names `nosuch', but the module does not export it" in hello.refused()

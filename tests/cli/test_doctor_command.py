@@ -38,7 +38,7 @@ def test_without_nasm_and_ld(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert "nasm        missing: nothing can be assembled without it\n" in done.stdout
-    assert "gdb         missing: crashes cannot be looked into without it\n" in done.stdout
+    assert "gdb         missing: crashes cannot be analysed without it\n" in done.stdout
     found = things(asmsetup("doctor", "--json", PATH=str(tmp_path)).stdout)
     assert (found["ld"]["found"], found["ld"]["required"]) == (None, True)
 

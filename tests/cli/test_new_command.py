@@ -136,7 +136,7 @@ def test_a_bad_name_is_a_usage_error(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "error: 'class' cannot be imported by its name: class is a keyword of Python\n"
-        "  call it otherwise, for example:   asmsetup new asm-class\n"
+        "  choose another name, for example:   asmsetup new asm-class\n"
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -47,7 +47,7 @@ NASM_MISTAKES = [
     ),
     (
         "mov rax, rbp - 16",
-        "a name of PyLocal or PyBuffer is an address, and wants brackets:   mov rax, [name]",
+        "a name of PyLocal or PyBuffer is an address, and needs brackets:   mov rax, [name]",
     ),
     ("inc [rax]", "say how many bytes are meant, for instance 8:   inc qword [rax]"),
     ("push eax", "in 64-bit code push and pop take 64-bit registers, and BCD and pusha are gone"),

@@ -148,7 +148,7 @@ def test_a_module_linked_without_care(tmp_path: Path) -> None:
         "  the absolute addresses in the objects cause it; C is compiled with -fPIC\n"
         "x.so: warning: the module exports `helper': names of other modules may clash with them"
         " [unexpected-export]\n"
-        "  list what others shall use:   Extension(..., export_symbols=[...])\n"
+        "  name the symbols to export:   Extension(..., export_symbols=[...])\n"
         "x.so: warning: the module tells the loader to search /opt, a folder of this machine"
         " [unexpected-runpath]\n"
         "  take `-rpath' out of the linker's arguments (LDFLAGS)"

@@ -211,7 +211,7 @@ def test_a_careless_module(tmp_path: Path) -> None:
         ),
         (
             b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x01\x00\x3e\x00" + bytes(60),
-            "the file has no section headers, and nothing can be said about it",
+            "the file has no section headers, so it cannot be read",
         ),
     ],
 )  # fmt: skip

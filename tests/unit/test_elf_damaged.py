@@ -74,7 +74,7 @@ def test_the_builder_of_these_files() -> None:
         ),
         (
             file_of((SYMTAB, symbols((0, 1, 0xFFFF)), 2, 0), (STRTAB, b"\0", 0, 0)),
-            "the section of symbol 0 is not told: damaged file",
+            "the section of symbol 0 is missing: damaged file",
         ),
         (
             file_of((SYMTAB, b"", 2, 0), (SYMTAB, b"", 2, 0)),

@@ -70,9 +70,7 @@ def test_what_it_cannot_hold_is_named(hello: Project) -> None:
         assert (
             f"warning: {path} is outside of the project, so it is not included in the sdist" in said
         )
-    assert (
-        "warning: gone.asm is no file that can be read, so it is not included in the sdist" in said
-    )
+    assert "warning: gone.asm cannot be read, so it is not included in the sdist" in said
 
 
 def test_without_nasm(reading: Project) -> None:

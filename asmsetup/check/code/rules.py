@@ -211,7 +211,7 @@ RULES: dict[str, Rule] = {
             "slot-twice",
             ERROR,
             "A type gives each slot once.",
-            "Python takes the last one without a word.",
+            "Python silently takes the last one.",
             "take one of them out",
         ),
         Rule(

@@ -157,7 +157,7 @@ class Reader:
     def _read_sections(self, header: tuple[int, ...]) -> tuple[Section, ...]:
         offset, entry_size, count, names_index = header[6], header[11], header[12], header[13]
         if offset == 0:
-            raise ObjectError("the file has no section headers, and nothing can be said about it")
+            raise ObjectError("the file has no section headers, so it cannot be read")
         if entry_size != SECTION_HEADER.size:
             raise ObjectError(f"section headers of {entry_size} bytes: the file is damaged")
         if count == 0 or names_index == EXTENDED_INDEX:
@@ -267,7 +267,7 @@ class Reader:
         """The section of a symbol in an object of more than 65279 sections (gABI)."""
         table = self.section_of_type("symtab_shndx")
         if table is None or (symbol_index + 1) * 4 > table.size:
-            raise ObjectError(f"the section of symbol {symbol_index} is not told: damaged file")
+            raise ObjectError(f"the section of symbol {symbol_index} is missing: damaged file")
         at = table.offset + symbol_index * 4
         return int.from_bytes(self.data[at : at + 4], "little")
 
