@@ -158,7 +158,7 @@ def load(
 def _said(
     project: str, environ: Mapping[str, str], config_settings: Mapping[str, object]
 ) -> Iterator[tuple[str, str, object]]:
-    """Yield (where it was said, setting's name, raw value), the least binding first."""
+    """Yield (origin, setting's name, raw value), lowest precedence first."""
     for name, value in _table(project).items():
         where = f"{_IN_FILE} {name} in pyproject.toml"
         yield where, _known(where, name), value

@@ -1,4 +1,4 @@
-"""How a source for NASM is told by its name; imports nothing, as every build of an environment loads it."""
+"""Which sources are for NASM, by their names; imports nothing, as every setuptools build loads it."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def examine(
 
 
 def _needs_nothing(path: str) -> bool:
-    """Tell whether a module has nothing that any policy of auditwheel's is about.
+    """Return whether a module has nothing that any policy of auditwheel's is about.
 
     That is: libraries, versions of their symbols, a marked level of processor,
     and symbols that some builds of Python 2 had alone (PEP 513).
@@ -149,7 +149,7 @@ _RUNTIME = re.compile(r"lib(asan|hwasan|tsan|lsan|ubsan|msan|gcov|clang_rt\.\w+)
 
 
 def _is_runtime(library: str) -> bool:
-    """Tell whether a library is a sanitizer's or coverage's, which is of no use as a copy."""
+    """Return whether a library is a sanitizer's or coverage's, which is of no use as a copy."""
     return _RUNTIME.match(library) is not None
 
 
@@ -220,12 +220,12 @@ def _names(policy: Policy) -> tuple[str, ...]:
 
 
 def _run_on_any_libc(names: Iterable[str], modules: Iterable[ElfFacts]) -> bool:
-    """Tell whether glibc and musl load these modules alike: no library is needed."""
+    """Return whether glibc and musl load these modules alike: no library is needed."""
     return _are_named_for_any_libc(names) and not any(facts.needed for facts in modules)
 
 
 def _are_named_for_any_libc(names: Iterable[str]) -> bool:
-    """Tell whether Pythons for glibc and for musl import files of these names.
+    """Return whether Pythons for glibc and for musl import files of these names.
 
     ``-linux-gnu`` or ``-linux-musl`` in a name is for one of them.
     """

@@ -1,1 +1,1 @@
-"""What the machine sees of each line of a source, as data and as a page of HTML."""
+"""A source comes in; bytes, instructions and findings of each line go out, as data and as HTML."""

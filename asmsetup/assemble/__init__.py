@@ -1,1 +1,1 @@
-"""From a source and its options to an object, assembled only where it must be."""
+"""A source and its options come in, an object goes out, assembled only when it is not up to date."""

@@ -1,4 +1,4 @@
-"""What arguments of NASM's say about the files it reads and writes."""
+"""Which files NASM reads and writes, as far as its arguments name them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _WITH_A_VALUE = "iIpPdDuUfFoXlZ@M"
 """Letters of options whose value may be the next word."""
 
 _INERT = "fFXuUOwWgLst"
-"""Letters of options that read and write no file, and say no text."""
+"""Letters of options that read and write no file, and contain no source text."""
 
 _TEXT_OPTIONS = ("pragma", "prefix", "postfix", "suffix")
 _FLAGS = ("no-line", "keep-all", "reproducible")
 
 
 class Arguments(NamedTuple):
-    """What arguments say, as far as it concerns files."""
+    """The arguments of one command that concern files."""
 
     include_dirs: tuple[str, ...] = ()
     pre_includes: tuple[str, ...] = ()
@@ -28,12 +28,12 @@ class Arguments(NamedTuple):
     writes_more: bool = False
     """NASM writes another file than the object, or none."""
     understood: bool = True
-    """False when some argument may say anything."""
+    """False when some argument is not known."""
 
 
 @cache
 def parse(args: tuple[str, ...]) -> Arguments:
-    """Return what ``args`` say about files, in every spelling that NASM takes."""
+    """Return what concerns files in ``args``, in every spelling that NASM takes."""
     found: dict[str, list[str]] = {letter: [] for letter in "ipd@"}
     text: list[str] = []
     writes_more, understood = False, True

@@ -3,7 +3,7 @@
 Knows nothing of objects. Every entry is put in place in one step and holds a
 digest of itself, so any number of builds, on one machine or over a network
 folder, may use it without locks, and none trusts a damaged one. When the folder
-cannot be used, the cache says so once and stays silent: a build goes on without it.
+cannot be used, the cache warns once, and the build goes on without it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..errors import ConfigError
 from ..files import IrregularFileError, is_abandoned, open_regular
 
 DEFAULT_SIZE = 1 << 30
-"""Bytes, when ASMSETUP_CACHE_SIZE says nothing."""
+"""Bytes, when ASMSETUP_CACHE_SIZE is not set."""
 
 _MAGIC = b"asmsetup cache 1\n"
 _SHARDS = 256
@@ -56,7 +56,7 @@ def folder(environ: Mapping[str, str]) -> str | None:
 def size_limit(environ: Mapping[str, str]) -> int:
     """Return how many bytes the cache may hold: ASMSETUP_CACHE_SIZE, such as 500M or 2G.
 
-    Raises ConfigError when it is no such thing.
+    Raises ConfigError when it is anything else.
     """
     said = environ.get("ASMSETUP_CACHE_SIZE", "").strip()
     if not said:
@@ -83,7 +83,7 @@ def open_cache(environ: Mapping[str, str], warn: Warn) -> Cache | None:
 
 
 class Statistics(NamedTuple):
-    """What a cache holds, and what it has been good for since it was last cleared."""
+    """The content of a cache, and its hits and misses since it was last cleared."""
 
     folder: str
     entries: int
@@ -184,7 +184,7 @@ class Cache:
                 return
 
     def count(self, *, hit: bool) -> None:
-        """Note for the statistics that something was asked for."""
+        """Count a look-up for the statistics."""
         with self._lock:
             self._hits += hit
             self._misses += not hit
@@ -315,7 +315,7 @@ def _content(key: str, data: bytes) -> bytes:
 
 
 def _read(path: str, limit: int) -> bytes:
-    """Return a regular file's content; nothing when it is none or larger than ``limit`` bytes."""
+    """Return a regular file's content, empty for another file or one over ``limit`` bytes."""
     try:
         with open_regular(path) as file:
             return file.readall() if os.fstat(file.fileno()).st_size <= limit else b""

@@ -40,7 +40,7 @@ class Nasm(NamedTuple):
 
 
 class AssemblerOptions(NamedTuple):
-    """What an Extension and the project say to NASM, apart from the source."""
+    """NASM's options for an Extension, apart from the source."""
 
     include_dirs: tuple[str, ...] = ()
     define: tuple[Macro, ...] = ()

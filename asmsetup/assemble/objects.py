@@ -1,4 +1,4 @@
-"""Have an object where it is wanted: as it is there, out of the cache, or assembled."""
+"""Bring an object up to date: leave it, take it from the cache, or assemble it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Objects:
         self._state = state or BuildState(None)
         self._environment = nasm.environment()
         self.contents: dict[str, bytes] = {}
-        """The bytes of each object that was brought up to date: nobody has to read it again."""
+        """The bytes of each object that was brought up to date, so that it is not read again."""
         self._fingerprints: dict[ObjectFile, Fingerprint] = {}
 
     def is_up_to_date(self, wanted: ObjectFile) -> bool:

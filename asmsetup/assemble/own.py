@@ -22,7 +22,7 @@ def include_dir(searched: Iterable[str], build_folder: str) -> str:
     """Return the folder of asmsetup's includes for a source; the folders ``searched`` come first.
 
     That is INCLUDE_DIR, but where a project has files of the same names: there it is a copy
-    in the build folder, in which the includes go by names that nobody else has.
+    in the build folder, in which the includes have names that no project uses.
     """
     if any(map(_has_our_names, ("", *searched))):
         return _renamed_copy(build_folder)

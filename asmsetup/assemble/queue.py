@@ -41,7 +41,7 @@ class Job:
             self.error = error
 
     def finish(self) -> None:
-        """Let those go on that wait for this job."""
+        """Wake those who wait for this job."""
         self._done.set()
 
     def cancel(self) -> None:
@@ -51,7 +51,7 @@ class Job:
 
     @property
     def is_done(self) -> bool:
-        """It has run, or never will."""
+        """It has run, or was cancelled."""
         return self._done.is_set()
 
     def wait(self) -> None:
@@ -64,7 +64,7 @@ class Queue:
 
     def __init__(self, workers: int) -> None:
         self.stopped = False
-        """Nothing starts any more."""
+        """No more jobs are started."""
         self._workers = workers
         self._threads = 0
         self._idle = 0
@@ -104,7 +104,7 @@ class Queue:
         return errors
 
     def stop(self) -> None:
-        """Let nothing start any more; what has started goes on."""
+        """Start nothing more; jobs that run go on."""
         with self._changed:
             self.stopped = True
             for _, _, job in self._waiting:

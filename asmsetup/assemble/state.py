@@ -44,7 +44,7 @@ class Status(NamedTuple):
     size: int
     modified: int
     changed: int
-    """Nobody can set this one."""
+    """Programs cannot set this one."""
 
     @staticmethod
     def of(found: os.stat_result) -> Status:

@@ -1,7 +1,7 @@
 """Is this object up to date? What decides its content, as one digest, and how that digest is found.
 
-The digest is of the command, NASM itself, and every byte read. It tells whether an object is up
-to date and names it in the cache. It depends on no time stamp, and on no path but those that
+The digest is of the command, NASM itself, and every byte read. It decides whether an object is
+up to date, and names it in the cache. It depends on no time stamp, and on no path but those that
 NASM writes into the object. Where the text alone does not tell which files NASM reads, NASM is
 asked, and its answer holds as long as none of those files changes and none appears that would
 be found before them.
@@ -28,13 +28,13 @@ _OWN = "<asmsetup>"
 
 
 class Fingerprint(NamedTuple):
-    """What the text, the command and NASM say of an object before it is assembled."""
+    """What identifies an object before it is assembled: the text, the command and NASM."""
 
     digest: str
     asks: bool
     """NASM has to be asked which further files it reads."""
     lasting: bool
-    """It tells an up-to-date object; false when nobody can know what NASM reads."""
+    """It tells an up-to-date object; false when it cannot be known what NASM reads."""
     cacheable: bool
     """The same digest means the same object anywhere, at any time."""
     text: Text
@@ -86,7 +86,7 @@ def is_up_to_date(path: str, print_: Fingerprint, reader: Reader, state: BuildSt
 
 
 def nasm_digest(found: nasm.Nasm) -> str:
-    """Return what tells this NASM from another one, whatever its version says."""
+    """Return a digest of this NASM, which differs for another one of the same version."""
     hashed = hashlib.sha256(found.banner.encode(errors="replace"))
     try:
         with open_regular(found.path) as program:

@@ -25,7 +25,7 @@ class Binding(Results):
         self._direct = last if self._can_be_direct(last) else -1
 
     def _can_be_direct(self, k: int) -> bool:
-        """Whether the value of the last parameter can go to its register at once."""
+        """Return whether the value of the last parameter can go to its register at once."""
         if k < 0 or self.nogil:
             return False
         parameter, word = self.signature.parameters[k], self.layout.words[k][0]
@@ -122,7 +122,7 @@ class Binding(Results):
         return "rbx" if self.form == "o" else f"[rbx + {8 * k}]"
 
     def _is_in_array(self, k: int) -> bool:
-        """Whether the argument is passed on as it is, from where it came."""
+        """Return whether the argument is passed on as it is, from where it came."""
         parameter = self.signature.parameters[k]
         return parameter.type.kind == "object" and parameter.default is None
 

@@ -58,7 +58,7 @@ def check_module(
     known: Sequence[Finding] = (),
     objects: Sequence[CheckedObject] = (),
 ) -> list[Finding]:
-    """Judge the module linked from ``objects``; what was ``known`` before is not said again."""
+    """Judge the module linked from ``objects``; what is ``known`` is not reported again."""
     findings = _module.check(path, facts, module, objects)
     if tells_text_relocations(known):
         findings = (f for f in findings if f.rule != "text-relocations")
@@ -68,7 +68,7 @@ def check_module(
 
 
 def tells_text_relocations(findings: Sequence[Finding]) -> bool:
-    """Whether these are why the loader has to rewrite read-only parts of the module."""
+    """Return whether these are why the loader has to rewrite read-only parts of the module."""
     return any(finding.rule in _CAUSES_OF_TEXT_RELOCATIONS for finding in findings)
 
 

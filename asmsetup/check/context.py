@@ -1,4 +1,4 @@
-"""What the rules are told about the objects and the module they are for."""
+"""The input of the rules: the objects, and the module as the project declares it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class ModuleContext(NamedTuple):
     """Rules that the project has switched off, or weighs otherwise."""
 
     def is_exported(self, name: str) -> bool:
-        """Whether a global of this name is exported, as an entry point or by ``exports``."""
+        """Return whether a global of this name is exported, as an entry point or by ``exports``."""
         return (
             name in self.entry_points
             or name in self.exports

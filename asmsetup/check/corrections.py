@@ -45,7 +45,7 @@ Correction = Callable[[Instruction, bool], tuple[str, ...]]
 
 
 def parse(text: str) -> Instruction | None:
-    """The instruction on a source line; None for anything else."""
+    """Return the instruction on a source line; None for anything else."""
     match = re.match(_LINE, _without_comment(text), re.IGNORECASE)
     if match is None or match["mnemonic"].lower() in _DIRECTIVES:
         return None
@@ -138,7 +138,7 @@ def _meant(register: str, value: str, external: bool) -> tuple[str, ...]:
 
 
 def is_exception(name: str) -> bool:
-    """Whether a name is one of CPython's variables that point at an exception."""
+    """Return whether a name is one of CPython's variables that point at an exception."""
     return name.startswith("PyExc_") and name.isidentifier()
 
 
@@ -210,7 +210,7 @@ def _is_wide(operand: str) -> bool:
 
 
 def _wide(register: str) -> str:
-    """The 64-bit register that ``register`` is part of: an address needs all of it."""
+    """Return the 64-bit register that ``register`` is part of: an address needs all of it."""
     name = register.lower()
     if name.startswith("e") or name in _WORDS:
         return "r" + name.removeprefix("e")

@@ -70,7 +70,7 @@ def explain_nasm(
     include: AboutInclude = lambda name: None,
     shown: int = SHOWN,
 ) -> str:
-    """What nasm said, each error followed by its source line and, where one is known, a hint."""
+    """Return nasm's messages, each with its source line and, where one is known, a hint."""
     source = functools.cache(source)
     messages = _in_words(list(_messages(said.splitlines())), source)
     errors = [each for each in messages if not each.is_warning]
@@ -101,7 +101,7 @@ def _messages(said: Sequence[str]) -> Iterator[_Message]:
 
 
 def _in_words(messages: Sequence[_Message], source: SourceText) -> list[_Message]:
-    """The messages, with those that are about something else than they say put into words."""
+    """Return the messages, with misleading ones reworded."""
     told = set()
     kept = []
     for each in messages:
@@ -122,7 +122,7 @@ _LISTED = 10
 
 
 def _each_name_once(messages: Sequence[_Message]) -> list[_Message]:
-    """The messages, with all that miss one name told at the first of them."""
+    """Return the messages, with all that miss the same name merged into the first."""
     missing: dict[tuple[str, str], list[_Message]] = {}
     for each in messages:
         if found := _UNDEFINED.search(each.text):

@@ -16,12 +16,12 @@ Locate = Callable[[str, str, int], "SourceLine | None"]
 
 
 def explain_ld(said: str, locate: Locate) -> str:
-    """What ld said, with the source line of each place it names and a hint where one is known."""
+    """Return ld's messages, with the source line of each place and a hint where one is known."""
     return "\n".join(_explained_ld(said.splitlines(), locate))
 
 
 def without_text_relocations(said: str) -> str:
-    """What ld said without its warnings of text relocations, which it cannot place."""
+    """Return ld's messages without the warnings of text relocations, which name no place."""
     kept = [line for line in said.splitlines() if not _TEXT_RELOCATION.search(line)]
     return "\n".join(kept)
 

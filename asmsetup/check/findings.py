@@ -35,7 +35,7 @@ class Finding(NamedTuple):
 
 
 def sort_and_merge(findings: Iterable[Finding]) -> list[Finding]:
-    """Sorted by file and line; the same mistake with the same cure is told once a file."""
+    """Return the findings by file and line, the same mistake with the same cure once a file."""
     folded: dict[tuple[object, ...], Finding] = {}
     for finding in sorted(findings, key=_position):
         key = (finding.file, finding.rule, finding.severity, finding.what, finding.ways_out)
@@ -79,12 +79,12 @@ RULES = frozenset(
 
 
 def as_errors(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings with every warning made an error."""
+    """Return the findings with every warning made an error."""
     return [finding._replace(severity=ERROR) for finding in findings]
 
 
 def report(findings: Sequence[Finding], colour: bool = False) -> str:
-    """All findings as one text, in the ``file:line:`` form that editors follow; no final newline.
+    """Return the findings as one text, in the form ``file:line:``, without a final newline.
 
     Errors come before warnings.
     """

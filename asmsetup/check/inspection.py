@@ -70,13 +70,13 @@ class Inspector:
         return check.check_module(module.path, facts, self._context(module), known, objects)
 
     def explained(self, module: ModuleFile, said: str) -> str:
-        """Return what ld said of a module, with source lines and hints."""
+        """Return ld's messages about a module, with source lines and hints."""
         from .explain_ld import explain_ld  # only needed when a tool complains
 
         return explain_ld(said, check.locator(self._checked(module), self._context(module)))
 
     def unreported(self, module: ModuleFile, said: str) -> str:
-        """Return ld's warnings without those that were told before, with their lines."""
+        """Return ld's warnings, without those about what a finding has already reported."""
         if not said or not check.tells_text_relocations(self._found.get(module.name, ())):
             return said
         from .explain_ld import without_text_relocations
@@ -147,7 +147,7 @@ def _require_known(rules: RuleSettings) -> None:
 
 
 def explained(said: str, wanted: ObjectFile, reader: Reader, *, briefly: bool = False) -> str:
-    """Return what NASM said of a source, with source lines and hints; ``briefly`` the first of it."""
+    """Return NASM's messages about a source, with source lines and hints; ``briefly`` the first few."""
     from .explain import SHOWN, explain_nasm  # only needed when a tool complains
 
     def source_lines(path: str) -> list[str]:

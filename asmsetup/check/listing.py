@@ -61,7 +61,7 @@ class Row:
         return (within % len(self.content), width) in self.fields
 
     def agrees(self, section: bytes) -> bool:
-        """Whether ``section`` holds this row's bytes, the relocated ones aside."""
+        """Return whether ``section`` holds this row's bytes, the relocated ones aside."""
         actual = bytearray(section[self.offset : self.offset + len(self.content)])
         expected = bytearray(self.content)
         for position, width in self.fields:
@@ -104,7 +104,7 @@ class Listing:
     def at(
         self, section: str, content: bytes, offset: int, width: int, name: str = ""
     ) -> SourceLine | None:
-        """The line whose relocated field of ``width`` bytes is at ``offset`` of ``section``.
+        """Return the line whose relocated field of ``width`` bytes is at ``offset`` of ``section``.
 
         ``content`` is the section's, and ``name`` the symbol's when it has one: they decide
         between lines of several sections that have such a field at the same offset.
@@ -125,19 +125,19 @@ class Listing:
         return max(rows, key=likelihood).line if rows else None
 
     def declaration(self, name: str, *directives: str) -> SourceLine | None:
-        """The line with one of ``directives`` ("global", "extern") for ``name``."""
+        """Return the line with one of ``directives`` ("global", "extern") for ``name``."""
         return self._first(_DIRECTIVE.format("|".join(directives), re.escape(name)))
 
     def label(self, name: str) -> SourceLine | None:
-        """The line that defines ``name``."""
+        """Return the line that defines ``name``."""
         return self._first(_LABEL.format(re.escape(name)))
 
     def use(self, macro: str, argument: str) -> SourceLine | None:
-        """The line that uses ``macro`` with ``argument`` as its first one."""
+        """Return the line that uses ``macro`` with ``argument`` as its first one."""
         return self._first(rf"\s*{re.escape(macro)}\s+{re.escape(argument)}(?![\w.$@?~#])")
 
     def section(self, name: str) -> SourceLine | None:
-        """The line that opens section ``name``."""
+        """Return the line that opens section ``name``."""
         return self._first(r"\s*\[?\s*(?:section|segment)\s+" + re.escape(name) + r"(?![\w.$-])")
 
     def _first(self, pattern: str) -> SourceLine | None:
@@ -201,7 +201,7 @@ class Listing:
         )
 
     def _find(self, include: str) -> str:
-        """The path of an include as the user would write it from where the build runs."""
+        """Return the path of an include as the user would write it from where the build runs."""
         if Path(include).is_file():
             return include
         for folder in self._search:

@@ -1,6 +1,6 @@
-"""Tells what is wrong with a relocation: the finding for each place that breaks a rule.
+"""Describes wrong relocations: the finding for each place that breaks a rule.
 
-Imported when there is one: what a sound module needs is in relocations.py.
+Imported only when there is one; relocations.py finds them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .places import Place
 
 
 def told(mistake: Mistake, place: Place) -> Iterator[Finding]:
-    """The finding for one place, unless another one tells it already."""
+    """Yield the finding for one place, unless another finding covers it."""
     finding = _TELL[mistake](place)
     if finding is not None:
         yield finding
@@ -25,7 +25,7 @@ def _ways(
     correction: corrections.Correction,
     *general: str,
 ) -> tuple[str, ...]:
-    """The corrected line, or the general form where the line cannot be rewritten."""
+    """Return the corrected line, or the general form where the line cannot be rewritten."""
     if place.object.source is None:
         return ("compile it with -fPIC",)
     instruction = place.instruction
@@ -67,7 +67,7 @@ def _pointer_in_read_only(place: Place) -> Finding | None:
             "put it into a section that may be written:   section .data",
         )
     if definition is not None:
-        return None  # told at its first pointer
+        return None  # reported at its first pointer
     ways = [
         "put it into a section that may be written:   section .data",
         "or, read-only again once it is loaded:       section .data.rel.ro write",
@@ -87,14 +87,14 @@ _AFTER_NAME = 64  # m_name to the end of a PyModuleDef (CPython's moduleobject.h
 
 
 def _module_definition(place: Place) -> int | None:
-    """The offset of m_name in the PyModuleDef that holds this pointer, if one does."""
+    """Return the offset of m_name in the PyModuleDef that holds this pointer, if one does."""
     last = place.relocation.offset
     candidates = range(last, last - _AFTER_NAME, -8)
     return next((at for at in candidates if at in place.pointers and _is_name(place, at)), None)
 
 
 def _is_name(place: Place, at: int) -> bool:
-    """Whether a fresh PyModuleDef_HEAD_INIT stands in front of the pointer at ``at``."""
+    """Return whether a fresh PyModuleDef_HEAD_INIT stands in front of the pointer at ``at``."""
     count, *rest = place.words_before(at, 5)
     if count and not any(rest):
         return True  # ob_refcnt, ob_type, m_init, m_index, m_copy

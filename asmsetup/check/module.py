@@ -149,7 +149,7 @@ def _folders_of_this_machine(facts: ElfFacts, module: ModuleContext) -> str:
 def _unprovided(
     path: str, facts: ElfFacts, module: ModuleContext, objects: Sequence[CheckedObject]
 ) -> Iterator[Finding]:
-    """The names that nobody provides; those in assembly were found before, with their line."""
+    """Yield names that nothing provides; those in assembly were found before, with their line."""
     providers = Providers(module)
     told = {s.name for o in objects if o.source is not None for s in o.facts.undefined}
     for symbol in facts.undefined:
@@ -194,7 +194,7 @@ def _is_missing(
 
 
 def _visible(name: str, objects: Sequence[CheckedObject]) -> tuple[str, ...]:
-    """How to let the other objects see a label of this name, if there is one."""
+    """Return how to let the other objects see a label of this name, if there is one."""
     return tuple(
         f"{made.source} has such a label; let the others see it:   global {name}:function hidden"
         for made in objects

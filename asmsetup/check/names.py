@@ -1,4 +1,4 @@
-"""Rules about undefined names: somebody must provide each, in every Python the module is for."""
+"""Rules about undefined names: each must be provided, in every Python the module is for."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _python_name(
 
 
 def _having(name: str, free_threaded: bool, abi: PythonAbi) -> list[Version]:
-    """The versions of CPython that export ``name``."""
+    """Return the versions of CPython that export ``name``."""
     return [version for version in VERSIONS if abi.exported(name, version, free_threaded)]
 
 
@@ -150,7 +150,7 @@ def _outside_stable_abi(name: str, promised: Version, abi: PythonAbi) -> Verdict
 
 
 def _exported_until(since: Version, name: str, promised: Version, abi: PythonAbi) -> bool:
-    """Whether the versions before the promise of the stable ABI had the name all the same.
+    """Return whether the versions before the promise of the stable ABI had the name all the same.
 
     So it is with PyObject_GetBuffer and PyBuffer_Release, in 3.10: public, and stable since 3.11.
     """
@@ -198,7 +198,7 @@ def similar(name: str, names: Iterable[str]) -> list[str]:
 
 
 def running_exports(name: str, module: ModuleContext) -> bool:
-    """What the running interpreter says of a name the table does not know."""
+    """Return what the running interpreter says of a name the table does not know."""
     if module.python != sys.version_info[:2]:
         return False
     import ctypes  # here, because it costs more than the whole check of a small module

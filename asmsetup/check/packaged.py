@@ -77,7 +77,7 @@ def _for_one_python(name: str, path: str) -> Iterator[str]:
 
 
 def _is_of_one_version(name: str) -> bool:
-    """Whether a name of CPython is missing in some Pythons that the wheel claims."""
+    """Return whether a name of CPython is missing in some Pythons that the wheel claims."""
     if not name.startswith(("Py", "_Py")):
         return False
     since = cpython_abi.stable_since(name)

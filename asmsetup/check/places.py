@@ -27,7 +27,7 @@ class ModuleNames(NamedTuple):
     """Whether an archive or an object that was not read may define a name."""
 
     def is_external(self, symbol: Symbol) -> bool:
-        """Whether its address is known only when the module is loaded."""
+        """Return whether its address is known only when the module is loaded."""
         if symbol.section is not None or symbol.visibility in ("hidden", "internal"):
             return False
         name = symbol.name
@@ -38,7 +38,7 @@ class ModuleNames(NamedTuple):
         return name.startswith(("Py", "_Py")) or not self.may_be_linked_in(name)
 
     def is_number(self, symbol: Symbol) -> bool:
-        """Whether it is an ``equ`` of this or another object of the module."""
+        """Return whether it is an ``equ`` of this or another object of the module."""
         defined = self.defined.get(symbol.name, symbol) if symbol.name else symbol
         return defined.section == ABSOLUTE
 
@@ -69,12 +69,12 @@ class Place:
         return self.find_line()
 
     def before(self, count: int) -> bytes:
-        """The ``count`` bytes in front of the relocated field."""
+        """Return the ``count`` bytes in front of the relocated field."""
         end = self.relocation.offset
         return self.content[max(0, end - count) : end].rjust(count, b"\0")
 
     def words_before(self, end: int, count: int) -> list[int]:
-        """The ``count`` 8-byte words in front of the offset ``end``."""
+        """Return the ``count`` 8-byte words in front of the offset ``end``."""
         start = end - 8 * count
         data = self.content[max(0, start) : end].rjust(8 * count, b"\0")
         return [
@@ -177,25 +177,25 @@ class ObjectPlaces:
                         yield self.place(table, relocation)
 
     def label(self, name: str) -> SourceLine | None:
-        """The line that defines ``name``."""
+        """Return the line that defines ``name``."""
         return None if self.listing is None else self.listing.label(name)
 
     def declaration(self, name: str, directive: str) -> SourceLine | None:
-        """The line that declares ``name`` global or extern; else the one that defines it."""
+        """Return the line that declares ``name`` global or extern; else the one that defines it."""
         if self.listing is None:
             return None
         return self.listing.declaration(name, directive) or self.listing.label(name)
 
     def use(self, macro: str, argument: str) -> SourceLine | None:
-        """The line that uses ``macro`` with ``argument`` as its first one."""
+        """Return the line that uses ``macro`` with ``argument`` as its first one."""
         return None if self.listing is None else self.listing.use(macro, argument)
 
     def section_line(self, name: str) -> SourceLine | None:
-        """The line that opens section ``name``."""
+        """Return the line that opens section ``name``."""
         return None if self.listing is None else self.listing.section(name)
 
     def line_at(self, section: str, offset: int) -> SourceLine | None:
-        """The line of the relocation or the label at an offset, as linkers name places."""
+        """Return the line of the relocation or the label at an offset, as linkers name places."""
         for table in self.object.facts.relocation_tables:
             if table.section.name == section:
                 for relocation in table:
@@ -207,7 +207,7 @@ class ObjectPlaces:
         return None
 
     def branches_to(self, name: str) -> bool:
-        """Whether a call or jump leads to the global ``name``."""
+        """Return whether a call or jump leads to the global ``name``."""
         return any(
             relocation.symbol.name == name and self.place(table, relocation).branch is not None
             for table in self.object.facts.relocation_tables
@@ -216,7 +216,7 @@ class ObjectPlaces:
         )
 
     def is_branched_into(self, section: Section) -> bool:
-        """Whether a call or jump leads to ``section``."""
+        """Return whether a call or jump leads to ``section``."""
         return any(
             relocation.symbol.section_index == section.number
             and self.place(table, relocation).branch is not None

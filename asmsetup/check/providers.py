@@ -20,7 +20,7 @@ class Providers:
         self._exports: dict[str, elf.Exports] = {}
 
     def has(self, name: str) -> bool | None:
-        """Whether the C library or a library named by the project defines ``name``.
+        """Return whether the C library or a library named by the project defines ``name``.
 
         None when that cannot be known: an archive or a linker script takes part.
         """
@@ -31,7 +31,7 @@ class Providers:
         return None if self._module.extra_objects or None in self._libraries else False
 
     def has_when_loaded(self, name: str, needed: Iterable[str]) -> bool | None:
-        """Whether the C library or a library that the linked module needs defines ``name``.
+        """Return whether the C library or a library that the linked module needs defines ``name``.
 
         None when one of them is not where the linker looks.
         """
@@ -43,7 +43,7 @@ class Providers:
         return None if None in libraries or not self._module.c_library else False
 
     def names_like(self, name: str) -> list[str]:
-        """The names of the C library that ``name`` may be a misspelling of."""
+        """Return the names of the C library that ``name`` may be a misspelling of."""
         import difflib  # slow to import, and only needed to explain an error
 
         known = {known for path in self._module.c_library for known in self._opened(path).names}

@@ -48,7 +48,7 @@ def check(places: ObjectPlaces, names: ModuleNames) -> Iterator[Finding]:
 def _mistake(
     section: Section, type_: int, symbol: Symbol, names: ModuleNames, uses_got_base: bool
 ) -> Mistake | None:
-    """What is wrong with every relocation of this kind."""
+    """Return what is wrong with every relocation of this kind."""
     if type_ in RELATIVE:
         return "external" if names.is_external(symbol) else None
     if type_ == ADDRESS_64:

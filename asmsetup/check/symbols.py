@@ -42,7 +42,7 @@ def check_entry_point(objects: Sequence[ObjectPlaces], module: ModuleContext) ->
 
 
 def _is_python_module(objects: Sequence[ObjectPlaces], module: ModuleContext) -> bool:
-    """Whether the entry point must be in these objects.
+    """Return whether the entry point must be in these objects.
 
     Not when archives take part, nor in a plain library for ctypes: one whose exported names
     are listed, and which uses nothing of Python.
@@ -160,7 +160,7 @@ def _no_name(objects: Sequence[ObjectPlaces], module: ModuleContext) -> Finding:
 
 
 def _is_made_by_macro(places: ObjectPlaces) -> bool:
-    """Whether PyModule of python.inc has written the entry point."""
+    """Return whether PyModule of python.inc has written the entry point."""
     return any(symbol.name == "PyModule.PyEndModule" for symbol in places.object.facts.symbols)
 
 
@@ -183,7 +183,7 @@ def _other_py_module(places: ObjectPlaces, other: str, module: ModuleContext) ->
 
 
 def _misspelling(wanted: str, names: Sequence[str]) -> str | None:
-    """The name that differs from the entry point in case or in a letter or two."""
+    """Return the name that differs from the entry point in case or in a letter or two."""
     import difflib  # slow to import, and only needed to explain an error
 
     for name in names:
@@ -310,7 +310,7 @@ def _writable_code(places: ObjectPlaces, section: Section) -> Finding:
 
 
 def _code_in(places: ObjectPlaces, section: Section) -> tuple[str, SourceLine | None] | None:
-    """What shows that ``section`` holds code, and where; None when nothing does."""
+    """Return what shows that ``section`` holds code, and where; None when nothing does."""
     facts = places.object.facts
     for symbol in facts.globals:
         if symbol.section_index == section.number and symbol.type == "func":
@@ -333,7 +333,7 @@ def _code_in(places: ObjectPlaces, section: Section) -> tuple[str, SourceLine | 
 
 
 def _called_a_function(places: ObjectPlaces, section: Section) -> Symbol | None:
-    """The first global of a section of data that is declared as a function."""
+    """Return the first global of a section of data that is declared as a function."""
     functions = (
         symbol
         for symbol in places.object.facts.globals

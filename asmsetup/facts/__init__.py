@@ -1,1 +1,1 @@
-"""What objects, CPython and the target are; never what they should be."""
+"""Files, names of CPython and this machine come in, facts go out; what they should be is for others."""

@@ -1,6 +1,6 @@
 """Which names CPython exports, in which versions, and since when they are in the stable ABI.
 
-A table, nothing more: what to make of a name is for the checker to say. The table
+A table, nothing more: ``check`` judges the names. The table
 (data/exports.txt) is generated from CPython's headers and libraries by
 tools/generate_abi.py; it is read at the first question and searched as text, because
 a check asks for a handful of 2,400 names.
@@ -17,7 +17,7 @@ _PATH = os.path.join(os.path.dirname(os.path.dirname(__file__)), "data", "export
 
 
 def exported(name: str, version: Version, free_threaded: bool = False) -> bool | None:
-    """Whether that CPython exports `name`.
+    """Return whether that CPython exports `name`.
 
     None if the table cannot say: it does not know the version, or has never seen the
     name (debug builds and distributions' patches export a few more).
@@ -42,19 +42,19 @@ def stable_since(name: str) -> Version | None:
 
 
 def is_function(name: str) -> bool | None:
-    """True for a function, False for data, None for a name that no CPython exports."""
+    """Return True for a function, False for data, None for a name that no CPython exports."""
     row = _row(name)
     return None if row is None else row[1] == "function"
 
 
 def is_public(name: str) -> bool | None:
-    """Whether the public headers declare `name` as API; None if no CPython exports it."""
+    """Return whether the public headers declare `name` as API; None if no CPython exports it."""
     row = _row(name)
     return None if row is None else row[2] == "public"
 
 
 def near_misses(name: str) -> list[str]:
-    """Names that somebody who wrote `name` may have meant, nearest first, at most three.
+    """Return the names that `name` may be a misspelling of, nearest first, at most three.
 
     Public names only, unless the name is private itself.
     """

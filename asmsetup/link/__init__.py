@@ -1,1 +1,1 @@
-"""From the objects of a module to the linked module."""
+"""The objects of a module and linker options come in, the linked module goes out."""

@@ -140,7 +140,7 @@ def require_possible(flags: Sequence[str], origin: str) -> None:
 
 
 def asks_for_definitions(ld_args: Sequence[str]) -> bool:
-    """Whether every name must be defined at link time (-z defs), CPython's own included."""
+    """Return whether every name must be defined at link time (-z defs), CPython's own included."""
     pairs = zip(ld_args, (*ld_args[1:], ""), strict=True)
     return any(
         word in ("--no-undefined", "-no-undefined", "-zdefs") or (word, following) == ("-z", "defs")

@@ -19,7 +19,7 @@ SYSTEM_FOLDERS = (
     *("/usr/local/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu"),
     *("/usr/local/lib64", "/lib64", "/usr/lib64", "/usr/local/lib", "/lib", "/usr/lib"),
 )
-"""Where ld looks when it is told nothing (its SEARCH_DIR on the distributions), after -L."""
+"""Where ld looks by default (its SEARCH_DIR on the distributions), after -L."""
 
 
 class NamedLibraries(NamedTuple):

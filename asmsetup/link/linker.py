@@ -33,7 +33,7 @@ _INSTALL = program.ways_to_get("binutils", "LD", "ld")
 
 
 class LinkerOptions(NamedTuple):
-    """What an Extension, the project and LDFLAGS say to the linker, apart from the objects."""
+    """The linker options of an Extension, the project and LDFLAGS, apart from the objects."""
 
     library_dirs: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ class LinkerOptions(NamedTuple):
 
 
 class ModuleFile(NamedTuple):
-    """A module to link from objects that are there."""
+    """A module to link from existing objects."""
 
     name: str
     """The module's full name, with its packages."""
@@ -81,7 +81,7 @@ class ModuleFile(NamedTuple):
     compiled: tuple[str, ...]
     """The objects that a C compiler has made for it."""
     extra_objects: tuple[str, ...]
-    """What the user wants linked besides: objects, archives, libraries."""
+    """What else the user wants linked: objects, archives, libraries."""
     entry_points: tuple[str, ...]
     exported: tuple[str, ...]
     """Names to export besides the entry points."""
@@ -163,7 +163,7 @@ def _as_needed(files: Sequence[str]) -> tuple[str, ...]:
 
 
 def driver_flags(script: str, *, debug: bool) -> list[str]:
-    """Return what a compiler driver must be told so that it links as ``command`` does."""
+    """Return the arguments that make a compiler driver link as ``command`` does."""
     # -Xlinker and not -Wl, : a path may hold a comma.
     # Two words: zig does not take them joined.
     linker = (*HARDENING, "--version-script", script, *(() if debug else ("-s",)))

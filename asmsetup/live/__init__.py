@@ -1,1 +1,1 @@
-"""Single sources without a project: build, load, run in a child process, notebooks."""
+"""A single source comes in, a loaded module, a child process or a notebook cell goes out."""

@@ -1,7 +1,7 @@
-"""The setuptools door: commands that know assembly, laid over whatever classes a project uses.
+"""The setuptools plugin: Extensions and commands in; recipes, log messages and errors out.
 
-Only here is setuptools imported. This package turns Extensions into recipes,
-asmsetup's words into setuptools' log, and its errors into setuptools' errors.
+Its commands are layers over whatever classes a project uses. No other part of asmsetup
+imports setuptools.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def is_stock(chosen: Any) -> bool:
     """Return whether several threads may compile with copies of a compiler object.
 
     Not when a method of the object itself was replaced: what that does with the
-    object, and in which order, is known to nobody else.
+    object, and in which order, cannot be known.
     """
     replaced = {name for name, value in vars(chosen).items() if callable(value)}
     # setuptools replaces this one itself, for a Library.

@@ -1,7 +1,7 @@
 """What assembly adds to build_ext, build_py, sdist and bdist_wheel.
 
 Each class is a layer to put over a command class of setuptools, of another
-plugin or of the user: it says what it has to say and hands on to the next.
+plugin or of the user: it does its part and calls super().
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class _Compiling(Command):
         return self._run
 
     def run(self) -> None:
-        """Build everything; nothing of an earlier run is left over, and of this one for a later."""
+        """Build everything; a run shares nothing with earlier or later ones."""
         self._run = None
         run = self._this_run()
         try:
@@ -229,9 +229,8 @@ class BuildPy(Command):
     def analyze_manifest(self) -> None:
         """Sort the manifest's files to packages; see setuptools.
 
-        Being in the sdist is no wish to be installed: with
-        include-package-data, which is on by default, setuptools would take
-        every source that lies in a package. What package_data names stays.
+        A file in the sdist need not be installed, but with include-package-data, which
+        is on by default, setuptools would take every source that lies in a package. What package_data names stays.
         """
         super().analyze_manifest()
         if not self.distribution.ext_modules:
@@ -344,8 +343,8 @@ class BdistWheel(Command):
     def _verdict(self) -> wheel.Verdict | None:
         """Return what auditwheel says of the modules; None when it is not asked.
 
-        That is when the user has said what to claim, and before anything is
-        built: editable installs want a tag then.
+        That is when the user has chosen the platform, and before anything is built:
+        editable installs ask for a tag then.
         """
         mode = settings(self.distribution).auditwheel
         folder = str(self.bdist_dir)
@@ -414,7 +413,7 @@ class BdistWheel(Command):
 def _examine(modules: Mapping[str, str], chosen: config.Settings) -> wheel.Verdict:
     libc = target.running().libc
     ask = chosen.auditwheel == "check"
-    # What is wrong with the cache, building the modules has told already.
+    # Problems of the cache were already reported when the modules were built.
     verdicts = cache.open_cache(os.environ, lambda text: None) if chosen.cache else None
     found = wheel.examine(modules, libc, verdicts, ask=ask)
     if verdicts is not None:

@@ -70,7 +70,7 @@ class BuildRun:
 
     @contextmanager
     def building(self, ext: Extension) -> Iterator[None]:
-        """Have what this thread compiles and links belong to an extension."""
+        """Count what this thread compiles and links as an extension's."""
         thread = threading.get_ident()
         self._building[thread] = ext
         try:
@@ -100,7 +100,7 @@ class BuildRun:
     def is_to_link(self, objects: Sequence[str]) -> bool:
         """Return whether linking these is asmsetup's matter: some were assembled in this run.
 
-        Not when it is asmsetup that asks, through a method that somebody has replaced.
+        False for asmsetup's own calls, which come through a method that a project has replaced.
         """
         if self._builder is None or threading.get_ident() in self._linking:
             return False
@@ -109,13 +109,13 @@ class BuildRun:
         )
 
     def stop(self) -> None:
-        """Start nothing any more."""
+        """Start nothing more."""
         self.is_stopped = True
         if self._builder is not None:
             self._builder.jobs.stop()
 
     def finish(self) -> None:
-        """End the run, and leave everything in order."""
+        """End the run, and save what it found out."""
         if self._builder is not None:
             self._builder.finish()
 
@@ -437,7 +437,7 @@ class BuildRun:
                 yield self._module(chosen, other, path, objects, given)
 
     def _driver_flags(self, module: ModuleFile) -> list[str]:
-        """Return what the C compiler's driver must be told when there is assembly in the module."""
+        """Return what the C compiler's driver needs when there is assembly in the module."""
         script = self._ready().version_script(module)
         own = [word for flag in self._settings.ld_args for word in ("-Xlinker", flag)]
         return [*linker.driver_flags(script, debug=module.options.debug), *own]

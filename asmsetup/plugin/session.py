@@ -1,4 +1,4 @@
-"""What holds for one setuptools run: its settings, and how its errors are shown."""
+"""The settings of one setuptools run, and how its errors are shown."""
 
 from __future__ import annotations
 
@@ -90,9 +90,9 @@ def _settings(dist: Distribution) -> config.Settings:
 def _config_settings() -> dict[str, object]:
     """Return what the front end passed with -C, empty when setup.py was run directly.
 
-    setuptools' backend hands config settings to nobody (it translates two keys
-    and drops the others), so they are read where they stand: in the frame of
-    its hook, which is below us whenever a front end started the build.
+    setuptools' backend passes config settings on to no plugin (it translates
+    --global-option and --build-option and drops the rest), so they are read from the
+    frame of its PEP 517 hook, which is on the call stack whenever a front end builds.
     """
     frame = sys._getframe()
     while frame is not None:

@@ -44,7 +44,7 @@ __all__ = [
 
 
 def read(path: str | os.PathLike[str], data: bytes | None = None) -> ElfFacts:
-    """The facts of the object or module at ``path``, whose bytes may be at hand already.
+    """Return the facts of the object or module at ``path``, whose bytes may be at hand already.
 
     Raises ObjectError, naming the file as given, when it cannot be read, is damaged, or is
     not x86-64 ELF.

@@ -1,7 +1,7 @@
 """Reads x86-64 ELF objects and modules into records; a file is read once.
 
 Everything that is few (sections, segments, global symbols, dynamic tags) is unpacked at once; local
-symbols and single relocations, of which a large object has thousands, are unpacked when somebody asks.
+symbols and single relocations, of which a large object has thousands, are unpacked on demand.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Reader:
         return self.data[section.offset : section.offset + section.size]
 
     def is_called(self, table: Section, index: int, name: bytes) -> bool:
-        """Whether the symbol at ``index`` of ``table`` is defined and has this name."""
+        """Return whether the symbol at ``index`` of ``table`` is defined and has this name."""
         at = index * SYMBOL.size
         if at + SYMBOL.size > table.size:
             raise ObjectError("its hash table leads outside the symbol table: damaged file")
@@ -203,7 +203,7 @@ class Reader:
         )
 
     def _strings(self, section: Section) -> bytes:
-        """The string table ``section`` links to."""
+        """Return the string table ``section`` links to."""
         if not 0 < section.link < len(self.sections):
             raise ObjectError(f"section {section.name} has no string table: the file is damaged")
         table = self.sections[section.link]
@@ -264,7 +264,7 @@ class Reader:
         )
 
     def _extended_index(self, symbol_index: int) -> int:
-        """The section of a symbol in an object of more than 65279 sections (gABI)."""
+        """Return the section of a symbol in an object of more than 65279 sections (gABI)."""
         table = self.section_of_type("symtab_shndx")
         if table is None or (symbol_index + 1) * 4 > table.size:
             raise ObjectError(f"the section of symbol {symbol_index} is missing: damaged file")

@@ -40,7 +40,7 @@ class Section(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """One program header: what the loader maps or is told."""
+    """One program header: what the loader maps, or information for it."""
 
     type: str
     flags: str
@@ -194,7 +194,7 @@ class ElfFacts:
     text_relocations: bool = False
     """DT_TEXTREL: the loader has to write into code. An object never says so itself."""
     stack_flags: str | None = None
-    """"RW" or "RWE", from PT_GNU_STACK or .note.GNU-stack; None when nothing is said."""
+    """"RW" or "RWE", from PT_GNU_STACK or .note.GNU-stack; None when neither exists."""
     relro: bool = False
     bind_now: bool = False
     packed_relocations: bool = False
@@ -213,7 +213,7 @@ class ElfFacts:
 
     @cached_property
     def undefined(self) -> tuple[Symbol, ...]:
-        """What somebody else has to provide; those with binding "weak" may stay missing."""
+        """Symbols that others have to provide; those with binding "weak" may stay missing."""
         return tuple(symbol for symbol in self.globals if symbol.section is None)
 
     @cached_property
@@ -226,7 +226,7 @@ class ElfFacts:
         )
 
     def defined(self, name: str) -> Symbol | None:
-        """The global or weak definition of ``name``, if there is one."""
+        """Return the global or weak definition of ``name``, if there is one."""
         return self._definitions.get(name)
 
     @cached_property
@@ -234,11 +234,11 @@ class ElfFacts:
         return {symbol.name: symbol for symbol in self.globals if symbol.section is not None}
 
     def section(self, name: str) -> Section | None:
-        """The first section called ``name``."""
+        """Return the first section called ``name``."""
         return next((section for section in self.sections if section.name == name), None)
 
     def content(self, section: Section) -> bytes:
-        """The section's bytes; none for .bss and its like."""
+        """Return the section's bytes; none for .bss and its like."""
         if section.type in ("nobits", "null"):
             return b""
         return self.data[section.offset : section.offset + section.size]
