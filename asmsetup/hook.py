@@ -25,11 +25,8 @@ def finalize_distribution_options(dist: Distribution) -> None:
     out of setuptools then is the one that is extended.
     """
     command_class = dist.get_command_class
-    setuptools_own: set[str] = set()
 
     def get_command_class(command: str) -> type[Command]:
-        if command not in dist.cmdclass:  # where setuptools then keeps its own, too
-            setuptools_own.add(command)
         found: type[Command] = command_class(command)
         if command in _COMMANDS and has_assembly(dist):
             from . import plugin
@@ -39,11 +36,6 @@ def finalize_distribution_options(dist: Distribution) -> None:
             from . import plugin
 
             plugin.ask_for_nasm(dist)
-        # A project's own may write or append its only assembly while it runs.
-        if command == "build_ext" and dist.ext_modules and command not in setuptools_own:
-            from . import plugin
-
-            return plugin.watching(found)  # type: ignore[arg-type]
         return found
 
     dist.get_command_class = get_command_class

@@ -11,10 +11,10 @@ from functools import cache
 from setuptools import Command
 from setuptools.command.build_ext import build_ext as _build_ext
 
-from .commands import BdistWheel, BuildClib, BuildExt, BuildPy, Sdist, WatchingBuildExt
+from .commands import BdistWheel, BuildClib, BuildExt, BuildPy, Sdist
 from .requirements import ask_for_nasm
 
-__all__ = ["ask_for_nasm", "build_ext", "extended", "watching"]
+__all__ = ["ask_for_nasm", "build_ext", "extended"]
 
 _LAYERS = {
     "build_clib": BuildClib,
@@ -32,14 +32,6 @@ def extended(command: str, base: type[Command]) -> type[Command]:
     if issubclass(base, layer):
         return base
     return type(command, (layer, base), {"__doc__": base.__doc__})
-
-
-@cache
-def watching(base: type[Command]) -> type[Command]:
-    """Return a project's own build_ext so that it builds what assembly it comes to."""
-    if issubclass(base, WatchingBuildExt):
-        return base
-    return type("build_ext", (WatchingBuildExt, base), {"__doc__": base.__doc__})
 
 
 class build_ext(BuildExt, _build_ext):  # noqa: N801 (the command's name)

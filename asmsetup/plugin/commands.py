@@ -128,8 +128,11 @@ class BuildClib(_Compiling):
     """A build_clib that takes assembly."""
 
 
-class WatchingBuildExt(_Compiling):
-    """A build_ext of a project's own, which may come to assembly while it runs."""
+class BuildExt(_Compiling):
+    """A build_ext that builds the assembly in extensions."""
+
+    editable_mode = False
+    """As in setuptools; a class derived from distutils' own has none."""
 
     @property
     def force(self) -> Any:
@@ -142,21 +145,6 @@ class WatchingBuildExt(_Compiling):
     @force.setter
     def force(self, value: Any) -> None:
         self.__dict__["force"] = value
-
-    def build_extension(self, ext: Extension) -> None:
-        """Build one extension; see setuptools."""
-        run = self._this_run()
-        if run.is_stopped:  # by Ctrl-C; setuptools, with -j, starts all the others first
-            raise BuildError("the build was stopped")
-        with run.building(ext):
-            super().build_extension(ext)
-
-
-class BuildExt(WatchingBuildExt):
-    """A build_ext that builds the assembly in extensions."""
-
-    editable_mode = False
-    """As in setuptools; a class derived from distutils' own has none."""
 
     def run(self) -> None:
         """Build everything; see setuptools."""
@@ -178,6 +166,14 @@ class BuildExt(WatchingBuildExt):
         path = os.path.join(folder, f"__editable_rebuild__.{self.distribution.get_name()}.pth")
         with atomic_write(path) as partial:
             write_text(partial, editable.startup_line(os.getcwd(), names))
+
+    def build_extension(self, ext: Extension) -> None:
+        """Build one extension; see setuptools."""
+        run = self._this_run()
+        if run.is_stopped:  # by Ctrl-C; setuptools, with -j, starts all the others first
+            raise BuildError("the build was stopped")
+        with run.building(ext):
+            super().build_extension(ext)
 
     def announce(self, msg: str, *args: Any, **kwargs: Any) -> None:
         """Print a message; characters that standard output cannot show are escaped."""

@@ -95,29 +95,6 @@ HOOKS = {
                 super().build_extension(ext)
         ext_modules = [Extension("hello", ["mixed.c"]), Extension("first", ["first.asm"])]
         """,
-    "the only assembly appended in build_extension": """
-        class Own(build_ext):
-            def build_extension(self, ext):
-                ext.sources.append("number.asm")
-                super().build_extension(ext)
-        ext_modules = [Extension("hello", ["mixed.c"])]
-        """,
-    "the only assembly in a copy of the extension": """
-        import copy
-        class Own(build_ext):
-            def build_extension(self, ext):
-                other = copy.copy(ext)
-                other.sources = ["plain.asm"]
-                super().build_extension(other)
-        ext_modules = [Extension("hello", ["hello.pl"])]
-        """,
-    "assembly given to an extension without sources, in run": """
-        class Own(build_ext):
-            def run(self):
-                self.extensions[0].sources = ["plain.asm"]
-                super().run()
-        ext_modules = [Extension("hello", [])]
-        """,
     "assembly appended to C in finalize_options": """
         class Own(build_ext):
             def finalize_options(self):
