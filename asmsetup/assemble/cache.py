@@ -168,14 +168,14 @@ class Cache:
     def _write(self, path: str, entry: bytes) -> None:
         partial = f"{path}.{os.uname().nodename}-{os.getpid()}-{threading.get_ident()}.tmp"
         for attempts_left in (2, 1, 0):
-            os.makedirs(os.path.dirname(path), exist_ok=True)
             try:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
                 with open(partial, "wb") as file:
                     file.write(entry)
                 os.replace(partial, path)
             except FileNotFoundError:
-                # Somebody clears the cache just now, folders included.
-                if not attempts_left:
+                # Somebody clears the cache just now, folders included; the next entry may be kept.
+                if not attempts_left and not os.path.isdir(self.folder):
                     raise
             except OSError:
                 _remove(partial)

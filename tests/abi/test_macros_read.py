@@ -60,7 +60,7 @@ def files_read(folder: Path, text: str, nasm: str) -> set[str]:
         ("PyModule m\nPyEndModule", MODULE),
         ('PyModule m\nPyConstant "A", 1\nPyEndModule', MODULE | {"exec.inc"}),
         ("PyModule m\nPySinglePhase\nPyEndModule", MODULE | {"single-phase.inc"}),
-        ("PyObject_HEAD", MODULE | {"exec.inc", "lifetime.inc", "type.inc"}),
+        ("struc P\nPyObject_HEAD\nendstruc", MODULE | {"exec.inc", "lifetime.inc", "type.inc"}),
         ("PyRoutine a\nPyBuffer b\nPyReturn\nPyEndRoutine", CODE | {"buffer.inc"}),
         ("PyDispatch f, g\ng: ret", CODE | {"dispatch.inc"}),
         ('PyModule m\nPyTypedFunction "f()"\nPyEndModule\nf: ret', TYPED),
