@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .engine import NOT_CODE, Engine
+from .engine import Engine
+from .function import NOT_CODE
 from .image import Image, load_module, load_objects
 from .marks import C_FUNCTION, GENERATED
 from .roots import Root, find_roots, pointed_at

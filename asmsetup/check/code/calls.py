@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ...facts import cpython_abi
 from .prototypes import Prototype, needs_gil, prototype
 from .state import HELD, RELEASED, STACK_BASE_SHIFT, UNKNOWN, LastCall, State, stack_key
-from .steps import half_sentence, is_unset
+from .uses import half_sentence, is_unset
 from .values import (
     ARGUMENTS,
     CHANGED_BY_CALLS,

@@ -7,38 +7,20 @@ summed up, and the sum is put in where they are called.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from . import decode, exits
-from .blocks import Blocks, find_blocks
-from .calls import Summary, call_inside, call_outside
+from . import decode
+from .calls import Summary
 from .decode import Decoded, Decoding, Operation
+from .function import FunctionAnalysis
 from .image import Image
-from .marks import CALLBACK, ENTRY_POINT, METHOD
 from .prototypes import prototype
 from .roots import Root
-from .state import HELD, State, Step, at_entry, stack_key
-from .steps import NEGATED, get_register, refine, step
-from .switches import targets_of_jump
-from .values import (
-    ARGUMENTS,
-    CHANGED_BY_CALLS,
-    RETURN_ADDRESS,
-    RSP,
-    Frame,
-    Imported,
-    Label,
-    Value,
-)
 from .walk import Notes, Walk
 
 MOST_INSTRUCTIONS = 2_000_000
 """What one image may cost; what is left then is reported as not checked."""
-NOT_CODE = "it runs into bytes that are no code: perhaps it is data"
-_MOST_DEPTHS = 6
-_MOST_VISITS_OF_ONE = 200_000
 
 
 @dataclass
@@ -110,7 +92,7 @@ class Engine:
                     if each in self.roots:
                         self.skipped.append(each)
                     continue
-                self.summaries[each] = _Function(self, each).analyse()
+                self.summaries[each] = FunctionAnalysis(self, each).analyse()
 
     def extents(self, root: Root | None) -> list[tuple[int, int]]:
         """Return where the code of a function lies, its rarely executed part with it."""
@@ -123,7 +105,7 @@ class Engine:
         """Analyse a function that another one turned out to call while it is followed."""
         for each in self._callees_first(start):
             if each not in self.summaries and each not in self.walks:
-                self.summaries[each] = _Function(self, each).analyse()
+                self.summaries[each] = FunctionAnalysis(self, each).analyse()
 
     def _callees_first(self, start: int) -> list[int]:
         """Return the functions that are reached from one by direct calls, the called before."""
@@ -192,346 +174,3 @@ class Engine:
             scan.leaders.add(goal)
             if goal not in self.roots or goal == start:
                 pending.append(goal)
-
-
-class _Function:
-    """One function on its way through the worklist."""
-
-    def __init__(self, engine: Engine, start: int) -> None:
-        self._engine = engine
-        self._image = engine.image
-        self._root = engine.roots.get(start)
-        is_public = self._root is not None and self._root.is_public
-        self._walk = Walk(engine.image, engine.notes, start, is_public)
-        self._walk.starts_of_data = engine.named_data
-        self._walk.extents = engine.extents(self._root)
-        self._start = start
-        self._leaders = engine.scan(start).leaders
-        self._states: dict[int, list[State]] = {}
-        self._heap: list[tuple[int, int, int]] = []
-        self._blocks = self._find_blocks()
-        self._queued: set[tuple[int, int]] = set()
-        self._exit: State | None = None
-        self._is_regular = True
-        self._found_more = False
-        self._visits = 0
-
-    def analyse(self) -> Summary:
-        """Follow all paths; return what the function does."""
-        walk = self._walk
-        self._engine.walks[self._start] = walk
-        for _ in range(64):
-            self._found_more = False
-            self._follow_all()
-            if not self._found_more:
-                break
-        gaps = self._engine.notes.gaps
-        is_complete = self._is_regular and not any(f == self._start for f, _ in gaps)
-        return Summary(
-            self._start,
-            walk.is_public,
-            self._exit,
-            walk.reads,
-            walk.changes,
-            walk.alignment,
-            walk.needs_gil,
-            is_complete,
-            not walk.is_public or self._start in self._image.marks.routines,
-        )
-
-    def _follow_all(self) -> None:
-        self._states.clear()
-        self._heap.clear()
-        self._queued.clear()
-        self._push(self._start, self._first_state())
-        while self._heap:
-            _, at, number = heapq.heappop(self._heap)
-            self._queued.discard((at, number))
-            self._follow(at, self._states[at][number].copy())
-            if self._found_more:
-                return
-            if self._visits > _MOST_VISITS_OF_ONE:
-                self._walk.give_up(at, "it is too large, and was followed only in part")
-                return
-
-    def _find_blocks(self) -> Blocks:
-        image = self._image
-        return find_blocks(
-            self._start,
-            self._leaders,
-            self._engine.table.get,
-            self._walk.tables,
-            image.externals,
-            image.slots,
-        )
-
-    def _first_state(self) -> State:
-        state = at_entry()
-        root = self._root
-        if root is None:
-            return state
-        if root.role in (METHOD, CALLBACK, ENTRY_POINT):
-            state.gil = HELD
-        count = root.arguments
-        if count is not None:
-            passed = sum(1 << register for register in ARGUMENTS[:count])
-            state.stale = CHANGED_BY_CALLS & ~passed
-        return state
-
-    def _push(self, at: int, state: State) -> None:
-        """Let a path go on at a leader, together with those that were there before."""
-        block = self._blocks.blocks.get(at)
-        if block is not None:
-            state.forget_dead(block.live)
-            loop = self._blocks.loops.get(at)
-            if loop is not None:
-                state.expect_loop(loop.writes, loop.stores)
-        known = self._states.setdefault(at, [])
-        depth = state.registers[RSP]
-        for number, other in enumerate(known):
-            if other.registers[RSP] == depth:
-                if other.join(state):
-                    self._queue(at, number)
-                return
-        if len(known) >= _MOST_DEPTHS:
-            self._push_any_depth(at, state, known)
-            return
-        known.append(state.copy())
-        self._queue(at, len(known) - 1)
-
-    def _push_any_depth(self, at: int, state: State, known: list[State]) -> None:
-        """The stack grows with every turn of a loop: its depth is a base of its own."""
-        state.registers[RSP] = Frame(-at, 0)
-        self._walk.bases[-at] = 1, 0
-        for number, other in enumerate(known):
-            if other.registers[RSP] == state.registers[RSP]:
-                if other.join(state):
-                    self._queue(at, number)
-                return
-        known.append(state.copy())
-        self._queue(at, len(known) - 1)
-
-    def _queue(self, at: int, number: int) -> None:
-        item = at, number
-        if item not in self._queued:
-            self._queued.add(item)
-            heapq.heappush(self._heap, (self._blocks.rank(at), at, number))
-
-    def _follow(self, at: int, state: State) -> None:
-        """Follow a path until it ends or comes to a leader."""
-        leaders, table, walk = self._leaders, self._engine.table, self._walk
-        first, visits = True, 0
-        while True:
-            if not first and at in leaders:
-                self._push(at, state)
-                break
-            first = False
-            found = table.get(at) or self._engine.decoded(at)
-            if found is None:
-                self._falls_off(at, state)
-                break
-            visits += 1
-            if found.operation.flow == decode.NEXT:
-                step(walk, state, found)
-                at = found.next
-                continue
-            following = self._branch(state, found)
-            if following is None:
-                break
-            at = following
-        self._visits += visits
-        self._engine.notes.visits += visits
-
-    def _falls_off(self, at: int, state: State) -> None:
-        if self._root is not None and not self._root.is_declared:
-            self._walk.give_up(at, NOT_CODE)
-        else:
-            what = "the function runs on into bytes that are no code"
-            self._walk.report("falls-off", at, what, state)
-
-    def _branch(self, state: State, found: Decoded) -> int | None:
-        """Let an instruction that changes the flow act; return where this path goes on."""
-        flow = found.operation.flow
-        walk = self._walk
-        if flow == decode.BRANCH:
-            step(walk, state, found)
-            return self._branch_both(state, found)
-        if flow == decode.CALL or flow == decode.CALL_VALUE:
-            return self._call(state, found)
-        if flow == decode.JUMP:
-            return self._jump(state, found, found.goal)
-        if flow == decode.JUMP_VALUE:
-            self._jump_to_value(state, found)
-        elif flow == decode.RETURN:
-            exits.check_return(walk, state, found, self._root)
-            self._leave(state, found.operation.number)
-        elif flow == decode.SYSTEM:
-            step(walk, state, found)
-            return found.next
-        return None
-
-    def _branch_both(self, state: State, found: Decoded) -> int:
-        condition = found.operation.condition
-        state.pass_branch()
-        taken = state.copy()
-        taken.way = Step(found.at, found.goal, state.way)
-        state.way = Step(found.at, found.next, state.way)
-        if condition:
-            refine(self._walk, taken, condition)
-            refine(self._walk, state, NEGATED[condition])
-        following = self._jump(taken, found, found.goal)
-        if following is not None:
-            self._push(following, taken)
-        return found.next
-
-    def _jump(self, state: State, found: Decoded, goal: int) -> int | None:
-        """Return where a jump to an address goes on inside of this function."""
-        image = self._image
-        if goal in image.externals:
-            self._tail_call(state, found, image.externals[goal])
-            return None
-        if not image.is_code(goal):
-            if image.stretch(goal) is None:  # where compilers say nothing is reached
-                self._walk.give_up(found.at, "a jump leads out of its section")
-            else:
-                what = "the jump leads to what is no code"
-                self._walk.report("falls-off", found.at, what, state)
-            return None
-        root = self._engine.roots.get(goal)
-        if root is None or goal == self._start:
-            return goal
-        if root.is_public and state.registers[RSP] == Frame(0, 0):
-            self._tail_call_inside(state, found, goal)
-            return None
-        self._add_leaders((goal,))
-        return goal
-
-    def _tail_call(self, state: State, found: Decoded, name: str) -> None:
-        exits.check_tail(self._walk, state, found, name, self._root)
-        if call_outside(self._walk, state, found.at, name, tail=True):
-            self._leave(state, 0)
-
-    def _tail_call_inside(self, state: State, found: Decoded, goal: int) -> None:
-        walk, name = self._walk, self._image.name(goal)
-        exits.check_tail(walk, state, found, name, self._root)
-        callee = self._engine.summaries.get(goal)
-        state.registers[RSP] = Frame(0, 8)
-        if call_inside(walk, state, found.at, name, callee):
-            state.registers[RSP] = Frame(0, 0)
-            self._leave(state, 0)
-
-    def _jump_to_value(self, state: State, found: Decoded) -> None:
-        value, name = self._value_of(state, found)
-        walk = self._walk
-        if value is RETURN_ADDRESS:
-            exits.check_popped_return(walk, state, found, self._root)
-            self._leave(state, -8)
-            return
-        if name is not None:
-            self._tail_call(state, found, name)
-            return
-        step(walk, state, found)
-        goals = walk.tables.get(found.at)
-        if goals is None:
-            goals = targets_of_jump(walk, state, found, value)
-            if goals:
-                walk.tables[found.at] = goals
-        if goals:
-            self._add_leaders(goals)
-            for goal in goals:
-                branch = state.copy()
-                branch.way = Step(found.at, goal, state.way)
-                self._push(goal, branch)
-        elif state.registers[RSP] == Frame(0, 0):
-            self._tail_call(state, found, "a pointer")
-        else:
-            walk.give_up(found.at, "a jump goes to an address that could not be found out")
-
-    def _add_leaders(self, goals: Iterable[int]) -> None:
-        """Take in places that only a value led to; paths that passed them are followed again."""
-        scan = self._engine.scan(self._start)
-        new = [goal for goal in goals if goal not in scan.leaders or goal not in scan.instructions]
-        if not new:
-            return
-        passed = any(goal in scan.instructions and goal not in scan.leaders for goal in new)
-        before = set(scan.callees)
-        self._engine.scan(self._start, new)
-        self._found_more |= passed
-        self._blocks = self._find_blocks()
-        self._heap = [(self._blocks.rank(at), at, number) for _, at, number in self._heap]
-        heapq.heapify(self._heap)
-        for callee in sorted(scan.callees - before):
-            if callee not in self._engine.summaries and callee != self._start:
-                self._engine.run_nested(callee)
-
-    def _value_of(self, state: State, found: Decoded) -> tuple[Value, str | None]:
-        """Return what a call or jump goes to, and the name if another module defines it."""
-        operation = found.operation
-        memory = operation.memory
-        value: Value = None
-        if memory is not None:
-            if memory.base == decode.RIP and memory.index_register < 0:
-                name = self._image.slots.get(memory.displacement)
-                if name is not None:
-                    return None, name
-                pointer = self._image.pointers.get(memory.displacement)
-                stretch = self._image.stretch(memory.displacement)
-                if pointer is not None and (stretch is None or not stretch.writable):
-                    value = Label(pointer)
-        elif operation.target >= 0:
-            value = get_register(state, operation.target)
-        return value, value.name if type(value) is Imported else None
-
-    def _call(self, state: State, found: Decoded) -> int | None:
-        walk, image = self._walk, self._image
-        name: str | None = None
-        goal = found.goal
-        if found.operation.flow == decode.CALL_VALUE:
-            value, name = self._value_of(state, found)
-            step(walk, state, found)
-            goal = value.address if type(value) is Label else 0
-            # The call's own push is undone: what returns has taken it away.
-            _restore_pointer(state)
-        elif goal == found.next:
-            step(walk, state, found)
-            return found.next
-        elif goal in image.externals:
-            name = image.externals[goal]
-        if name is not None:
-            returns = call_outside(walk, state, found.at, name)
-        elif goal and image.is_code(goal):
-            returns = self._call_inside(state, found, goal)
-        elif goal:
-            walk.report("falls-off", found.at, "the call leads to what is no code", state)
-            returns = call_outside(walk, state, found.at, image.name(goal))
-        else:
-            returns = call_outside(walk, state, found.at, "a function pointer")
-        return found.next if returns else None
-
-    def _call_inside(self, state: State, found: Decoded, goal: int) -> bool:
-        walk = self._walk
-        walk.callees.add(goal)
-        if goal in self._image.marks.not_returning:
-            return False
-        callee = self._engine.summaries.get(goal)
-        return call_inside(walk, state, found.at, self._image.name(goal), callee)
-
-    def _leave(self, state: State, popped: int) -> None:
-        """Join what holds at this exit with the others."""
-        pointer = state.registers[RSP]
-        if type(pointer) is Frame:
-            state.registers[RSP] = Frame(pointer.base, pointer.offset + 8 + popped)
-        if self._exit is None:
-            self._exit = state.copy()
-            return
-        if self._exit.registers[RSP] != state.registers[RSP]:
-            self._is_regular = False
-            return
-        self._exit.join(state)
-
-
-def _restore_pointer(state: State) -> None:
-    pointer = state.registers[RSP]
-    if type(pointer) is Frame:
-        state.registers[RSP] = Frame(pointer.base, pointer.offset + 8)
-        state.stack.pop(stack_key(pointer.base, pointer.offset), None)

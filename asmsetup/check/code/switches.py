@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .decode import Decoded
+from .places import address_of, item_of
 from .state import State
-from .steps import address_of, item_of
 from .values import Item, Label, Target, Value
 from .walk import Walk
 

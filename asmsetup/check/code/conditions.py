@@ -1,0 +1,96 @@
+"""What the condition of a branch says of the values, where it is taken and where not."""
+
+from __future__ import annotations
+
+from . import decode
+from .state import Flags, State
+from .values import (
+    KEPT,
+    RSP,
+    XMM0,
+    Below,
+    Entry,
+    Frame,
+    Imported,
+    Low,
+    Result,
+    Value,
+)
+from .walk import Walk
+
+
+def refine(walk: Walk, state: State, condition: int) -> None:
+    """Take in what it says of the values that a condition of decode.py is true."""
+    flags = state.flags
+    if flags is None:
+        return
+    if flags.place is not None:
+        if condition in (decode.BELOW, decode.NOT_ABOVE):
+            state.bounded = flags.place, flags.number + (condition == decode.NOT_ABOVE)
+    elif flags.register < 0:
+        if condition == decode.NOT_EQUAL:
+            state.present |= {flags.name}
+    elif flags.other >= 0:
+        if condition == decode.EQUAL:
+            _are_equal(state, flags)
+    elif flags.register < XMM0:
+        _compares(walk, state, flags, condition)
+
+
+NEGATED = {
+    decode.ANY: decode.ANY,
+    decode.EQUAL: decode.NOT_EQUAL,
+    decode.NOT_EQUAL: decode.EQUAL,
+    decode.BELOW: decode.NOT_BELOW,
+    decode.NOT_BELOW: decode.BELOW,
+    decode.ABOVE: decode.NOT_ABOVE,
+    decode.NOT_ABOVE: decode.ABOVE,
+}
+"""The condition that holds where a branch is not taken."""
+
+
+def _are_equal(state: State, flags: Flags) -> None:
+    if flags.size == 8 and RSP in (flags.register, flags.other):
+        other = flags.other if flags.register == RSP else flags.register
+        if type(state.registers[other]) is Frame:
+            state.registers[RSP] = state.registers[other]
+
+
+def _compares(walk: Walk, state: State, flags: Flags, condition: int) -> None:
+    value = state.registers[flags.register]
+    if condition in (decode.BELOW, decode.NOT_ABOVE):
+        limit = flags.number + (condition == decode.NOT_ABOVE)
+        if limit > 0 and (value is None or type(value) in (Result, Below)):
+            state.registers[flags.register] = Below(limit)
+    elif flags.number:
+        return
+    elif condition == decode.EQUAL:
+        if type(value) is Result and value.at in walk.buffer_calls:
+            state.buffers |= {walk.buffer_calls[value.at]}
+        _is_zero(state, flags, value)
+    elif condition == decode.NOT_EQUAL:
+        if type(value) is Imported:
+            state.present |= {value.name}
+        elif type(value) is Result and not value.tested:
+            _replace(state, value, value._replace(tested=True))
+
+
+def _is_zero(state: State, flags: Flags, value: Value) -> None:
+    if flags.size == 8 and type(value) is Result:
+        _replace(state, value, 0)
+    elif flags.size >= 4:
+        # What was saved from entry stays that: it is both.
+        if type(value) is not Entry or flags.register not in KEPT:
+            state.registers[flags.register] = 0
+    elif flags.size == 1:
+        state.registers[flags.register] = Low(0)
+
+
+def _replace(state: State, old: Value, new: Value) -> None:
+    registers = state.registers
+    for number in range(16):
+        if registers[number] == old and type(registers[number]) is type(old):
+            registers[number] = new
+    for key, value in state.stack.items():
+        if value == old and type(value) is type(old):
+            state.stack[key] = new
