@@ -112,7 +112,7 @@ KINDS: dict[str, Kind] = {
     "check": "rules",
     "editable_rebuild": "boolean",
 }
-"""What each setting may be."""
+"""The kind of value that each setting takes."""
 
 _PARSE: dict[Kind, Callable[[object], Any]] = {
     "text": _text,
@@ -125,12 +125,12 @@ _PARSE: dict[Kind, Callable[[object], Any]] = {
 }
 _PARSERS = {key: _PARSE[kind] for key, kind in KINDS.items()}
 _NO_TEXT = (_boolean, _arguments, _count)
-"""What is no string in a file, and is one everywhere else."""
+"""The parsers of values that must not be strings in a file, and are strings everywhere else."""
 _TOOLS = {"nasm": "NASM", "ld": "LD"}
 _IN_FILE = "[tool.asmsetup]"
 _PREFIX = "ASMSETUP_"
 _OTHER_VARIABLES = ("CACHE_DIR", "CACHE_SIZE", "REBUILDING")
-"""What is no project's to say: where the cache is and how large it may be, and that an import rebuilds."""
+"""The variables that no setting of a project stands for: where the cache is and how large it may be, and that an import rebuilds."""
 
 
 def load(

@@ -24,7 +24,7 @@ class Done(NamedTuple):
     status: int
     """Its exit code, or the negative number of the signal that killed it."""
     said: str
-    """What it wrote, to standard output and standard error alike."""
+    """Its output, from standard output and standard error alike."""
 
 
 def ways_to_get(package: str, variable: str, setting: str) -> tuple[str, ...]:

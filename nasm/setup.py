@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 SHA256 = "b7324cbe86e767b65f26f467ed8b12ad80e124e3ccb89076855c98e43a9eddd4"
 """Of nasm-3.01.tar.xz, NASM's own, which Debian has as nasm_3.01.orig.tar.xz."""
 
-PLATFORMS = "manylinux_2_5_x86_64.manylinux1_x86_64.musllinux_1_1_x86_64"
+PLATFORMS = "manylinux1_x86_64.manylinux_2_5_x86_64.musllinux_1_1_x86_64"
 """The program is linked statically with musl, and needs nothing but the kernel."""
 
 TARGET = ("-target", "x86_64-linux-musl", "-mcpu=x86_64")

@@ -59,7 +59,7 @@ class Instruction:
     mnemonic: str
     operands: str
     symbol: str = ""
-    """What the linker puts in."""
+    """Filled in by the linker."""
     stack: Stack | None = None
 
     @property

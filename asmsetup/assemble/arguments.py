@@ -22,7 +22,7 @@ class Arguments(NamedTuple):
     include_dirs: tuple[str, ...] = ()
     pre_includes: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
-    """What is read like lines of source: --before, and the values of -D."""
+    """The texts that are read like lines of source: --before, and the values of -D."""
     response_files: tuple[str, ...] = ()
     """They hold further arguments, which are not looked into."""
     writes_more: bool = False

@@ -44,7 +44,7 @@ class Missing(NamedTuple):
     file: str
     line: int
     kind: str | None = None
-    """What it is, for one that exists: a folder, a pipe, a socket, a device."""
+    """The kind of file, for one that exists: a folder, a pipe, a socket, a device."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class Closure:
     unopened: frozenset[str]
     """Paths of no regular files that nasm names among its dependencies and does not open."""
     text: Text
-    """What matters of all texts together. When it is ``computed``, some file may be read besides
+    """The findings of all texts together. When it is ``computed``, some file may be read besides
     these, and all of TARGET_MACROS are mentioned; when ``hidden``, one that even nasm's own list
     of dependencies leaves out."""
     size: int
@@ -100,7 +100,7 @@ class _File:
 
     @property
     def text(self) -> Text:
-        """What matters of its text."""
+        """The findings of its text."""
         if self._text is None:
             self._read()
         assert self._text is not None

@@ -28,7 +28,7 @@ _ANSWERS = 16
 """How many answers of NASM's the cache keeps for one text."""
 
 _SECONDS_PER_BYTE = 1e-7
-"""What NASM takes, roughly; it only decides the order of what was never assembled before."""
+"""Seconds that NASM takes, roughly; this only decides the order of what was never assembled before."""
 
 
 class Objects:
@@ -253,7 +253,7 @@ class Objects:
 
 
 class _Entry(NamedTuple):
-    """What the cache holds of an object."""
+    """An object as the cache holds it."""
 
     warnings: str
     seconds: float

@@ -17,7 +17,7 @@ from .uptodate import Dependencies, full_digest
 
 
 class Record(NamedTuple):
-    """What an object was made from."""
+    """The inputs that an object was made from."""
 
     fingerprint: str
     """The fingerprint's own digest."""
@@ -27,7 +27,7 @@ class Record(NamedTuple):
     content: str
     """A digest of the object."""
     seconds: float
-    """What assembling it took."""
+    """The seconds that making it took."""
 
     def to_json(self) -> str:
         """Return the text that ``from_json`` takes."""

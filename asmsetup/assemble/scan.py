@@ -35,7 +35,7 @@ class Named(NamedTuple):
 
 
 class Text(NamedTuple):
-    """What matters of one text."""
+    """The findings of one text that matter to its object."""
 
     named: tuple[Named, ...] = ()
     computed: bool = False

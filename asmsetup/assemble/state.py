@@ -1,4 +1,4 @@
-"""What earlier builds found out, in one file per build folder: contents of files, objects, modules.
+"""The results of earlier builds, in one file per build folder: contents of files, objects, modules.
 
 A file counts as unchanged when its status is: size, times of modification and of change in
 nanoseconds, inode and device. One that was read less than two seconds after it last changed is
@@ -55,7 +55,7 @@ class Status(NamedTuple):
 
 
 class KnownFile(NamedTuple):
-    """What one file held when it had this status."""
+    """The content of one file at the time of this status."""
 
     status: Status
     digest: str
@@ -64,18 +64,18 @@ class KnownFile(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What an object was made from."""
+    """The inputs that an object was made from."""
 
     fingerprint: str
     """The fingerprint's own digest."""
     dependencies: list[Any]
-    """What was read besides the files that the source names, as JSON keeps it (uptodate.py)."""
+    """The files that were read besides the files that the source names, as JSON keeps it (uptodate.py)."""
     full_digest: str
     """The fingerprint's digest with those files."""
     content: str
     """A digest of the object."""
     seconds: float
-    """What assembling it took."""
+    """The seconds that assembling it took."""
 
 
 class BuildState:

@@ -28,7 +28,7 @@ _OWN = "<asmsetup>"
 
 
 class Fingerprint(NamedTuple):
-    """What identifies an object before it is assembled: the text, the command and NASM."""
+    """The identity of an object before it is assembled: the text, the command and NASM."""
 
     digest: str
     asks: bool
@@ -38,11 +38,11 @@ class Fingerprint(NamedTuple):
     cacheable: bool
     """The same digest means the same object anywhere, at any time."""
     text: Text
-    """What matters of all texts that are named."""
+    """The findings of all texts that are named."""
 
 
 class Dependencies(NamedTuple):
-    """What NASM read besides the files its text names."""
+    """The files that NASM read besides those its text names."""
 
     files: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()

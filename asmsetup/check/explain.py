@@ -19,7 +19,7 @@ from . import foreign
 SourceText = Callable[[str], Sequence[str]]
 """The lines of a source by the path nasm calls it; empty when it cannot be read."""
 AboutInclude = Callable[[str], "str | None"]
-"""What is the matter with an include of this name, which could not be opened, if that is known."""
+"""Returns why an include of this name could not be opened, None when that is not known."""
 
 SHOWN = 20
 """How many errors of one source are shown, and how many warnings: one cause may have thousands."""

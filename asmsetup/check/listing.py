@@ -94,7 +94,7 @@ class Listing:
         self._by_offset: dict[int, list[Row]] = {}
         self._repeated: list[Row] = []
         self.rows = list(self._rows(text, source))
-        """What each line put into a section, in the order of the listing."""
+        """The bytes that each line put into a section, in the order of the listing."""
         for row in self.rows:
             if row.repeats > 1:
                 self._repeated.append(row)

@@ -84,7 +84,7 @@ def _exports(facts: ElfFacts, module: ModuleContext) -> Iterator[_Found]:
 
 
 def _memory(facts: ElfFacts) -> Iterator[_Found]:
-    """What the loader makes executable, and what it has to write into."""
+    """Yield findings about what the loader makes executable, and what it has to write into."""
     if facts.stack_flags != "RW":
         said = "asks for" if facts.stack_flags else "says nothing about its stack, which means"
         yield (
@@ -121,7 +121,7 @@ def _memory(facts: ElfFacts) -> Iterator[_Found]:
 
 
 def _surroundings(path: str, facts: ElfFacts, module: ModuleContext) -> Iterator[_Found]:
-    """What the module says of the system that it runs on."""
+    """Yield findings about the system that the module is for."""
     if why := named_for_another_platform(path, facts):
         yield (
             "wrong-platform-name",

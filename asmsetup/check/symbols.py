@@ -216,7 +216,7 @@ def _other_module(places: ObjectPlaces, name: str, module: ModuleContext) -> Fin
 
 
 def check_exports(objects: Sequence[ObjectPlaces], module: ModuleContext) -> Iterator[Finding]:
-    """What export_symbols names can be seen from outside."""
+    """Yield a finding for each name of export_symbols that cannot be seen from outside."""
     own = [places for places in objects if places.object.source is not None]
     seen = {s.name: (places, s) for places in own for s in places.object.facts.globals if s.section}
     elsewhere = {s.name for places in objects for s in places.object.facts.globals if s.section}

@@ -81,7 +81,7 @@ class ModuleFile(NamedTuple):
     compiled: tuple[str, ...]
     """The objects that a C compiler has made for it."""
     extra_objects: tuple[str, ...]
-    """What else the user wants linked: objects, archives, libraries."""
+    """Further inputs that the user wants linked: objects, archives, libraries."""
     entry_points: tuple[str, ...]
     exported: tuple[str, ...]
     """Names to export besides the entry points."""

@@ -23,7 +23,7 @@ _NAME_NO_FILE = frozenset(
 _PREFIXES = ("--hash-style=", "--build-id", "--sort-common")
 
 _VARIABLES = ("LD_LIBRARY_PATH", "LIBRARY_PATH", "LDEMULATION")
-"""What linkers read of the environment."""
+"""The environment variables that linkers read."""
 
 
 class LinkedModules:

@@ -1,4 +1,4 @@
-"""What an Extension says about its assembly; changes none."""
+"""Reads what Extensions say about their assembly; changes none."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.utils import parse_wheel_filename
 
 from asmsetup.assemble import nasm
 from tests.interpreters import cache_folder
@@ -33,8 +34,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_tags() -> None:
+    parse_wheel_filename(WHEELS[0].name, validate_order=True)
     assert WHEELS[0].name == (
-        "asmsetup_nasm-3.1-py3-none-manylinux_2_5_x86_64.manylinux1_x86_64.musllinux_1_1_x86_64.whl"
+        "asmsetup_nasm-3.1-py3-none-manylinux1_x86_64.manylinux_2_5_x86_64.musllinux_1_1_x86_64.whl"
     )
 
 
