@@ -1,18 +1,20 @@
 """Ship hand-written x86-64 assembly in Python packages.
 
 Having asmsetup among the build requirements is enough. ``asmsetup.build_ext``
-is there for those who like to name their command class in setup(). ``load``
-builds and imports one source without a project.
+is there for those who like to name their command class in setup(). ``Extension``
+is setuptools' own with groups of sources, ``Sources``. ``load`` builds and
+imports one source without a project.
 """
 
 from __future__ import annotations
 
-__all__ = ["build_ext", "include_dir", "load"]
+__all__ = ["Extension", "Sources", "build_ext", "include_dir", "load"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .live.loading import load
     from .plugin import build_ext
+    from .plugin.declared import Extension, Sources
 
 
 def include_dir() -> str:
@@ -35,6 +37,10 @@ def __getattr__(name: str) -> object:
         from .plugin import build_ext
 
         return build_ext
+    if name in ("Extension", "Sources"):
+        from .plugin import declared
+
+        return getattr(declared, name)
     if name == "load":
         from .live.loading import load
 

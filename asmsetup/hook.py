@@ -6,7 +6,7 @@ installed in, so it imports nothing but a leaf that imports nothing.
 
 from __future__ import annotations
 
-from .suffixes import is_assembly
+from .suffixes import is_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,13 +42,5 @@ def finalize_distribution_options(dist: Distribution) -> None:
 
 
 def has_assembly(dist: Distribution) -> bool:
-    """Return whether any extension or library of ``dist`` has a source for NASM."""
-    built = (*(dist.ext_modules or ()), *(dist.libraries or ()))
-    return any(is_assembly(source) for each in built for source in _sources(each))
-
-
-def _sources(ext: object) -> list[object]:
-    # A library is a pair of a name and a dictionary, and an extension may be one.
-    if isinstance(ext, tuple) and len(ext) == 2 and isinstance(ext[1], dict):
-        return list(ext[1].get("sources") or ())
-    return list(getattr(ext, "sources", None) or ())
+    """Return whether any extension or library of ``dist`` is asmsetup's to build."""
+    return any(map(is_ours, (*(dist.ext_modules or ()), *(dist.libraries or ()))))

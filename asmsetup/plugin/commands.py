@@ -28,7 +28,7 @@ from ..assemble import cache
 from ..errors import WheelError
 from ..facts import target
 from ..files import atomic_write, sweep_folders, write_text
-from ..suffixes import is_assembly
+from ..suffixes import is_ours
 from ..versions import ABI3T_SINCE, FREE_THREADED_SINCE, OLDEST, VERSIONS
 from .compiler import Compiler
 from .extensions import assembly_sources, shadowing
@@ -138,7 +138,7 @@ class BuildExt(_Compiling):
     def force(self) -> Any:
         """Whether time stamps are ignored: for assembly always, as content decides there."""
         ext = self._run.extension if self._run is not None else None
-        if ext is not None and any(map(is_assembly, ext.sources or ())):
+        if ext is not None and is_ours(ext):
             return True
         return self.__dict__.get("force")
 

@@ -6,11 +6,14 @@ import os
 from collections.abc import Iterable
 from importlib.machinery import EXTENSION_SUFFIXES
 from itertools import takewhile
+from typing import Any
 
 from setuptools import Extension
 
 from ..errors import SourceError
 from ..suffixes import is_assembly
+from . import declared
+from .flags import require_keys
 
 _LISTS = (
     *("include_dirs", "library_dirs", "runtime_library_dirs", "libraries", "extra_objects"),
@@ -32,38 +35,99 @@ def require_sound(ext: Extension | None) -> None:
             'name it as it is imported:   Extension("package.module", ...)',
         )
     # A subclass of Extension is somebody's way of naming something that is built otherwise.
-    if type(ext) is Extension and not ext.sources and not ext.extra_objects:
+    if type(ext) in (Extension, declared.Extension) and not ext.sources and not ext.extra_objects:
         raise SourceError(
             f"Extension {ext.name!r} has an empty list of sources",
             'name at least one:   Extension("x", sources=["x.asm"])',
         )
-    _require_lists(ext)
-
-
-def _require_lists(ext: Extension) -> None:
+    owner = f"Extension {ext.name!r}"
     for option in _LISTS:
-        _require_list(ext, option, getattr(ext, option, None))
+        require_list(owner, option, getattr(ext, option, None))
+    require_flags(owner, ext)
+    if isinstance(ext, declared.Extension):
+        _require_options(owner, ext)
+        require_sound_groups(ext)
+
+
+def _require_options(owner: str, ext: declared.Extension) -> None:
+    for name in ext.unknown:
+        import difflib  # slow to import, and only needed to explain an error
+
+        near = difflib.get_close_matches(name, declared.OPTIONS, n=1)
+        raise SourceError(
+            f"{owner} has the option {name!r}, which does not exist",
+            *(f"did you mean {each}?" for each in near),
+            f"the options are: {', '.join(declared.OPTIONS)}",
+        )
+
+
+def require_sound_groups(ext: declared.Extension) -> None:
+    """Raise SourceError when an extension's groups cannot be built from what they say."""
+    owner = f"Extension {ext.name!r}"
+    if ext.sound_groups != list(
+        ext.groups if isinstance(ext.groups, list | tuple) else [ext.groups]
+    ):
+        raise SourceError(
+            f"{owner}: groups must be a list of asmsetup.Sources, and is {ext.groups!r}",
+            'for one group as well:   groups=[asmsetup.Sources(["k/*.asm"])]',
+        )
+    for number, group in enumerate(ext.sound_groups):
+        named = f"{owner}, groups[{number}]"
+        require_list(named, "sources", group.patterns)
+        require_list(named, "include_dirs", group.include_dirs)
+        require_flags(named, group)
+        _require_matches(named, group)
+        if isinstance(group.extra_compile_args, dict):
+            require_keys(named, group.extra_compile_args, group.sources)
+    in_groups = {os.path.normpath(path) for each in ext.sound_groups for path in each.sources}
+    for source in ext.ungrouped:
+        if os.path.normpath(source) in in_groups:
+            raise SourceError(
+                f"{owner} names {source} in sources and in a group as well",
+                "name it in one of them; what stands in two groups is built once for each",
+            )
+
+
+def _require_matches(owner: str, group: declared.Sources) -> None:
+    if not group.found:
+        raise SourceError(
+            f"{owner} has an empty list of sources",
+            'name at least one:   asmsetup.Sources(["k/*.asm"])',
+        )
+    for pattern, paths in group.found.items():
+        if not paths:
+            raise SourceError(
+                f"{owner} has the pattern {pattern!r}, which matches no file",
+                f"patterns start from {os.getcwd()}",
+            )
+
+
+def require_flags(owner: str, ext: Any) -> None:
+    """Raise SourceError unless the macros and arguments of ``ext`` are lists of what they should be.
+
+    ``owner`` is what the error calls an extension, or a group of its sources.
+    """
     args = ext.extra_compile_args
     for key, value in args.items() if isinstance(args, dict) else [(None, args)]:
         option = "extra_compile_args" if key is None else f"extra_compile_args[{key!r}]"
-        _require_list(ext, option, value)
-    for macro in ext.define_macros or ():
+        require_list(owner, option, value)
+    macros = ext.define_macros or ()
+    for macro in macros if isinstance(macros, list | tuple) else [macros]:
         if not _is_macro(macro):
             raise SourceError(
-                f"Extension {ext.name!r}: define_macros has {macro!r}",
+                f"{owner}: define_macros has {macro!r}",
                 'each is a name and its value:   define_macros=[("NAME", "1"), ("FLAG", None)]',
             )
 
 
-def _require_list(ext: Extension, option: str, value: object) -> None:
+def require_list(owner: str, option: str, value: object) -> None:
+    """Raise SourceError unless an option is a list of strings or paths, or None."""
     if value is None:
         return
     if not isinstance(value, list | tuple) or not all(
         isinstance(item, str | os.PathLike) for item in value
     ):
-        raise SourceError(
-            f"Extension {ext.name!r}: {option} must be a list of strings, and is {value!r}"
-        )
+        raise SourceError(f"{owner}: {option} must be a list of strings, and is {value!r}")
 
 
 def _is_macro(macro: object) -> bool:

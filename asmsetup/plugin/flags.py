@@ -1,21 +1,32 @@
-"""Splits extra_compile_args: which arguments each source of an extension is compiled with."""
+"""Splits a call of ``compile``: which macros, folders and arguments each source is compiled with."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 from setuptools import Extension
 
 from ..errors import SourceError
 from ..suffixes import is_assembly
+from .declared import Extension as GroupedExtension
+from .declared import Sources
 
 LANGUAGES = ("nasm", "c", "cxx")
 """The keys of extra_compile_args that stand for all sources of a language."""
 
-ExtraArgs = list[str] | dict[str, list[str]] | None
+ExtraArgs = Any
+"""A list of arguments, or a dictionary of lists; None for no arguments."""
+
+
+class Command(NamedTuple):
+    """What a source is compiled with."""
+
+    macros: tuple[tuple[Any, ...], ...] = ()
+    include_dirs: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
 
 
 def assembly_calls(
@@ -52,16 +63,72 @@ def _calls(
     if own_keys and isinstance(extra_args, dict):
         # One extension may be compiled by several calls.
         named = map(os.fspath, ext.sources if ext is not None else ())
-        _require_keys(ext, extra_args, list(dict.fromkeys((*given["sources"], *named))))
+        owner = f"Extension {ext.name!r}" if ext is not None else "a library"
+        require_keys(owner, extra_args, list(dict.fromkeys((*given["sources"], *named))))
     is_mixed = not all(map(is_assembly, given["sources"]))
-    sources_by_args: dict[tuple[str, ...], list[str]] = {}
+    macros = tuple(map(tuple, given.get("macros") or ()))
+    dirs = tuple(given.get("include_dirs") or ())
+    sources: dict[Command, list[str]] = {}
     for source in filter(languages.__contains__, given["sources"]):
         args = args_for(source, languages[source], extra_args, is_mixed=is_mixed)
-        sources_by_args.setdefault(tuple(args), []).append(source)
+        plain = Command(macros, dirs, tuple(args))
+        for command in commands(ext, source, languages[source], plain):
+            sources.setdefault(command, []).append(source)
     return [
-        {**given, "sources": sources, "extra_postargs": list(args)}
-        for args, sources in sources_by_args.items()
+        {
+            **given,
+            "sources": each,
+            "macros": list(command.macros),
+            "include_dirs": list(command.include_dirs),
+            "extra_postargs": list(command.args),
+        }
+        for command, each in sources.items()
     ]
+
+
+def commands(ext: object, source: str, language: str, plain: Command) -> list[Command]:
+    """Return what a source is compiled with: once for each group it is in, else as ``plain`` says.
+
+    Raise SourceError when two groups ask for the same.
+    """
+    groups = groups_of(ext, source)
+    found = [_in_group(group, source, language, plain) for group in groups]
+    if len({*found}) < len(found):
+        raise SourceError(
+            f"Extension {ext.name!r} names {source} in two groups with the same macros, folders and flags",  # type: ignore[attr-defined]
+            'name it once, or tell them apart:   Sources([...], define_macros=[("NAME", "1")])',
+        )
+    return found or [plain]
+
+
+def groups_of(ext: object, source: str) -> list[Sources]:
+    """Return the groups of an extension that a source is in."""
+    if not isinstance(ext, GroupedExtension):
+        return []
+    path = os.path.normpath(source)
+    return [g for g in ext.sound_groups if path in map(os.path.normpath, g.sources)]
+
+
+def require_ungrouped(ext: Extension | None, sources: Iterable[str]) -> None:
+    """Raise SourceError for a source in a group: somebody else's way of compiling knows no groups."""
+    for source in sources:
+        if ext is not None and groups_of(ext, source):
+            raise SourceError(
+                f"Extension {ext.name!r} has {source} in a group, and a method of the compiler object is replaced",
+                "whatever replaces it compiles C and C++ in its own way:",
+                "name the sources besides assembly in sources, or compile without it",
+            )
+
+
+def _in_group(group: Sources, source: str, language: str, plain: Command) -> Command:
+    own = {macro[0] for macro in group.define_macros}
+    is_mixed = not all(map(is_assembly, group.sources))
+    args = args_for(source, language, group.extra_compile_args, is_mixed=is_mixed)
+    return Command(
+        (*(each for each in plain.macros if each[0] not in own), *map(tuple, group.define_macros)),
+        (*(os.fspath(folder) for folder in group.include_dirs), *plain.include_dirs),
+        (*plain.args, *args),
+    )
 
 
 def args_for(source: str, language: str, extra_args: ExtraArgs, *, is_mixed: bool) -> list[str]:
@@ -97,10 +164,8 @@ def _parts_match(path: Sequence[str], pattern: Sequence[str]) -> bool:
     return bool(path) and fnmatchcase(path[0], pattern[0]) and _parts_match(path[1:], pattern[1:])
 
 
-def _require_keys(
-    ext: Extension | None, extra_args: Mapping[str, Any], sources: Sequence[str]
-) -> None:
-    owner = f"Extension {ext.name!r}" if ext is not None else "a library"
+def require_keys(owner: str, extra_args: Mapping[str, Any], sources: Sequence[str]) -> None:
+    """Raise SourceError for a key of extra_compile_args that is no language and matches no source."""
     for key in extra_args:
         if key in LANGUAGES:
             continue

@@ -25,12 +25,12 @@ from ..files import same_content
 from ..link import linker
 from ..link.linker import LinkerOptions, ModuleFile, entry_points
 from ..plan import Recipe
-from ..suffixes import is_assembly
+from ..suffixes import is_assembly, is_ours
 from . import c_objects, linked
 from .c_objects import CObjects
 from .compiler import COMPILE, added_include_dirs, plain
 from .extensions import namesakes, require_sound, require_universal
-from .flags import assembly_calls, other_calls
+from .flags import assembly_calls, other_calls, require_ungrouped
 from .run_paths import run_paths_as_asked
 from .session import (
     FAILURES,
@@ -92,9 +92,7 @@ class BuildRun:
         if any(map(is_assembly, sources)):
             return True
         return ext is not None and (
-            not ext.sources
-            or any(map(is_assembly, ext.sources))
-            or is_universal(self._command.distribution)
+            not ext.sources or is_ours(ext) or is_universal(self._command.distribution)
         )
 
     def is_to_link(self, objects: Sequence[str]) -> bool:
@@ -137,19 +135,18 @@ class BuildRun:
             self._start_early(chosen)
             planned = self._objects(chosen, ext, given, builder.plan_again)
             jobs = builder.start(self._wanted(planned, ext))
-            objects = {item.source: item.path for item in planned}
             others, started = self._start_c(chosen, below, ext, given)
             builder.jobs.require([*jobs, *started])
-        objects.update(others)
-        self._compiled.update(others.values())
+        made = [*((item.source, item.path) for item in planned), *others]
+        self._compiled.update(path for _, path in others)
         if ext is None or isinstance(ext, Library):
-            self._name(chosen, objects, given)
-        return [objects[source] for source in sources]
+            self._name(made, given)
+        return [path for source in sources for named, path in made if named == source]
 
-    def _name(self, chosen: Any, objects: Mapping[str, str], given: Mapping[str, Any]) -> None:
-        compiler = self._command.compiler
-        names = compiler.object_filenames(list(objects), output_dir=given.get("output_dir") or "")
-        self._named.update(zip(names, objects.values(), strict=True))
+    def _name(self, made: Sequence[tuple[str, str]], given: Mapping[str, Any]) -> None:
+        compiler, folder = self._command.compiler, given.get("output_dir") or ""
+        names = compiler.object_filenames([source for source, _ in made], output_dir=folder)
+        self._named.update(zip(names, (path for _, path in made), strict=True))
 
     def _ready(self) -> Builder:
         with self._lock:
@@ -238,19 +235,20 @@ class BuildRun:
         given: Mapping[str, Any],
         *,
         guess: bool = False,
-    ) -> tuple[dict[str, str], list[Job]]:
-        """Queue the sources besides assembly; return their objects, and the jobs to wait for."""
+    ) -> tuple[list[tuple[str, str]], list[Job]]:
+        """Queue the sources besides assembly; return each with its object, and the jobs to wait for."""
         sources = given["sources"]
         others = [source for source in sources if not is_assembly(source)]
-        objects: dict[str, str] = {}
+        objects: list[tuple[str, str]] = []
         jobs: list[Job] = []
         if not others:
             return objects, jobs
         if not c_objects.is_stock(chosen):
             # Whoever has replaced a method of the object takes all arguments as they are.
+            require_ungrouped(ext, others)
             options = {name: value for name, value in given.items() if name != "sources"}
             made = below(others, **options)
-            return dict(zip(others, made, strict=True)), jobs
+            return list(zip(others, made, strict=True)), jobs
         for call in other_calls(chosen, ext, given):
             options = {
                 name: call.get(name) for name in COMPILE if name not in ("sources", "output_dir")
@@ -263,14 +261,14 @@ class BuildRun:
                 vital=not getattr(ext, "optional", False),
                 guess=guess,
             )
-            objects.update(zip(call["sources"], made, strict=True))
+            objects += zip(call["sources"], made, strict=True)
             jobs += started
         return objects, jobs
 
     def _extensions(self) -> list[Extension]:
         """Return the extensions with assembly in them, as they are known now."""
         known = getattr(self._command, "extensions", None) or ()
-        return [ext for ext in known if any(map(is_assembly, ext.sources or ()))]
+        return list(filter(is_ours, known))
 
     def _recipe(self, chosen: Any, ext: Extension | None, given: Mapping[str, Any]) -> Recipe:
         """Return what a call of ``compile`` and the compiler object ask NASM for."""

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from setuptools import Command, Extension
 
 from ..assemble import includes
-from .extensions import assembly_sources
-from .flags import args_for
+from ..errors import SourceError
+from . import declared, flags
+from .extensions import assembly_sources, require_sound_groups
 from .session import BuildError, settings
 
 
@@ -44,12 +45,13 @@ def _files_read(command: Command) -> list[str]:
     reader = includes.Reader()
     found: dict[str, None] = {}
     for ext in _extensions(command):
-        define = [macro for macro in ext.define_macros or () if _is_definition(macro)]
         for source in assembly_sources([ext]):
-            args = (*_settings_args(command), *_extra_args(ext, source))
-            folders = includes.search_path(source, list(_include_dirs(ext, command)))
-            for path in reader.closure(source, folders, args, define).files:
-                found[os.path.relpath(path)] = None
+            for wanted in _commands(ext, source, command):
+                args = (*_settings_args(command), *wanted.args)
+                folders = includes.search_path(source, wanted.include_dirs)
+                define = [(each[0], each[1]) for each in wanted.macros]
+                for path in reader.closure(source, folders, args, define).files:
+                    found[os.path.relpath(path)] = None
     return list(found)
 
 
@@ -76,9 +78,20 @@ def _settings_args(command: Command) -> tuple[str, ...]:
         return ()  # reported when something is built
 
 
-def _extra_args(ext: Extension, source: str) -> list[str]:
-    words = args_for(source, "nasm", ext.extra_compile_args, is_mixed=False)
-    return [word for word in words if isinstance(word, str)]
+def _commands(ext: Extension, source: str, command: Command) -> list[flags.Command]:
+    """Return what a source is assembled with; once where the groups it is in are unsound."""
+    words = flags.args_for(source, "nasm", ext.extra_compile_args, is_mixed=False)
+    plain = flags.Command(
+        tuple(macro for macro in ext.define_macros or () if _is_definition(macro)),
+        tuple(_include_dirs(ext, command)),
+        tuple(word for word in words if isinstance(word, str)),
+    )
+    try:
+        if isinstance(ext, declared.Extension):
+            require_sound_groups(ext)
+        return flags.commands(ext, source, "nasm", plain)
+    except SourceError:
+        return [plain]  # reported when something is built
 
 
 def _include_dirs(ext: Extension, command: Command) -> Iterator[str]:
