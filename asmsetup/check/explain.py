@@ -113,8 +113,31 @@ def _in_words(messages: Sequence[_Message], source: SourceText) -> list[_Message
             told.add(missing["symbol"])
             opener = missing["end"].replace("End", "", 1)
             each = _error(each, each.line, f"{opener} of line {each.line} has no {missing['end']}")
+        elif wrong := _WRONG_STRUC.match(each.text):
+            each = _error(each, each.line, _STRUCS[wrong["which"]].format(wrong["struc"]))
         kept.append(each)
-    return _each_name_once(list(dict.fromkeys(kept)))
+    return _each_name_once(_without_consequences(list(dict.fromkeys(kept))))
+
+
+_WRONG_STRUC = re.compile(
+    r"symbol `(?P<struc>.*)\.PyObject_HEAD_(?P<which>\w+)' (?:not defined|undefined)"
+)
+_STRUCS = {
+    "is_missing": "the struc {0} does not begin with PyObject_HEAD, and so its fields would lie over"
+    " the header of the object; write PyObject_HEAD as its first line",
+    "has_no_base": "the fields of {0} would lie over those of the base of its type; begin the struc"
+    " with that of the base (PyObject_HEAD Base_object), or give PyType 0 bytes for a type without"
+    " fields of its own",
+}
+
+
+def _without_consequences(messages: Sequence[_Message]) -> list[_Message]:
+    """Return the messages without those about fields of objects whose size is not known."""
+    unknown = any(
+        not each.is_warning and ("not defined" in each.text or "PyObject_HEAD" in each.text)
+        for each in messages
+    )
+    return [each for each in messages if not (unknown and each.text.startswith("PyMember: "))]
 
 
 _UNDEFINED = re.compile(r"symbol `([^']+)' (?:not defined|undefined)")
@@ -269,7 +292,10 @@ def _before_use(found: re.Match[str], line: _Line) -> str | None:
 @functools.lru_cache(maxsize=1)
 def _labels(lines: Iterable[str]) -> frozenset[str]:
     label = re.compile(r"\s*([\w.$@?~#]+)(?::|\s+(?:d[bwdq]|equ)\b)")
-    return frozenset(found[1] for line in lines if (found := label.match(line)))
+    struc = re.compile(r"\s*struc\s+([\w.$@?~#]+)", re.IGNORECASE)
+    labels = {found[1] for line in lines if (found := label.match(line))}
+    sizes = {f"{found[1]}_size" for line in lines if (found := struc.match(line))}
+    return frozenset(labels | sizes)
 
 
 _REGISTER = re.compile(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.abi.assembling import INTERPRETERS, MODULES, UNIVERSAL, build, python, target_of
+from tests.abi.assembling import INCLUDE, INTERPRETERS, MODULES, UNIVERSAL, build, python, target_of
 
 CHECKS = """
 import gc, sys
@@ -61,3 +62,31 @@ def test_declared(name: str, universal: bool, tmp_path: Path) -> None:
     defines = UNIVERSAL if universal else target_of(interpreter)
     build(MODULES / "declared.asm", package / "declared.so", defines)
     python(interpreter, tmp_path, "-c", CHECKS)
+
+
+FINAL = """
+import ctypes, sys
+
+for name in sys.argv[1:]:
+    try:
+        address = ctypes.addressof(ctypes.c_char.in_dll(ctypes.pythonapi, name))
+    except ValueError:
+        continue
+    base = ctypes.cast(address, ctypes.py_object).value
+    try:
+        type("Class", (base,), {})
+    except TypeError as error:
+        assert "is not an acceptable base type" in str(error), (name, error)
+    else:
+        raise AssertionError(name)
+    print(name)
+"""
+
+
+@pytest.mark.parametrize("name", INTERPRETERS)
+def test_types_that_cannot_be_a_base(name: str, tmp_path: Path) -> None:
+    text = (INCLUDE / "python" / "type.inc").read_text()
+    lists = re.findall(r"^ +_py_list_final (.*)", text, re.MULTILINE)
+    final = [f"Py{each}_Type" for line in lists for each in line.split(", ")]
+    checked = python(INTERPRETERS[name], tmp_path, "-c", FINAL, *final).split()
+    assert len(checked) > len(final) / 2

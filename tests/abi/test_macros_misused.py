@@ -87,6 +87,7 @@ NO_FLAG = (
     " METH_KEYWORDS, METH_METHOD, METH_CLASS, METH_STATIC and METH_COEXIST"
 )
 
+CLOSED = "PyEndType\nPyEndModule\n"
 WHOLE = [
     ("PyEndModule", 1, "PyEndModule is outside of PyModule"),
     ("PyFunction f, METH_O", 1, "PyFunction is outside of PyModule"),
@@ -227,6 +228,68 @@ WHOLE = [
         for base in ("PyExc_ValueError", "PyList_Type")
     ),
     *(
+        (f"{before}PyObject_HEAD{after}", line, "PyObject_HEAD is outside of a struc: it is the")
+        for before, after, line in [
+            ("", "", 1),
+            ("PyModule m\nPyType T, 32\n", "", 3),
+            ("struc O\nPyObject_HEAD\nendstruc\n", "", 4),
+            ("struc O\nPyObject_HEAD\nendstruc\nistruc O\n", "\niend", 5),
+        ]
+    ),
+    *(
+        (f"PyModule m\nPyType T, {size}\nPyTypeSlot Py_tp_base, {base}\n{end}", 3, message)
+        for size, base, end, message in [
+            (
+                48,
+                "PyExc_ValueError",
+                CLOSED,
+                "T: 48 bytes do not say how its objects go with those of",
+            ),
+            (
+                32,
+                "PyList_Type",
+                CLOSED,
+                "T: 32 bytes do not say how its objects go with those of its",
+            ),
+            (0, "PyBool_Type", "", "Python makes no class from PyBool_Type; take another base"),
+            (0, "PyMemoryView_Type", "", "Python makes no class from PyMemoryView_Type"),
+            (0, "PyLong_FromLong", "", "PyTypeSlot needs a base of CPython's"),
+            (0, "Py_None", "", "PyTypeSlot needs a base of CPython's"),
+            (0, "0", "", "PyTypeSlot needs a base of CPython's"),
+            (
+                "O_size",
+                "PyList_Type",
+                f"{CLOSED}struc O\nPyObject_HEAD\n.x: resq 1\nendstruc",
+                "symbol `O.PyObject_HEAD_has_no_base' not defined",
+            ),
+        ]
+    ),
+    ("PyModule m\nPyType T, 0\nPyTypeSlot Py_tp_bases, PyList_Type", 3, "name one base with"),
+    (
+        "PyModule m\nPyType A, 32\nPyEndType\nPyType B, 0\nPyTypeSlot Py_tp_base, A",
+        5,
+        "the type A lacks Py_TPFLAGS_BASETYPE",
+    ),
+    *(
+        (
+            "struc A_o\nPyObject_HEAD\n.x: resq 1\nendstruc\n"
+            "struc C_o\nPyObject_HEAD\n.x: resq 4\nendstruc\n"
+            "struc B_o\nPyObject_HEAD A_o\nendstruc\nPyModule m\n"
+            "PyType C, C_o_size, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE\nPyEndType\n"
+            f"PyType B, {size}\nPyTypeSlot Py_tp_base, C\nPyEndType\nPyEndModule",
+            16,
+            message,
+        )
+        for size, message in [
+            (
+                "B_o_size",
+                "PyType B: B_o begins with the fields of A_o, and those of its base C are",
+            ),
+            ("40", "PyType B: 40 bytes do not say how its objects go with those of its base C"),
+        ]
+    ),
+    ("PyModule m\nPyException E, PyList_Type", 2, "PyException needs an exception of CPython's"),
+    *(
         (
             f"PyModule m\nPyTypedFunction {declared}\nPyDispatch v, b\nb: ret",
             3,
@@ -234,7 +297,7 @@ WHOLE = [
         )
         for declared in ('"v() -> i64"', '"f() -> i64", calls v')
     ),
-    ("PyModule m\nPyException E, ValueError", 2, "PyException needs a base of CPython's"),
+    ("PyModule m\nPyException E, ValueError", 2, "PyException needs an exception of CPython's"),
     ("PyModule m\nPyException E\nPyException E", 3, "has a type or exception E already"),
     ("PyDispatch a, b, PyCPU_AVX3, c", 1, "that PyDispatch does not know: PyCPU_AVX3"),
     *(
@@ -246,6 +309,9 @@ WHOLE = [
         for head, size, rest, line, message in [
             ("PyObject_HEAD\n", "O", "", 6, "T: its objects need more than 0 bytes; give"),
             ("", "O_size", "", 5, "symbol `O.PyObject_HEAD_is_missing' not defined"),
+            ("", "O_size + 32", "", 5, "symbol `O.PyObject_HEAD_is_missing' not defined"),
+            ("resb 32\n", "O_size", "", 6, "symbol `O.PyObject_HEAD_is_missing' not defined"),
+            ("PyObject_HEAD\nPyObject_HEAD\n", "O_size", "", 3, "a second PyObject_HEAD in the"),
             (
                 ".w: resq 1\nPyObject_HEAD\n",
                 "O_size",

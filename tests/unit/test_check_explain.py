@@ -199,9 +199,28 @@ def test_the_same_message_again_is_told_once() -> None:
             "PyModule m\nPyType T, 32",
             ["x.asm:3: error: PyModule of line 3 has no PyEndModule"],
         ),
+        (
+            "struc O\n.x: resq 1\nendstruc\nPyModule m\nPyType T, O_size\n"
+            'PyMember "x", Py_T_INT, O.x\nPyEndType\nPyEndModule',
+            [
+                "x.asm:7: error: the struc O does not begin with PyObject_HEAD, and so its fields"
+                " would lie over the header of the object; write PyObject_HEAD as its first line"
+            ],
+        ),
+        (
+            "PyModule m\nPyType T, O_size\nPyTypeSlot Py_tp_base, PyList_Type\nPyEndType\n"
+            "PyEndModule\nstruc O\nPyObject_HEAD\n.x: resq 1\nendstruc",
+            [
+                "x.asm:5: error: the fields of O would lie over those of the base of its type;"
+                " begin the struc with that of the base (PyObject_HEAD Base_object), or give"
+                " PyType 0 bytes for a type without fields of its own"
+            ],
+        ),
     ],
 )
-def test_a_block_that_is_not_closed(text: str, told: list[str], nasm: str, tmp_path: Path) -> None:
+def test_a_block_or_struc_that_is_not_whole(
+    text: str, told: list[str], nasm: str, tmp_path: Path
+) -> None:
     source = f'default rel\n%include "python.inc"\n{text}\n'
     (tmp_path / "x.asm").write_text(source)
     command = [nasm, "-f", "elf64", "-DPY_UNIVERSAL=1", f"-I{INCLUDE_DIR}/", "x.asm"]
@@ -232,6 +251,18 @@ def test_an_encoding_that_nasm_does_not_read(encoding: str, said: str) -> None:
     if encoding == "utf-16":
         errors += "\nx.asm:2: warning: label alone on a line"
     assert explain_nasm(errors, lambda path: lines) == said
+
+
+def test_the_size_of_a_struc_that_is_misspelt() -> None:
+    lines = ["struc Point_object", "PyObject_HEAD", "endstruc", "PyType P, Point_objet_size"]
+    said = (
+        "x.asm:4: error: symbol `Point_objet_size' not defined\n"
+        "x.asm:5: fatal: PyMember: 8 bytes at the offset 16 are beyond the object"
+    )
+    assert explain_nasm(said, lambda path: lines).splitlines()[1:] == [
+        "    PyType P, Point_objet_size",
+        "  perhaps it is:   Point_object_size",
+    ]
 
 
 def test_a_very_long_line_is_cut() -> None:
