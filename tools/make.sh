@@ -28,7 +28,7 @@ run() {
 help() {
     say "make wheel         build examples/sayit into a wheel, show auditwheel's verdict, install and run it"
     say "make test          run the tests                                  (ARGS=\"-k wheel\" for some)"
-    say "make lint          ruff format, ruff check, mypy --strict"
+    say "make lint          ruff, mypy --strict, layout of NASM sources, zizmor"
     say "make bench         measure against what else builds such a module"
     say "make bench-check   measure the checks of machine code: false reports, seeded faults, speed"
     say "make test-matrix   run the tests on interpreters fetched into a cache"
@@ -79,6 +79,7 @@ lint() {
     run python -m ruff format --check .
     run python -m ruff check .
     run python -m mypy --strict
+    run python tools/nasm_layout.py
     run .venv/bin/zizmor --offline --no-progress .github/workflows
 }
 

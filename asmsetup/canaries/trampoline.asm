@@ -26,7 +26,7 @@ struc record
   .arguments        resd 1              ; how many
   .result           resd 1              ; RESULT_..., or RETURNS_... of an API
   .flags            resd 1
-  .gains            resd 1              ; events of this kind since the last test
+  .gains            resd 1              ; such events since the last test
   .hook             resq 1              ; what the hook is to be given
                     resq 2
 endstruc
@@ -160,13 +160,13 @@ align               16
 junk_entry_xmm:
   %assign i 0
   %rep 16
-    dq          AT_ENTRY | (number_of_xmm0 + i) << 16, AT_ENTRY | (number_of_xmm0 + i) << 16
+    times 2 dq  AT_ENTRY | (number_of_xmm0 + i) << 16
     %assign i i + 1
   %endrep
 junk_api_xmm:
   %assign i 0
   %rep 16
-    dq          AFTER_API | (number_of_xmm0 + i) << 16, AFTER_API | (number_of_xmm0 + i) << 16
+    times 2 dq  AFTER_API | (number_of_xmm0 + i) << 16
     %assign i i + 1
   %endrep
 
@@ -187,14 +187,14 @@ entry_records:      resb record_size * ENTRY_THUNKS
 api_records:        resb record_size * API_THUNKS
 events:             resb event_size * EVENTS
 event_count:        resq 1
-epoch:              resq 1              ; counts API calls that may run Python code
+epoch:              resq 1              ; API calls that may run Python code
 open_views:         resq 1
 views:              resq 2 * VIEWS      ; address, thread
 hook:               resq 1
 main_interpreter:   resq 1
 key:                resd 1
 has_avx:            resb 1
-shows_ymm:          resb 1              ; XGETBV says whether upper halves are in use
+shows_ymm:          resb 1              ; whether upper halves are in use
 align               8, resb 1
 old_actions:        resb 32 * 16
 

@@ -29,7 +29,9 @@ PyDoc               "Counting, in assembly."
 
 PyConstant          "MAXIMUM", 0x7fffffffffffffff
 
-PyType              Counter, Counter_object_size, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC
+PyType              Counter, Counter_object_size, \
+                    Py_TPFLAGS_DEFAULT | \
+                    Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC
 PyDoc               "Counter(value=0, limit=0, on_limit=None)\n--\n\n",   \
                     "Count events; call on_limit(counter) when the count becomes limit."
 PyMember            "limit", Py_T_LONGLONG, Counter_object.limit, 0, "where on_limit is called; 0 for never"

@@ -67,7 +67,8 @@ PyEndFunction
 ;-----------------------------------------------------------------------
 ; uint32_t update(uint32_t crc, const uint8_t *data, size_t length)
 ;-----------------------------------------------------------------------
-PyDispatch          update, update_table, PyCPU_SSE42 | PyCPU_PCLMULQDQ, update_sse42
+PyDispatch          update, update_table, PyCPU_SSE42 | PyCPU_PCLMULQDQ, \
+                    update_sse42
 
 ;-----------------------------------------------------------------------
 ; update for processors with SSE4.2 and PCLMULQDQ

@@ -168,7 +168,8 @@ PyEndFunction
 ; Methods: METH_METHOD (told the class that defines it), METH_CLASS and
 ; METH_STATIC
 ;-----------------------------------------------------------------------
-PyType              Methods, Methods_object_size, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE
+PyType              Methods, Methods_object_size, \
+                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE
 
 PyFunction          defined_by, METH_METHOD | METH_FASTCALL | METH_KEYWORDS
 PyDoc               "defined_by($self, /)", 10, "--", 10, 10, "The class this method is of."

@@ -39,7 +39,7 @@ return_none:
     add         rsp, 8
     ret
 
-none_called:                            ; the same from a function without a frame
+none_called:                            ; the same without a frame
     sub         rsp, 16
     PyLoad      rdi, Py_None
     call_api    Py_IncRef
@@ -244,7 +244,7 @@ none_called:                            ; the same from a function without a fra
     add         rsp, 24
     jmp         [rel PyObject_Repr wrt ..got]
 
-    one         int_result_fault            ; whether the argument is true, on 64 bits
+    one         int_result_fault            ; is it true, on 64 bits
     sub         rsp, 8
     mov         rdi, rsi
     call_api    PyObject_IsTrue
@@ -274,7 +274,7 @@ none_called:                            ; the same from a function without a fra
     add         rsp, 8
     jmp         return_none
 
-    one         flags_fault                 ; the flags of a call, in place of a test
+    one         flags_fault                 ; a call's flags in place of a test
     sub         rsp, 8
     mov         rdi, rsi
     call_api    PyObject_Repr

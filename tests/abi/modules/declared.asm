@@ -35,7 +35,8 @@ PyFunction          not_implemented, METH_NOARGS
     Py_RETURN_NOTIMPLEMENTED
 PyEndFunction
 
-PyType              Base, Base_object_size, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE
+PyType              Base, Base_object_size, \
+                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE
 PyMember            "x", Py_T_LONGLONG, Base_object.x
 PyEndType
 

@@ -22,7 +22,9 @@ PyModuleSlot        exec, make_error
 
 PyTypedFunction     "order(a: i64, b: i64 = 2, *, c: i64 = 3) -> i64", calls three_digits
 
-PyType              Node, Node_object_size, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC
+PyType              Node, Node_object_size, \
+                    Py_TPFLAGS_DEFAULT | \
+                    Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC
 PyDoc               "Node()", 10, "--", 10, 10, "What may be in a cycle with itself."
 PyMember            "__weaklistoffset__", Py_T_PYSSIZET, Node_object.weak, Py_READONLY
 PyMember            "__dictoffset__", Py_T_PYSSIZET, Node_object.dict, Py_READONLY

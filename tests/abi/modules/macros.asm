@@ -49,7 +49,8 @@ PyFunction          positional, METH_VARARGS, module, arguments
     PyReturn
 PyEndFunction
 
-PyFunction          keyworded, METH_VARARGS | METH_KEYWORDS, -, arguments, keywords
+PyFunction          keyworded, METH_VARARGS | METH_KEYWORDS, -, arguments, \
+                    keywords
     test            keywords, keywords
     jz              .none
     Py_NewRef       keywords
@@ -280,7 +281,7 @@ PyFunction          keeps, METH_NOARGS
 PyEndFunction
 
 PyRoutine           use_six, p, q, r, s, t, u
-    PyCall          PyErr_Occurred          ; what is only in a scratch register is gone
+    PyCall          PyErr_Occurred          ; scratch registers are gone
     add             p, q
     add             p, r
     add             p, s
@@ -362,7 +363,8 @@ PyEndFunction
 ;-----------------------------------------------------------------------
 ; The processor
 ;-----------------------------------------------------------------------
-PyDispatch          level, level_0, PyCPU_SSE42, level_1, PyCPU_AVX2 | PyCPU_BMI2, level_2, PyCPU_AVX512F, level_3
+PyDispatch          level, level_0, PyCPU_SSE42, level_1, PyCPU_AVX2 | \
+                    PyCPU_BMI2, level_2, PyCPU_AVX512F, level_3
 
 level_0:
     mov             eax, 0
@@ -424,7 +426,9 @@ PyEndFunction
 ;-----------------------------------------------------------------------
 ; A type
 ;-----------------------------------------------------------------------
-PyType              Counter, CounterObject_size, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC
+PyType              Counter, CounterObject_size, \
+                    Py_TPFLAGS_DEFAULT | \
+                    Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC
 PyDoc               "Counts."
 PyMember            "value", Py_T_LONGLONG, CounterObject.value, Py_READONLY, "the count"
 PyMember            "callback", Py_T_OBJECT_EX, CounterObject.callback
@@ -453,7 +457,8 @@ PyFunction          add, METH_O, self, number
 PyEndFunction
 
 ; type defining_class(self, *, name=...)
-PyFunction          defining_class, METH_METHOD | METH_FASTCALL | METH_KEYWORDS, self, class
+PyFunction          defining_class, METH_METHOD | METH_FASTCALL | \
+                    METH_KEYWORDS, self, class
     Py_NewRef       class
     PyReturn
 PyEndFunction
