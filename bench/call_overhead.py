@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.abi.assembling import UNIVERSAL, build, target_of
-from tests.interpreters import Interpreter, all_interpreters
+from tools.matrix.interpreters import Interpreter, all_interpreters
 
 SOURCES = Path(__file__).with_suffix("")
 CALLS = {"noargs": "f()", "one": "f(5)", "fastcall": "f(5, 6)"}

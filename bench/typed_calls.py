@@ -21,7 +21,7 @@ import tempfile
 from pathlib import Path
 
 from asmsetup.bind import bindings_for
-from tests.interpreters import Interpreter, all_interpreters, cache_folder, pytest_path
+from tools.matrix.interpreters import Interpreter, all_interpreters, cache_folder, pytest_path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SOURCES = REPOSITORY / "bench" / "typed_calls"

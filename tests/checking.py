@@ -16,8 +16,8 @@ from asmsetup.facts import cpython_abi, elf
 from asmsetup.link import libraries, linker
 from asmsetup.link.linker import entry_points
 from asmsetup.versions import Version
-from tests.interpreters import REPOSITORY
 from tests.mistakes import write_package
+from tools.matrix.interpreters import REPOSITORY
 
 NASM = os.environ.get("NASM", "nasm")
 LD = os.environ.get("LD", "ld")

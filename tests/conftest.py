@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.interpreters import REPOSITORY, installed
 from tests.mistakes import PACKAGES, write_package
 from tests.projects import (
     Project,
@@ -20,6 +19,7 @@ from tests.projects import (
     run,
     virtual_environment,
 )
+from tools.matrix.interpreters import REPOSITORY, installed
 
 MakeProject = Callable[..., Project]
 

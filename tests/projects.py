@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 from asmsetup.facts import elf
-from tests.interpreters import REPOSITORY as REPOSITORY
-from tests.interpreters import cache_folder
+from tools.matrix.interpreters import REPOSITORY as REPOSITORY
+from tools.matrix.interpreters import cache_folder
 
 CACHE = cache_folder()
 

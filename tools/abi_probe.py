@@ -18,7 +18,7 @@ from elftools.dwarf.die import DIE
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Section, SymbolTableSection
 
-from tests.interpreters import Interpreter
+from tools.matrix.interpreters import Interpreter
 
 Version = tuple[int, int]
 

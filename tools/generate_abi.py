@@ -20,9 +20,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from asmsetup.versions import ABI3T_SINCE
-from tests.interpreters import Interpreter, all_interpreters
 from tools import abi_probe, abi_tables
 from tools.abi_probe import Abi, Version
+from tools.matrix.interpreters import Interpreter, all_interpreters
 
 ROOT = Path(__file__).resolve().parents[1]
 FACTS = Path("tools/abi")

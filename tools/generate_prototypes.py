@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.interpreters import Interpreter, all_interpreters
 from tools.abi_probe import Compiler
+from tools.matrix.interpreters import Interpreter, all_interpreters
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "asmsetup/data/prototypes.txt"

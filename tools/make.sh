@@ -98,7 +98,7 @@ bench_check() {
 test_matrix() {
     set_up nasm ld venv c++ headers ccache mmdebstrap
     pip install --quiet --group test --editable .
-    run python tools/interpreters.py
+    run python -m tools.matrix
     python -m pytest -n auto "$@"
 }
 

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from asmsetup.bind import bindings_for
-from tests.interpreters import REPOSITORY, Interpreter, all_interpreters, tools
+from tools.matrix.interpreters import REPOSITORY, Interpreter, all_interpreters, tools
 
 INCLUDE = REPOSITORY / "asmsetup" / "include"
 MODULES = Path(__file__).parent / "modules"

@@ -13,7 +13,7 @@ import pytest
 
 from asmsetup.bind.bindings import bindings
 from asmsetup.bind.declarations import Declaration
-from tests.interpreters import REPOSITORY
+from tools.matrix.interpreters import REPOSITORY
 
 GOLDEN = Path(__file__).parent / "bindings"
 WRITE = bool(os.environ.get("ASMSETUP_TEST_WRITE"))

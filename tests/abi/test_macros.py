@@ -21,7 +21,7 @@ from tests.abi.assembling import (
     said_by,
     target_of,
 )
-from tests.interpreters import Interpreter
+from tools.matrix.interpreters import Interpreter
 
 CHECKS = Path(__file__).with_name("check_macros.py")
 NAMES = re.findall(r"^def (check_\w+)", CHECKS.read_text(), re.MULTILINE)

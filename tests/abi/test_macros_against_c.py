@@ -11,7 +11,7 @@ from tests.abi.assembling import INCLUDE, INTERPRETERS, assemble
 from tests.abi.headers import Headers
 from tests.abi.includes import declared_names, section
 from tests.abi.test_tables import TARGETS, Target
-from tests.interpreters import MINORS
+from tools.matrix.interpreters import MINORS
 
 WITH_HEADERS = [each for each in INTERPRETERS.values() if each.has_headers]
 CALL_INC = (INCLUDE / "python" / "call.inc").read_text()

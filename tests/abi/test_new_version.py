@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from asmsetup.versions import NEWEST, VERSIONS
-from tests.interpreters import REPOSITORY
+from tools.matrix.interpreters import REPOSITORY
 
 NEW = (3, NEWEST[1] + 1)
 SOURCE = """\

@@ -14,8 +14,8 @@ import pytest
 from asmsetup.facts import cpython_abi
 from tests.abi.headers import Headers, expression
 from tests.abi.includes import Nasm, declared_names, defined_names
-from tests.interpreters import Interpreter, all_interpreters
 from tools.abi_probe import exported_names
+from tools.matrix.interpreters import Interpreter, all_interpreters
 
 # Items compared per target. They may only grow.
 FLOORS = {

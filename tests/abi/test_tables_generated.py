@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.interpreters import Interpreter, all_interpreters
 from tools import abi_tables, generate_abi
 from tools.abi_probe import Abi
+from tools.matrix.interpreters import Interpreter, all_interpreters
 
 INTERPRETERS = [
     interpreter

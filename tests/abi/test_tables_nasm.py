@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.abi.includes import INCLUDE
-from tests.interpreters import tools
+from tools.matrix.interpreters import tools
 
 NASMS = {"nasm": "nasm", **{name: str(path) for name, path in tools("nasm-").items()}}
 each_nasm = pytest.mark.parametrize("nasm", NASMS.values(), ids=NASMS.keys())

@@ -24,8 +24,8 @@ from tests.abi.assembling import (
     python,
     target_of,
 )
-from tests.interpreters import Interpreter, pytest_path
 from tests.projects import Python, installed_aside
+from tools.matrix.interpreters import Interpreter, pytest_path
 
 
 def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:

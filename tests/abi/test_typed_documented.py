@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.abi.assembling import ASSEMBLERS, build
-from tests.interpreters import REPOSITORY
+from tools.matrix.interpreters import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "reference" / "typed-functions.md"
 SOURCES = re.findall(r"```nasm\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)

@@ -15,7 +15,7 @@ from asmsetup.annotate.lines import Line, annotate
 from asmsetup.annotate.page import page
 from asmsetup.live.building import Options, examine, silent
 from tests.cli.running import asmsetup
-from tests.interpreters import REPOSITORY
+from tools.matrix.interpreters import REPOSITORY
 
 SOURCE = """\
 %include "python.inc"

@@ -9,8 +9,8 @@ import pytest
 
 from asmsetup.facts import elf
 from tests.conftest import MakeProject
-from tests.interpreters import REPOSITORY
 from tests.projects import Project, Python
+from tools.matrix.interpreters import REPOSITORY
 
 C_LIBRARY = """\
 %include "module.inc"

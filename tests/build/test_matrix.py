@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MakeProject
-from tests.interpreters import all_interpreters
 from tests.projects import Project, Python, installed_aside
+from tools.matrix.interpreters import all_interpreters
 
 GLIBC, MUSL = "manylinux1_x86_64.manylinux_2_5_x86_64", "musllinux_1_2_x86_64"
 BOTH = f"{GLIBC}.musllinux_1_1_x86_64"

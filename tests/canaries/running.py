@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.abi.assembling import INTERPRETERS
-from tests.interpreters import REPOSITORY, Interpreter, cache_folder, pytest_path
+from tools.matrix.interpreters import REPOSITORY, Interpreter, cache_folder, pytest_path
 
 HERE = Path(__file__).parent
 _SITE = pytest_path()

@@ -12,8 +12,8 @@ import pytest
 from tests.abi.assembling import INTERPRETERS, build, said_by, target_of
 from tests.canaries.running import HERE, NAMES, Session, run_pytest
 from tests.examples.test_examples import BUILT, EXAMPLES
-from tests.interpreters import REPOSITORY
 from tests.projects import Project, Python
+from tools.matrix.interpreters import REPOSITORY
 
 each_interpreter = pytest.mark.parametrize("name", NAMES)
 MAIN = next(name for name in NAMES if INTERPRETERS[name].version[:2] >= (3, 11))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from asmsetup.cli import main
-from tests.interpreters import REPOSITORY
+from tools.matrix.interpreters import REPOSITORY
 
 SOURCES = sorted((REPOSITORY / "examples").glob("*/*.asm"))
 

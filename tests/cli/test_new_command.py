@@ -13,7 +13,7 @@ from asmsetup import config
 from asmsetup.cli.new import KINDS, package_name
 from asmsetup.errors import UsageError
 from tests.cli.running import asmsetup
-from tests.interpreters import REPOSITORY
+from tools.matrix.interpreters import REPOSITORY
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.abi.assembling import INTERPRETERS, UNIVERSAL, build, python, target_of
-from tests.interpreters import REPOSITORY
+from tools.matrix.interpreters import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "how-to" / "cookbook.md").read_text(encoding="utf-8")
 RECIPES = re.findall(

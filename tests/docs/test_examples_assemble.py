@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.abi.assembling import INTERPRETERS, build, python
-from tests.interpreters import REPOSITORY
+from tools.matrix.interpreters import REPOSITORY
 
 SOURCES = {
     f"{page.relative_to(REPOSITORY)}:{page.read_text()[: block.start()].count(chr(10)) + 2}": block[

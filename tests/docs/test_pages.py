@@ -17,8 +17,8 @@ import pytest
 from setuptools import Extension
 
 from asmsetup import config
-from tests.interpreters import REPOSITORY
 from tests.projects import PYPROJECT, Project, Python, installed_aside
+from tools.matrix.interpreters import REPOSITORY
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -8,7 +8,7 @@ import pytest
 
 from tests.abi.assembling import INCLUDE
 from tests.docs.test_examples_assemble import SOURCES
-from tests.interpreters import REPOSITORY
+from tools.matrix.interpreters import REPOSITORY
 
 PAGES = {path.name: path.read_text() for path in (REPOSITORY / "docs" / "reference").glob("*.md")}
 INCLUDES = "".join(path.read_text() for path in sorted(INCLUDE.glob("**/*.inc")))

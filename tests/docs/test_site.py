@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interpreters import REPOSITORY
+from tools.matrix.interpreters import REPOSITORY
 from tools.site import links_out
 
 

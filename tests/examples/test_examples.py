@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.interpreters import REPOSITORY, Interpreter, cached, pytest_path
 from tests.projects import Project, Python, environment, installed_aside, run
+from tools.matrix.interpreters import REPOSITORY, Interpreter, cached, pytest_path
 
 EXAMPLES = sorted(path.parent.name for path in REPOSITORY.glob("examples/*/pyproject.toml"))
 UNIVERSAL = [

@@ -10,7 +10,7 @@ import nbclient
 import nbformat
 import pytest
 
-from tests.interpreters import REPOSITORY
+from tools.matrix.interpreters import REPOSITORY
 
 NOTEBOOK = REPOSITORY / "examples" / "notebook" / "assembly.ipynb"
 

@@ -14,8 +14,8 @@ import pytest
 from packaging.utils import parse_wheel_filename
 
 from asmsetup.assemble import nasm
-from tests.interpreters import cache_folder
 from tests.projects import Project
+from tools.matrix.interpreters import cache_folder
 
 WHEELS = sorted((cache_folder() / "nasm" / "wheel").glob("asmsetup_nasm-*.whl"))
 

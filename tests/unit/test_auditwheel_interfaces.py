@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.interpreters import REPOSITORY
+from tools.matrix.interpreters import REPOSITORY
 
 
 @pytest.mark.parametrize(

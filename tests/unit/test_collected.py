@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.interpreters import REPOSITORY
 from tools import collected
+from tools.matrix.interpreters import REPOSITORY
 
 COLLECTED = (
     "tests/unit/test_a.py::test_one\ntests/unit/test_a.py::test_two[x]\n\n2 tests collected\n"

@@ -14,7 +14,7 @@ from validate_pyproject.plugins import PluginWrapper
 from asmsetup import config
 from asmsetup.errors import ConfigError
 from asmsetup.schema import schema
-from tests.interpreters import REPOSITORY
+from tools.matrix.interpreters import REPOSITORY
 
 FILE = REPOSITORY / "docs" / "asmsetup.schema.json"
 

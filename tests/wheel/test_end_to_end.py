@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MakeProject
-from tests.interpreters import REPOSITORY
 from tests.projects import Project
+from tools.matrix.interpreters import REPOSITORY
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Which CPython interpreters, assemblers and linkers the tests can use; fetches nothing.
 
 Installed interpreters are discovered; the cached ones were put into the cache folder by
-``python tools/interpreters.py`` and are read from the inventory it left there.
+``python -m tools.matrix`` and are read from the inventory it left there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from asmsetup.versions import NEWEST, OLDEST
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 INVENTORY = "interpreters.json"
 PROBES = "probes.json"
 MINORS = range(OLDEST[1], NEWEST[1] + 1)
@@ -86,7 +86,7 @@ class InterpreterError(Exception):
 
 @dataclass(frozen=True)
 class Inventory:
-    """What the cache folder holds, as tools/interpreters.py last verified it."""
+    """What the cache folder holds, as `python -m tools.matrix` last verified it."""
 
     interpreters: tuple[Interpreter, ...] = ()
     tools: dict[str, Path] = field(default_factory=dict)
@@ -119,7 +119,7 @@ def installed(cache: Path | None = None) -> list[Interpreter]:
 
 
 def cached(cache: Path | None = None) -> list[Interpreter]:
-    """The interpreters that tools/interpreters.py put into the cache; none before its first run."""
+    """The interpreters that `python -m tools.matrix` put into the cache; none before its first run."""
     return sorted(load_inventory(cache or cache_folder()).interpreters, key=_order)
 
 
@@ -186,7 +186,7 @@ def probe(command: tuple[str, ...]) -> Interpreter:
 
 
 def load_inventory(cache: Path) -> Inventory:
-    """Read what tools/interpreters.py wrote; an empty inventory when it has not run."""
+    """Read what `python -m tools.matrix` wrote; an empty inventory when it has not run."""
     path = cache / INVENTORY
     if not path.exists():
         return Inventory()
