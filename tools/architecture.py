@@ -36,7 +36,7 @@ def part(path: Path) -> str:
 
 def imports(path: Path) -> Iterator[str]:
     """Yield the full name of each module a file imports when it is loaded or run."""
-    package = ["asmsetup", *path.relative_to(PACKAGE).parts[:-1]]
+    package = list(path.relative_to(ROOT).parts[:-1])
     for node in _running(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tools.architecture import PACKAGE, PAGE, imports, layers, modules, part, with_drawing
+from tools.matrix.interpreters import REPOSITORY
 
 LAYERS = layers()
 SETUPTOOLS = {"setuptools", "distutils", "pkg_resources"}
@@ -39,3 +40,22 @@ def test_only_the_plugin_knows_setuptools(path: Path) -> None:
 def test_the_drawing_is_of_these_imports() -> None:
     page = PAGE.read_text()
     assert page == with_drawing(page), "write it anew:   python tools/architecture.py"
+
+
+@pytest.mark.parametrize(
+    ("folder", "above"),
+    [
+        ("tools", {"tests", "bench"}),
+        # What is measured is tested, too, in a folder of its own.
+        ("tests", {"bench"}),
+    ],
+)
+def test_tools_tests_and_bench_import_only_what_stands_below(folder: str, above: set[str]) -> None:
+    found = {
+        f"{path.relative_to(REPOSITORY)} imports {name}"
+        for path in (REPOSITORY / folder).rglob("*.py")
+        if not {"packages", "bench"} & set(path.parts[len(REPOSITORY.parts) :])
+        for name in imports(path)
+        if name.partition(".")[0] in above
+    }
+    assert not found

@@ -35,7 +35,7 @@ LOADER = Path("/lib64/ld-linux-x86-64.so.2")
 
 def times_made(log: Path) -> int:
     """Return how often the recipe with this log was carried out."""
-    return len(log.read_text().splitlines())
+    return len(log.read_text().splitlines()) if log.exists() else 0
 
 
 @dataclass(frozen=True)
