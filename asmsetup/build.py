@@ -25,6 +25,7 @@ from .assemble.queue import Job, available
 from .assemble.state import BuildState
 from .check import Finding, report
 from .check.inspection import Inspector, explained
+from .check.machine_code import Judge, judges
 from .config import Settings
 from .errors import (
     AssembleError,
@@ -106,6 +107,13 @@ class Builder:
             objects.listing,
             strict=self.settings.strict,
             rules=self.settings.check,
+            judge=Judge(
+                self.settings.check.machine_code,
+                self.settings.baseline,
+                self.state,
+                objects.with_lines,
+                self.reporter.detail,
+            ),
         )
 
     @cached_property
@@ -119,7 +127,8 @@ class Builder:
 
     @cached_property
     def _modules(self) -> LinkedModules:
-        context = (self.target, self.settings._replace(jobs=None))
+        is_judged = judges(self.settings.check.machine_code)
+        context = (self.target, self.settings._replace(jobs=None), is_judged)
         return LinkedModules(self.ld, self.state, self.reader, context)
 
     @cached_property

@@ -11,7 +11,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from . import rules
 from .errors import ConfigError
@@ -20,22 +20,16 @@ from .versions import NEWEST, OLDEST
 
 """The Pythons whose stable ABI is known (data/)."""
 
+Level = Literal["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+"""What processors have, each more than the one before (psABI, micro-architecture levels)."""
 AuditwheelMode = Literal["repair", "check", "skip"]
-_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
 def _text(value: object) -> str:
     if isinstance(value, str) and value:
         return value
     raise RefusedError("a non-empty string")
-
-
-def _boolean(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lower() in _TRUE + _FALSE:
-        return value.lower() in _TRUE
-    raise RefusedError("true or false")
 
 
 def _arguments(value: object) -> tuple[str, ...]:
@@ -53,6 +47,13 @@ def _auditwheel(value: object) -> AuditwheelMode:
     if value == "repair" or value == "check" or value == "skip":
         return value
     raise RefusedError('"repair", "check" or "skip"')
+
+
+def _level(value: object) -> Level:
+    for level in LEVELS:
+        if value == level:
+            return level
+    raise RefusedError(f"one of {', '.join(LEVELS)}, in quotes")
 
 
 def _python_version(value: object) -> tuple[int, int]:
@@ -89,12 +90,15 @@ class Settings(NamedTuple):
     cache: bool = True
     launcher: tuple[str, ...] = ()
     check: RuleSettings = RuleSettings()
+    baseline: Level = "x86-64"
     editable_rebuild: bool = False
     ldflags: tuple[str, ...] = ()
     """LDFLAGS: written for a compiler driver, and no setting of the project's."""
 
 
-Kind = Literal["text", "boolean", "arguments", "count", "auditwheel", "python version", "rules"]
+Kind = Literal[
+    "text", "boolean", "arguments", "count", "auditwheel", "python version", "rules", "level"
+]
 
 KINDS: dict[str, Kind] = {
     "nasm": "text",
@@ -110,21 +114,23 @@ KINDS: dict[str, Kind] = {
     "cache": "boolean",
     "launcher": "arguments",
     "check": "rules",
+    "baseline": "level",
     "editable_rebuild": "boolean",
 }
 """The kind of value that each setting takes."""
 
 _PARSE: dict[Kind, Callable[[object], Any]] = {
     "text": _text,
-    "boolean": _boolean,
+    "boolean": rules.boolean,
     "arguments": _arguments,
     "count": _count,
     "auditwheel": _auditwheel,
     "python version": _python_version,
     "rules": rules.parse,
+    "level": _level,
 }
 _PARSERS = {key: _PARSE[kind] for key, kind in KINDS.items()}
-_NO_TEXT = (_boolean, _arguments, _count)
+_NO_TEXT = (rules.boolean, _arguments, _count)
 """The parsers of values that must not be strings in a file, and are strings everywhere else."""
 _TOOLS = {"nasm": "NASM", "ld": "LD"}
 _IN_FILE = "[tool.asmsetup]"
@@ -148,7 +154,11 @@ def load(
     """
     values: dict[str, Any] = {}
     for where, key, value in _said(project, environ, config_settings or {}):
-        values[key] = _parsed(where, key, value)
+        parsed = _parsed(where, key, value)
+        if key == "check" and key in values and not isinstance(value, dict):
+            # The rules that the project's table names stay as they are.
+            parsed = values[key]._replace(machine_code=parsed.machine_code)
+        values[key] = parsed
     nasm_flags = _parsed("NASMFLAGS", "nasm_args", environ.get("NASMFLAGS", ""))
     values["nasm_args"] = values.get("nasm_args", ()) + nasm_flags
     values["ldflags"] = _parsed("LDFLAGS", "ld_args", environ.get("LDFLAGS", ""))

@@ -141,6 +141,15 @@ class IrregularFileError(OSError):
     """A path leads to a folder, a pipe, a socket or a device; the message is its kind."""
 
 
+def read_lines(path: str) -> list[str]:
+    """Return the lines of a text; none for one that cannot be read."""
+    try:
+        with open_regular(path) as file:
+            return file.readall().decode(errors="replace").splitlines()
+    except (OSError, ValueError):
+        return []
+
+
 def open_regular(path: str) -> FileIO:
     """Return a regular file opened for reading, unbuffered.
 

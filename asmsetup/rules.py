@@ -8,11 +8,15 @@ from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple, cast
 
 Severity = Literal["error", "warning"]
+MachineCode = bool | Literal["errors"] | None
+"""Whether builds judge the machine code: True, False, "errors" (and let warnings be), or None:
+where the decoder is installed."""
 Reasons = tuple[tuple[str, str], ...]
 """(rule, why it is ignored; empty when nobody says)."""
 
 _RULE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_KEYS = ("select", "ignore", "severity", "sources")
+_KEYS = ("machine-code", "select", "ignore", "severity", "sources")
+_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
 class RefusedError(ValueError):
@@ -30,6 +34,7 @@ class RuleSettings(NamedTuple):
     """Rules that are errors or warnings against their own severity."""
     sources: tuple[tuple[str, Reasons], ...] = ()
     """(pattern of source paths, rules that are off in them)."""
+    machine_code: MachineCode = None
 
     def is_ignored(self, rule: str, source: str) -> bool:
         """Return whether a rule is off for a source, by its path as the project writes it."""
@@ -57,9 +62,12 @@ def _matches(source: str, pattern: str) -> bool:
 
 
 def parse(value: object) -> RuleSettings:
-    """Return the settings of a table. Raises RefusedError that says what is allowed."""
+    """Return the settings of a table, or of true, false or "errors" alone.
+
+    Raises RefusedError that says what is allowed.
+    """
     if not isinstance(value, dict):
-        raise RefusedError("a table, [tool.asmsetup.check] in pyproject.toml")
+        return RuleSettings(machine_code=_machine_code(value))
     if unknown := sorted(value.keys() - {*_KEYS}):
         raise RefusedError(f"a table of {', '.join(_KEYS)}, without {unknown[0]}")
     sources = value.get("sources", {})
@@ -70,7 +78,26 @@ def parse(value: object) -> RuleSettings:
         tuple(_reasons("ignore", value.get("ignore", []))),
         tuple(_severities(value.get("severity", {}))),
         tuple((pattern, tuple(_reasons("sources", rules))) for pattern, rules in sources.items()),
+        _machine_code(value["machine-code"]) if "machine-code" in value else None,
     )
+
+
+def boolean(value: object) -> bool:
+    """Return a boolean, or the one that a word means. Raises RefusedError for anything else."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in _TRUE + _FALSE:
+        return value.lower() in _TRUE
+    raise RefusedError("true or false")
+
+
+def _machine_code(value: object) -> MachineCode:
+    if value == "errors":
+        return "errors"
+    try:
+        return boolean(value)
+    except RefusedError:
+        raise RefusedError('true, false, "errors", or a table of rules') from None
 
 
 def _reasons(key: str, value: object) -> Iterator[tuple[str, str]]:

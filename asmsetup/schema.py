@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .config import KINDS, Kind
+from .config import KINDS, LEVELS, Kind
 from .versions import VERSIONS
 
 _RULE = "^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -19,10 +19,12 @@ _REASONS = {
         },
     ]
 }
-_RULES = {
+_MACHINE_CODE = {"enum": [True, False, "errors"]}
+_RULE_TABLE = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
+        "machine-code": _MACHINE_CODE,
         "select": _REASONS,
         "ignore": _REASONS,
         "severity": {
@@ -40,7 +42,8 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
     "count": {"type": "integer", "minimum": 1},
     "auditwheel": {"enum": ["repair", "check", "skip"]},
     "python version": {"enum": [f"{major}.{minor}" for major, minor in VERSIONS]},
-    "rules": _RULES,
+    "rules": {"anyOf": [_MACHINE_CODE, _RULE_TABLE]},
+    "level": {"enum": list(LEVELS)},
 }
 
 _ABOUT = {
@@ -56,7 +59,8 @@ _ABOUT = {
     "jobs": "how many sources are assembled or compiled at once",
     "cache": "keep objects between builds",
     "launcher": "put before NASM's command",
-    "check": "rules of the checks to switch off, or to make errors or warnings",
+    "check": "whether machine code is judged; rules to switch off, or to make errors or warnings",
+    "baseline": "the processors that functions must run on without a test",
     "editable-rebuild": "an editable install builds what has changed when it is imported",
 }
 

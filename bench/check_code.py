@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from asmsetup.assemble.includes import INCLUDE_DIR
-from asmsetup.check.code import Verdict, analyse, decode, load_module, load_objects
+from asmsetup.check.code import decode
+from asmsetup.check.code.analysis import Verdict, analyse
 from asmsetup.check.code.decode import Decoded
-from asmsetup.check.code.image import Image
+from asmsetup.check.code.image import Image, load_module, load_objects
 from asmsetup.check.code.levels import needs_of
 from asmsetup.check.code.prototypes import prototype
 from asmsetup.check.code.rules import RULES
@@ -73,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--faults", type=int, default=400, help="how many of each kind to seed")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
-    modules = Path(str(sysconfig.get_path("platstdlib"))) / "lib-dynload"
+    modules = Path(str(sysconfig.get_config_var("DESTSHARED")))
     files = [path for folder in (modules, *options.objects) for path in _code_in(folder)]
     totals = Totals()
     for path in files:

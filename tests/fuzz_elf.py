@@ -22,8 +22,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asmsetup.check import CheckedObject, ModuleContext, check_module, check_objects
-from asmsetup.check.code import analyse, load_module, load_objects
-from asmsetup.check.code.image import Image
+from asmsetup.check.code.analysis import analyse
+from asmsetup.check.code.image import Image, load_module, load_objects
 from asmsetup.check.code.levels import faults_of, needs_of
 from asmsetup.check.code.verdicts import entries_of, findings_of
 from asmsetup.errors import ObjectError

@@ -152,6 +152,14 @@ class Objects:
             with open(path, encoding="utf-8", errors="surrogateescape") as file:
                 return file.read()
 
+    def with_lines(self, wanted: ObjectFile) -> bytes:
+        """Assemble a source once more, with line numbers; return the object."""
+        wanted = wanted._replace(options=wanted.options._replace(debug=True))
+        with tempfile.TemporaryDirectory(dir=os.path.dirname(wanted.path)) as folder:
+            output = os.path.join(folder, "object")
+            self._shown(self._command(wanted, output), wanted)
+            return self._read_object(output, wanted.source)
+
     def _run(self, wanted: ObjectFile, output: str) -> tuple[str, list[str]]:
         """Run NASM; return its warnings and, when asked for, its rules of dependency."""
         command = self._command(wanted, output)

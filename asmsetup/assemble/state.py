@@ -1,4 +1,4 @@
-"""The results of earlier builds, in one file per build folder: contents of files, objects, modules.
+"""The results of earlier builds, in one file per build folder: of files, objects, modules, checks.
 
 A file counts as unchanged when its status is: size, times of modification and of change in
 nanoseconds, inode and device. One that was read less than two seconds after it last changed is
@@ -21,11 +21,13 @@ from typing import Any, NamedTuple, TypeVar
 from ..files import atomic_write, open_regular
 from .scan import Text
 
-_VERSION = "asmsetup state 1"
+_VERSION = "asmsetup state 2"
 """Another one for each change in what is kept, or in how texts are read (scan.py)."""
 
 _COARSEST_CLOCK = 2_000_000_000
 """Nanoseconds between two times of a file, on the file system with the fewest of them (FAT)."""
+
+_TABLES = ("files", "objects", "modules", "verdicts")
 
 _LARGEST = 1 << 28
 _MOST_UNUSED = 20_000
@@ -86,7 +88,7 @@ class BuildState:
         self._path = path
         self._lock = threading.Lock()
         self._tables, self._status = _load(path)
-        self._changes: dict[str, dict[str, Any]] = {"files": {}, "objects": {}, "modules": {}}
+        self._changes: dict[str, dict[str, Any]] = {name: {} for name in _TABLES}
         self._used: set[str] = set()
         self._read_at: dict[str, int] = {}
         self._saved = time.monotonic()
@@ -119,6 +121,14 @@ class BuildState:
     def set_module(self, path: str, digests: list[str]) -> None:
         """Keep the digests of a module that was found sound: of all that went into it, and its own."""
         self._set("modules", path, digests)
+
+    def verdict(self, path: str) -> list[Any] | None:
+        """Return what was kept of the judgement on the code of the object ``path``."""
+        return self._get("verdicts", path, list)
+
+    def set_verdict(self, path: str, verdict: list[Any]) -> None:
+        """Keep what was found in the code of the object ``path``, and of what it is true."""
+        self._set("verdicts", path, verdict)
 
     def save_now_and_then(self) -> None:
         """Save the state if that was last done a while ago: a build may be killed."""
@@ -156,7 +166,7 @@ class BuildState:
                 self._tables["files"][path] = entry
             else:
                 self._tables["files"].pop(path, None)
-        for table in ("objects", "modules"):
+        for table in ("objects", "modules", "verdicts"):
             self._tables[table].update(self._changes[table])
         unused = [path for path in self._tables["files"] if path not in self._used]
         for path in unused[:-_MOST_UNUSED]:
@@ -197,7 +207,7 @@ def _dump(tables: Mapping[str, Mapping[str, Any]]) -> bytes:
 
 
 def _load(path: str | None) -> tuple[dict[str, dict[str, Any]], Status | None]:
-    empty: dict[str, dict[str, Any]] = {"files": {}, "objects": {}, "modules": {}}
+    empty: dict[str, dict[str, Any]] = {name: {} for name in _TABLES}
     if path is None:
         return empty, None
     try:

@@ -41,14 +41,17 @@ __all__ = [
 
 
 def check_objects(
-    objects: Sequence[CheckedObject], module: ModuleContext, abi: _names.PythonAbi
+    objects: Sequence[CheckedObject],
+    module: ModuleContext,
+    abi: _names.PythonAbi,
+    code: Iterable[Finding] = (),
 ) -> list[Finding]:
     """Judge all objects of one module together; sorted, each mistake once.
 
-    A listing is asked for only of an object that something was found in. Raises what the
+    ``code`` is what was found in their instructions. A listing is asked for only of an object that something was found in. Raises what the
     listing's maker raises, and ObjectError when a library named cannot be read.
     """
-    return _finished(_object_findings(objects, module, abi), module)
+    return _finished((*_object_findings(objects, module, abi), *code), module)
 
 
 def check_module(

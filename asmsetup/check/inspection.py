@@ -13,12 +13,13 @@ from ..assemble.nasm import ObjectFile
 from ..errors import ConfigError
 from ..facts import cpython_abi, elf
 from ..facts.target import Target
-from ..files import open_regular
+from ..files import read_lines
 from ..link import libraries
 from ..link.linker import ModuleFile
 from ..rules import RuleSettings
 from . import CheckedObject, Finding, ModuleContext
 from .findings import RULES
+from .machine_code import Judge
 
 Listing = Callable[[ObjectFile], str]
 """Assembles a source once more and returns NASM's listing of it."""
@@ -35,12 +36,14 @@ class Inspector:
         *,
         strict: bool,
         rules: RuleSettings,
+        judge: Judge,
     ) -> None:
         """``contents`` has the bytes of those objects that were read before.
 
         Raises ConfigError for a rule that does not exist.
         """
         _require_known(rules)
+        self._judge = judge
         self._rules = rules
         self._target = target
         self._contents = contents
@@ -51,9 +54,23 @@ class Inspector:
 
     def before_link(self, module: ModuleFile) -> list[Finding]:
         """Return what is wrong with the objects of a module."""
-        found = check.check_objects(self._checked(module), self._context(module), cpython_abi)
+        context = self._context(module)
+        found = check.check_objects(
+            self._checked(module), context, cpython_abi, self._code(module, context)
+        )
         self._found[module.name] = found
         return list(found)
+
+    def _code(self, module: ModuleFile, context: ModuleContext) -> list[Finding]:
+        """Return what is wrong with the instructions of what NASM has assembled."""
+        facts = {made.path: self._read(made.path) for made in module.assembled}
+        compiled = [self._read(path) for path in module.compiled if not elf.is_bitcode(path)]
+        called = {symbol.name for each in compiled for symbol in each.undefined}
+        return self._judge.findings(
+            module.assembled,
+            facts,
+            lambda name: context.extra_objects or name in called or context.is_exported(name),
+        )
 
     def _checked(self, module: ModuleFile) -> list[CheckedObject]:
         checked = [
@@ -135,14 +152,17 @@ def _identity(path: str) -> tuple[int, int]:
 
 
 def _require_known(rules: RuleSettings) -> None:
-    for name in sorted(set(rules.named) - RULES):
-        import difflib  # slow to import, and only needed to explain an error
+    if not set(rules.named) <= RULES:
+        from .code.rules import RULES as RULES_OF_CODE
 
-        # Rules about machine code are known to `asmsetup check' alone.
-        if near := difflib.get_close_matches(name, RULES, n=1, cutoff=0.8):
+        known = RULES.union(RULES_OF_CODE)
+        for name in sorted(set(rules.named) - known):
+            import difflib  # slow to import, and only needed to explain an error
+
+            near = difflib.get_close_matches(name, known, n=1)
             raise ConfigError(
                 f"[tool.asmsetup.check] in pyproject.toml: there is no rule {name}",
-                f"did you mean {near[0]}?",
+                *(f"did you mean {each}?" for each in near),
             )
 
 
@@ -151,7 +171,7 @@ def explained(said: str, wanted: ObjectFile, reader: Reader, *, briefly: bool = 
     from .explain import SHOWN, explain_nasm  # only needed when a tool complains
 
     def source_lines(path: str) -> list[str]:
-        return _source_lines(path) if _is_read(path, wanted, reader) else []
+        return read_lines(path) if _is_read(path, wanted, reader) else []
 
     about = partial(_about_include, wanted=wanted, reader=reader)
     return explain_nasm(said, source_lines, about, shown=3 if briefly else SHOWN)
@@ -191,14 +211,6 @@ def _near_files(name: str, folders: Sequence[str]) -> list[str]:
             found.update(os.listdir(os.path.join(folder, inner)))
     near = difflib.get_close_matches(base, found - {base}, n=1, cutoff=0.8)
     return [os.path.join(inner, each) for each in near]
-
-
-def _source_lines(path: str) -> list[str]:
-    try:
-        with open_regular(path) as source:
-            return source.readall().decode(errors="replace").splitlines()
-    except (OSError, ValueError):
-        return []  # an include that NASM found in a folder of its own
 
 
 def _include_dirs(module: ModuleFile) -> tuple[str, ...]:

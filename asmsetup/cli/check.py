@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from .. import config
 from ..errors import AsmsetupError, ToolError, UsageError
+from ..files import read_lines
 from ..rules import RuleSettings
 
 if TYPE_CHECKING:
@@ -39,9 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--baseline",
-        choices=("x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"),
-        default="x86-64",
-        help="the processors that functions must run on without a test (x86-64)",
+        choices=config.LEVELS,
+        help="the processors that functions must run on without a test (the project's setting)",
     )
     parser.add_argument("--explain", metavar="RULE", help="explain a rule and exit")
     parser.add_argument("--rules", action="store_true", help="list the rules and exit")
@@ -98,9 +98,10 @@ def _rules(text: str | None) -> frozenset[str]:
 
 
 def _judge(
-    target: str, select: frozenset[str], ignore: frozenset[str], baseline: str
+    target: str, select: frozenset[str], ignore: frozenset[str], baseline: config.Level | None
 ) -> Iterator[Judged]:
-    from ..check.code import analyse, load_module, load_objects
+    from ..check.code.analysis import analyse
+    from ..check.code.image import load_module, load_objects
     from ..check.code.levels import faults_of, needs_of
     from ..check.code.verdicts import entries_of, findings_of
     from ..check.formats import Judged
@@ -114,24 +115,24 @@ def _judge(
             image = load_objects([(code.name, code.facts)])
         verdict = analyse(image)
         needs = needs_of(verdict.engine, verdict.roots)
-        verdict.faults += faults_of(verdict, needs, baseline)
-        found = findings_of(verdict, code.name, _source_lines)
+        verdict.faults += faults_of(verdict, needs, baseline or settings.baseline)
+        found = findings_of(verdict, code.name, functools.cache(read_lines))
         yield Judged(
             code.name,
             len(verdict.roots),
             verdict.instructions,
-            _weighed([f for f in found if _is_wanted(f, select, ignore)], settings),
+            _weighed([f for f in found if _is_wanted(f, select, ignore)], settings.check),
             entries_of(verdict),
             [(image.name(gap.function), gap.why) for gap in verdict.gaps],
             needs,
         )
 
 
-def _settings(target: str) -> RuleSettings:
-    """Return the rules' settings of the project that a target is or belongs to."""
+def _settings(target: str) -> config.Settings:
+    """Return the settings of the project that a target is or belongs to."""
     folder = target if os.path.isdir(target) else os.path.dirname(target) or os.curdir
     known = [each for each in (folder, os.curdir) if os.path.exists(f"{each}/pyproject.toml")]
-    return config.load(known[0], os.environ).check if known else RuleSettings()
+    return config.load(known[0], os.environ) if known else config.Settings()
 
 
 def _weighed(findings: Sequence[CodeFinding], settings: RuleSettings) -> list[CodeFinding]:
@@ -145,17 +146,6 @@ def _weighed(findings: Sequence[CodeFinding], settings: RuleSettings) -> list[Co
 
 def _is_wanted(found: CodeFinding, select: frozenset[str], ignore: frozenset[str]) -> bool:
     return found.rule not in ignore and (not select or found.rule in select)
-
-
-@functools.cache
-def _source_lines(path: str) -> list[str]:
-    try:
-        if not os.path.isfile(path):
-            return []
-        with open(path, encoding="utf-8", errors="replace") as source:
-            return source.read().splitlines()
-    except OSError:
-        return []
 
 
 def _write(judged: Sequence[Judged], form: str, *, levels: bool) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup.check.code import analyse, load_module
+from asmsetup.check.code.analysis import analyse
+from asmsetup.check.code.image import load_module
 from asmsetup.check.code.verdicts import entries_of, findings_of
 from asmsetup.facts import elf
 from tests.check.assembled import HEAD, findings, function, rules, verdict_of

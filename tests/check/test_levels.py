@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from asmsetup.check.code.levels import faults_of, needs_of
+from asmsetup.config import Level
 from tests.check.assembled import HEAD, function, method, verdict_of
 
 
@@ -55,7 +56,7 @@ count_fast: popcnt rax, rdi
 """
 
 
-def broken(folder: Path, text: str, baseline: str) -> set[str]:
+def broken(folder: Path, text: str, baseline: Level) -> set[str]:
     verdict = verdict_of(folder, text)
     needs = needs_of(verdict.engine, verdict.roots)
     return {fault.rule for fault in faults_of(verdict, needs, baseline)}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup.check.code import load_module, load_objects
+from asmsetup.check.code.image import load_module, load_objects
 from asmsetup.facts import elf
 from asmsetup.facts.lines import Lines
 from tests.check.assembled import verdict_of

@@ -54,8 +54,11 @@ def test_severity() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('check = "x"', "must be a table, [tool.asmsetup.check] in pyproject.toml"),
-        ('[tool.asmsetup.check]\nignored = ["x"]', "a table of select, ignore, severity, sources"),
+        ('check = "x"', 'must be true, false, "errors", or a table of rules'),
+        (
+            '[tool.asmsetup.check]\nignored = ["x"]',
+            "a table of machine-code, select, ignore, severity, sources",
+        ),
         ('[tool.asmsetup.check]\nignore = "x"', "a list of rules, or a table of rules and reasons"),
         ("[tool.asmsetup.check]\nignore = [1]", "holds names of rules"),
         ("[tool.asmsetup.check.ignore]\nx = 1", "and reasons in quotes"),

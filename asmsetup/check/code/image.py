@@ -82,6 +82,8 @@ class Image:
     marks: Marks = field(default_factory=Marks)
     lines: Lines = field(default_factory=Lines)
     is_module: bool = False
+    public: frozenset[str] | None = None
+    """The global names that others call, when all who can call them are known."""
 
     @cached_property
     def _sorted(self) -> tuple[list[int], list[Stretch]]:

@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 from iced_x86 import CpuidFeature, Mnemonic
 
-from . import Verdict, decode
+from ...config import LEVELS, Level
+from . import decode
+from .analysis import Verdict
 from .engine import Engine
 from .marks import CALLBACK, ENTRY_POINT, METHOD
 from .roots import Root
 from .walk import Fault
-
-LEVELS = ("x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4")
 
 _OF_LEVEL = {
     1: ("SSE3", "SSSE3", "SSE4_1", "SSE4_2", "POPCNT", "CMPXCHG16B"),
@@ -79,7 +79,7 @@ def needs_of(engine: Engine, roots: dict[int, Root]) -> list[Need]:
     return needs
 
 
-def faults_of(verdict: Verdict, needs: list[Need], baseline: str) -> Iterator[Fault]:
+def faults_of(verdict: Verdict, needs: list[Need], baseline: Level) -> Iterator[Fault]:
     """Yield a fault for each function that Python calls and that needs more than a baseline."""
     called = {entry.function for entry in verdict.entries}
     called |= {start for start, root in verdict.roots.items() if root.role in _CALLED_BY_PYTHON}

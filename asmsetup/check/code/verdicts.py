@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from . import Verdict
+from .analysis import Verdict
 from .rules import RULES
 from .state import Step
 from .walk import Fault
