@@ -58,7 +58,9 @@ class Objects:
     def is_up_to_date(self, wanted: ObjectFile) -> bool:
         """Return whether the object is what assembling it now would make."""
         print_ = self._fingerprint(wanted)
-        return uptodate.is_up_to_date(wanted.path, print_, self._reader, self._state)
+        return print_.lasting and uptodate.is_up_to_date(
+            wanted.path, print_.digest, self._reader, self._state, print_.text
+        )
 
     def cost(self, wanted: ObjectFile) -> float:
         """Return about how many seconds assembling takes: as long as last time, else by size."""

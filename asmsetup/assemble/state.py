@@ -98,6 +98,9 @@ class BuildState:
         entry = self._get("files", path, _known_file)
         if entry is None or entry.status != status:
             return None
+        # Of this build's own: it may have changed again since, in the same tick of the clock.
+        if not _is_settled(status, self._read_at.get(path)):
+            return None
         self._used.add(path)
         return entry
 
@@ -161,8 +164,7 @@ class BuildState:
         ``lag`` is how far the file system's clock is behind ours, in nanoseconds.
         """
         for path, entry in self._changes["files"].items():
-            last = max(entry[3], entry[4])
-            if last < self._read_at[path] - max(lag, 0) - _COARSEST_CLOCK:
+            if _is_settled(Status(*entry[:5]), self._read_at[path] - max(lag, 0)):
                 self._tables["files"][path] = entry
             else:
                 self._tables["files"].pop(path, None)
@@ -188,6 +190,13 @@ class BuildState:
             self._changes[table][key] = entry
             if table == "files":
                 self._used.add(key)
+
+
+def _is_settled(status: Status, read_at: int | None) -> bool:
+    """Return whether a change after the file was read cannot have left its status as it is."""
+    if read_at is None:  # decided when it was written
+        return True
+    return max(status.modified, status.changed) < read_at - _COARSEST_CLOCK
 
 
 def _known_file(entry: list[Any]) -> KnownFile:

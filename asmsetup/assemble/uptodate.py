@@ -69,18 +69,21 @@ class Dependencies(NamedTuple):
         return self._replace(files=tuple(left))
 
 
-def is_up_to_date(path: str, print_: Fingerprint, reader: Reader, state: BuildState) -> bool:
-    """Return whether the object ``path`` is what assembling it now would make.
+def is_up_to_date(
+    path: str, fingerprint: str, reader: Reader, state: BuildState, named: Text = NOTHING
+) -> bool:
+    """Return whether the object ``path`` is what making it now would give.
 
     It is when its record's fingerprint still holds and it is the object that the record was
-    written for: whatever was interrupted in between, nothing else is trusted.
+    written for: whatever was interrupted in between, nothing else is trusted. ``named`` is as
+    for ``full_digest``.
     """
-    record = state.record(path) if print_.lasting else None
-    if record is None or record.fingerprint != print_.digest:
+    record = state.record(path)
+    if record is None or record.fingerprint != fingerprint:
         return False
     known = Dependencies.from_json(record.dependencies)
     return (
-        full_digest(print_.digest, known, reader, print_.text) == record.full_digest
+        full_digest(fingerprint, known, reader, named) == record.full_digest
         and reader.digest(path) == record.content
     )
 

@@ -17,19 +17,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import setuptools.errors
 
-from ..assemble import record
 from ..assemble.includes import Reader
 from ..assemble.queue import Job
-from ..assemble.record import Record, content_digest
-from ..assemble.uptodate import Dependencies, full_digest, prerequisites
+from ..assemble.state import Record
+from ..assemble.uptodate import Dependencies, full_digest, is_up_to_date, prerequisites
 from ..build import Builder
 from ..errors import CompileError, ToolError
 
@@ -75,6 +74,22 @@ def state(chosen: Any, *, linking: bool) -> str:
     return json.dumps([words_of, programs], default=str, sort_keys=True)
 
 
+class _Work(NamedTuple):
+    """One source to compile."""
+
+    chosen: Any
+    """A compiler object of this work's own."""
+    source: str
+    options: Mapping[str, Any]
+    """Those of ``compile``."""
+    folder: str
+    """Where the object goes; compilers make folders below it by the source's path."""
+    path: str
+    """The object's."""
+    fingerprint: str
+    reader: Reader
+
+
 class CObjects:
     """Compiles for one build."""
 
@@ -104,7 +119,7 @@ class CObjects:
             {name: value for name, value in options.items() if name != "depends"},
         ]
         # Of this call's own: what was built before may have written headers.
-        reader = Reader()
+        reader = Reader(self._builder.state)
         objects, jobs = [], []
         for source in sources:
             command = json.dumps([source, *about], default=str, sort_keys=True)
@@ -114,12 +129,11 @@ class CObjects:
             print_ = _fingerprint(command, [source, *(options.get("depends") or ())], reader)
             with self._lock:
                 job = self._under_way(path, print_)
-                if job is None and record.content(path, print_, reader) is None:
-                    twin = _copy(chosen)
-                    work = partial(_make, twin, path, folder, source, options, print_, reader)
-                    job = Job(partial(self._shown, work), group, guess=guess)
+                if job is None and not is_up_to_date(path, print_, reader, self._builder.state):
+                    work = _Work(_copy(chosen), source, options, folder, path, print_, reader)
+                    job = Job(partial(self._make, work), group, guess=guess)
                     self._started[path] = print_, job
-                    self._builder.jobs.add(job, _cost(path, source), vital=vital)
+                    self._builder.jobs.add(job, self._cost(path, source), vital=vital)
             if job is not None:
                 jobs.append(job)
         return objects, jobs
@@ -134,9 +148,30 @@ class CObjects:
         # Since one that is done, the headers may have changed.
         return None if job.is_done else job
 
-    def _shown(self, work: Callable[[], str]) -> None:
-        # Each command and the compiler's messages, in one piece.
-        self._builder.reporter.progress(work())
+    def _make(self, work: _Work) -> None:
+        """Compile a source, show its command and messages in one piece, and keep what it was made from."""
+        start = time.monotonic()
+        printed, read = _compile(work)
+        seconds = round(time.monotonic() - start, 6)
+        self._builder.reporter.progress(printed)
+        # A file that was edited meanwhile may not be the one the compiler has read.
+        if read is None or work.reader.changed(read):
+            return
+        dependencies = Dependencies(tuple(read))
+        made = full_digest(work.fingerprint, dependencies, work.reader)
+        if made is not None:
+            content = hashlib.sha256(Path(work.path).read_bytes()).hexdigest()
+            made_from = Record(work.fingerprint, dependencies.to_json(), made, content, seconds)
+            self._builder.state.set_record(work.path, made_from)
+            self._builder.state.save_now_and_then()
+
+    def _cost(self, path: str, source: str) -> float:
+        """Return about how many seconds compiling takes: as long as last time, else by size."""
+        record = self._builder.state.record(path)
+        if record is not None:
+            return record.seconds
+        # A source that is not there is the compiler's to complain of.
+        return os.path.getsize(source) * _SECONDS_PER_BYTE if os.path.exists(source) else 0.0
 
 
 def _name(command: str) -> str:
@@ -149,13 +184,13 @@ def _name(command: str) -> str:
 def _fingerprint(command: str, files: Sequence[str], reader: Reader) -> str:
     text = json.dumps(
         [
-            "c object 2",
+            "c object 3",
             command,
             [reader.digest(os.fspath(path)) for path in files],
             [os.environ.get(name) for name in _ENVIRONMENT],
         ]
     )
-    return content_digest(text.encode())
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _copy(chosen: Any) -> Any:
@@ -167,41 +202,29 @@ def _copy(chosen: Any) -> Any:
     return twin
 
 
-def _make(
-    twin: Any,
-    path: str,
-    folder: str,
-    source: str,
-    options: Mapping[str, Any],
-    print_: str,
-    reader: Reader,
-) -> str:
-    """Compile a source, write the object's record, and return what was printed."""
-    os.makedirs(folder, exist_ok=True)
-    rules = os.path.join(folder, f"{os.getpid()}-{threading.get_ident()}.d")
-    asking = [*(options.get("extra_postargs") or ()), "-MD", "-MT", "object", "-MF", rules]
+def _compile(work: _Work) -> tuple[str, list[str] | None]:
+    """Compile a source; return what was printed, and the files that were read if they are known.
+
+    Raises CompileError.
+    """
+    os.makedirs(work.folder, exist_ok=True)
+    rules = os.path.join(work.folder, f"{os.getpid()}-{threading.get_ident()}.d")
+    asking = [*(work.options.get("extra_postargs") or ()), "-MD", "-MT", "object", "-MF", rules]
     printed: list[str] = []
     # setuptools runs commands with the first one since 84, before with the second.
     for name in ("call", "spawn"):
-        if hasattr(twin, name):
-            setattr(twin, name, partial(_run, printed, name))
-    start = time.monotonic()
+        if hasattr(work.chosen, name):
+            setattr(work.chosen, name, partial(_run, printed, name))
+    options = {**work.options, "output_dir": work.folder, "extra_postargs": asking}
     try:
-        twin.compile([source], **{**options, "output_dir": folder, "extra_postargs": asking})
+        work.chosen.compile([work.source], **options)
         read = _read_files(rules)
     except _FAILURES as error:
-        raise _failed(source, printed, error) from error
+        raise _failed(work.source, printed, error) from error
     finally:
         with suppress(FileNotFoundError):
             os.unlink(rules)
-    if read is not None and not reader.changed(read):
-        dependencies = Dependencies(tuple(read))
-        made = full_digest(print_, dependencies, reader)
-        if made is not None:
-            seconds = round(time.monotonic() - start, 6)
-            content = content_digest(Path(path).read_bytes())
-            record.write(path, Record(print_, dependencies, made, content, seconds))
-    return "\n".join(printed)
+    return "\n".join(printed), read
 
 
 def _failed(source: str, printed: list[str], error: BaseException) -> CompileError:
@@ -249,15 +272,6 @@ def _no_compiler(name: str) -> ToolError:
         "Arch:             pacman -S gcc",
         "another one:      CC=clang",
     )
-
-
-def _cost(path: str, source: str) -> float:
-    """Return about how many seconds compiling takes: as long as last time, else by size."""
-    seconds = record.seconds(path)
-    if seconds is not None:
-        return seconds
-    # A source that is not there is the compiler's to complain of.
-    return os.path.getsize(source) * _SECONDS_PER_BYTE if os.path.exists(source) else 0.0
 
 
 def _program(name: str) -> list[object]:
