@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..facts.elf import ElfFacts
+from . import endings as _endings
 from . import module as _module
 from . import names as _names
 from . import relocations as _relocations
@@ -115,6 +116,7 @@ def _object_findings(
     for place in places:
         yield from _relocations.check(place, known)
         yield from _symbols.check_sections(place, places)
+        yield from _endings.check(place)
         yield from _names.check(place, module, defined, by_linker, providers, abi)
 
 

@@ -62,6 +62,7 @@ RULES = frozenset(
         *("duplicate-name", "entry-point-hidden", "entry-point-local", "entry-point-missing"),
         *("entry-point-misspelt", "entry-point-not-code", "entry-point-other-module"),
         *("entry-point-untyped", "executable-stack", "executable-stack-request", "got-called"),
+        *("falls-off", "result-no-object"),
         *("got-without-rel", "linked-with-libpython", "missing-export", "narrow-address"),
         *("module-without-entry-point", "needs-a-library", "not-hardened", "outside-stable-abi"),
         *(

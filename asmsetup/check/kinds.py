@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from ..facts.elf import RELOCATION_NAMES, ElfFacts
@@ -14,6 +15,8 @@ RELATIVE = frozenset(NUMBERS[name] for name in ("PC32", "PC16", "PC8", "PC64"))
 GOT_RELATIVE = frozenset(NUMBERS[name] for name in ("GOTPCREL", "GOTPCRELX", "REX_GOTPCRELX"))
 GOT_OR_PLT = GOT_RELATIVE | {NUMBERS["PLT32"]}
 """What only instructions have."""
+BRANCHING = RELATIVE | {NUMBERS["PLT32"]}
+"""What calls and jumps have, among others."""
 GOT_OFFSET = frozenset(NUMBERS[name] for name in ("GOT32", "GOT64"))
 GOT_BASE = frozenset(NUMBERS[name] for name in ("GOTPC32", "GOTPC64", "GOTOFF64"))
 LOCAL_EXEC = frozenset(NUMBERS[name] for name in ("TPOFF32", "TPOFF64"))
@@ -24,6 +27,18 @@ WIDTHS |= {NUMBERS[name]: 1 for name in ("8", "PC8")}
 
 CALL, JUMP = 0xE8, 0xE9
 BRANCHES = frozenset((CALL, JUMP))
+
+# Sections that hold data by their name (the gABI's special sections, and gcc's variants).
+DATA_SECTIONS = (
+    r"\.(l?(data|rodata|bss)|t(data|bss)|s(data|bss)|eh_frame|gcc_except_table|note|comment"
+    r"|(preinit|init|fini)_array|ctors|dtors)(\..*)?$|\.note[.-].*$"
+)
+
+
+def is_data_section(name: str | None) -> bool:
+    """Return whether a section of this name holds data, whatever its flags are."""
+    return name is not None and re.match(DATA_SECTIONS, name) is not None
+
 
 # ld gives these to whoever asks (its default linker script; the gABI for the first two).
 LINKER_DEFINED = frozenset(

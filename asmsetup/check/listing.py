@@ -89,7 +89,8 @@ class Listing:
 
     def __init__(self, text: str, source: str, include_dirs: Sequence[str] = ()) -> None:
         self._search = (str(Path(source).parent), *include_dirs)
-        self._lines: list[SourceLine] = []
+        self.lines: list[SourceLine] = []
+        """All lines, in the order of the listing."""
         self._macros: set[str] = set()
         self._by_offset: dict[int, list[Row]] = {}
         self._repeated: list[Row] = []
@@ -142,7 +143,7 @@ class Listing:
 
     def _first(self, pattern: str) -> SourceLine | None:
         expression = re.compile(pattern, re.IGNORECASE)
-        return next((line for line in self._lines if expression.match(line.text)), None)
+        return next((line for line in self.lines if expression.match(line.text)), None)
 
     def _rows(self, text: str, source: str) -> Iterator[Row]:
         frames = [_Frame(source, None)]
@@ -162,7 +163,7 @@ class Listing:
             if defined := _MACRO.match(line_text):
                 self._macros.add(defined[1].lower())
             line = self._enter(frames, int(level or 0), int(number), line_text)
-            self._lines.append(line)
+            self.lines.append(line)
             if named := _SECTION.match(line_text):
                 section = None if "%" in named[1] else named[1]
             if data is not None:

@@ -6,11 +6,15 @@ Imported only when there is one; relocations.py finds them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from . import corrections
 from .findings import ERROR, WARNING, Finding
 from .kinds import WIDTHS, Mistake
 from .places import Place
+
+if TYPE_CHECKING:
+    from .listing import SourceLine
 
 
 def told(mistake: Mistake, place: Place) -> Iterator[Finding]:
@@ -18,6 +22,30 @@ def told(mistake: Mistake, place: Place) -> Iterator[Finding]:
     finding = _TELL[mistake](place)
     if finding is not None:
         yield finding
+
+
+def data_run(place: Place, label: SourceLine | None, *, holds_pointer: bool) -> Finding:
+    """Return the finding for a call, jump or table entry that leads to data, which ``label`` begins."""
+    name, instruction = place.target, place.instruction
+    crash = "the process ends with a segmentation fault when it"
+    if holds_pointer:
+        way = f"call [rel {name}]"
+        if place.branch is None:
+            way = f"enter a routine that jumps to where it points:   jmp [rel {name}]"
+        elif instruction and instruction.mnemonic.lower() in ("call", "jmp"):
+            way = f"write:   {instruction.mnemonic} [rel {name}]"
+        what = f"`{name}' holds the address of a routine, and is no code itself: {crash} is called"
+        found = place.finding("code-not-executable", ERROR, what, way)
+        return found if place.line or label is None else _at_label(found, label)
+    section = place.relocation.symbol.section or place.section.name
+    what = f"`{name}' is in {section}, which is not executable: {crash} is called"
+    way = "put this line in front of the function:   section .text"
+    found = place.finding("code-not-executable", ERROR, what, way)
+    return found if label is None else _at_label(found, label)
+
+
+def _at_label(found: Finding, label: SourceLine) -> Finding:
+    return found._replace(file=label.file, line=label.number, text=label.text)
 
 
 def _ways(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..facts.elf import ABSOLUTE, Relocation, RelocationTable, Section, Symbol
 from .context import CheckedObject, ModuleContext
 from .findings import Finding
-from .kinds import ADDRESS_64, CALL, JUMP, LINKER_DEFINED, NUMBERS, RELATIVE, WIDTHS
+from .kinds import ADDRESS_64, BRANCHING, CALL, JUMP, LINKER_DEFINED, NUMBERS, WIDTHS
 
 if TYPE_CHECKING:
     from . import corrections
@@ -226,6 +226,22 @@ class ObjectPlaces:
             for relocation in table
         )
 
+    def is_pointer(self, relocation: Relocation) -> bool:
+        """Return whether what a relocation leads to is an address itself."""
+        symbol, at = relocation.symbol, self._offset(relocation)
+        return any(
+            table.section.number == symbol.section_index
+            and at in set(table.offsets(frozenset((ADDRESS_64,))))
+            for table in self.object.facts.relocation_tables
+        )
+
+    @staticmethod
+    def _offset(relocation: Relocation) -> int:
+        """Return where in its section a relocation leads."""
+        # The distance counts from the end of the 4-byte field, where the next instruction is.
+        behind = 4 if relocation.type in BRANCHING else 0
+        return relocation.symbol.value + relocation.addend + behind
+
     def content(self, section: Section) -> bytes:
         if section.number not in self._cached_contents:
             self._cached_contents[section.number] = self.object.facts.content(section)
@@ -250,8 +266,7 @@ class ObjectPlaces:
         symbol = relocation.symbol
         if symbol.type != "section":
             return symbol.name
-        # The distance counts from the end of the 4-byte field, where the next instruction is.
-        offset = relocation.addend + (4 if relocation.type in RELATIVE else 0)
+        offset = self._offset(relocation)
         labels = self._labels.get(symbol.section_index, [])
         before = bisect_right(labels, offset, key=lambda label: label[0])
         if not before:

@@ -7,13 +7,15 @@ glibc and musl. Most relocations are in order, so a table is judged by its few d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from ..facts.elf import RelocationTable, Section, Symbol
+from ..facts.elf import Relocation, RelocationTable, Section, Symbol
+from .entries import entries
 from .findings import Finding
 from .kinds import (
     ADDRESS_64,
     BRANCHES,
+    BRANCHING,
     GOT_BASE,
     GOT_OFFSET,
     GOT_RELATIVE,
@@ -21,6 +23,7 @@ from .kinds import (
     NARROW,
     RELATIVE,
     Mistake,
+    is_data_section,
 )
 from .places import ModuleNames, ObjectPlaces
 
@@ -43,6 +46,8 @@ def check(places: ObjectPlaces, names: ModuleNames) -> Iterator[Finding]:
                 if mistake is not None:
                     yield from mistakes.told(mistake, places.place(table, relocation))
         yield from _branches_into_the_got(places, table)
+    if places.object.source is not None:
+        yield from _data_as_code(places, names)
 
 
 def _mistake(
@@ -76,3 +81,61 @@ def _branches_into_the_got(places: ObjectPlaces, table: RelocationTable) -> Iter
     for relocation in table:
         if relocation.type in GOT_RELATIVE and relocation.offset in called:
             yield from mistakes.told("got-called", places.place(table, relocation))
+
+
+def _data_as_code(places: ObjectPlaces, names: ModuleNames) -> Iterator[Finding]:
+    """Yield a finding for each call, jump or table that leads into data."""
+    data = {each.number for each in places.object.facts.sections if _holds_data(each)}
+
+    def leads_into_data(symbol: Symbol) -> bool:
+        if symbol.section is None:
+            symbol = names.defined.get(symbol.name, symbol)
+            # What is declared as a function there has a rule of its own.
+            return is_data_section(symbol.section) and symbol.type != "func"
+        return symbol.section_index in data and symbol.type != "func"
+
+    for table in places.object.facts.relocation_tables:
+        if not table.section.executable:
+            continue
+        wrong = {kind for kind in table.kinds if kind[0] in BRANCHING and leads_into_data(kind[1])}
+        if wrong and (at := set(_branch_fields(places, table))):
+            yield from _told(
+                places,
+                ((table, r) for r in table if r.offset in at and (r.type, r.symbol) in wrong),
+            )
+    yield from _told(
+        places,
+        (
+            (entry.table, entry.relocation)
+            for entry in entries(places)
+            if leads_into_data(entry.relocation.symbol)
+        ),
+    )
+
+
+def _holds_data(section: Section) -> bool:
+    return section.alloc and not section.executable and is_data_section(section.name)
+
+
+def _branch_fields(places: ObjectPlaces, table: RelocationTable) -> Iterator[int]:
+    """Yield the offsets of the fields that an opcode of a branch stands before."""
+    content = b"\0\0" + places.content(table.section)
+    for offset in table.offsets(BRANCHING):
+        before, opcode = content[offset : offset + 2].ljust(2, b"\0")
+        if opcode in BRANCHES or (before == _LONG and opcode & 0xF0 == _CONDITIONAL):
+            yield offset
+
+
+_LONG, _CONDITIONAL = 0x0F, 0x80
+
+
+def _told(
+    places: ObjectPlaces, wrong: Iterable[tuple[RelocationTable, Relocation]]
+) -> Iterator[Finding]:
+    for table, relocation in wrong:
+        from . import mistakes
+
+        place = places.place(table, relocation)
+        if not table.section.executable or place.is_operand:
+            label = places.label(place.target) or places.use("PyDispatch", place.target)
+            yield mistakes.data_run(place, label, holds_pointer=places.is_pointer(relocation))

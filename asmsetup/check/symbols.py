@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..facts.elf import COMMON, Section, Symbol
 from .context import ModuleContext, patterns
 from .findings import ERROR, WARNING, Finding
-from .kinds import GOT_OR_PLT
+from .kinds import DATA_SECTIONS, GOT_OR_PLT
 from .places import ObjectPlaces
 
 if TYPE_CHECKING:
@@ -19,11 +19,6 @@ _ENTRY_POINT = r"(PyInitU?|PyModExportU?)_(\w+)"
 
 _IN_GROUP = 0x200  # SHF_GROUP: the linker keeps one of several copies (C++ inline functions)
 
-# Sections that hold data by their name (the gABI's special sections, and gcc's variants).
-_DATA_SECTIONS = (
-    r"\.(l?(data|rodata|bss)|t(data|bss)|s(data|bss)|eh_frame|gcc_except_table|note|comment"
-    r"|(preinit|init|fini)_array|ctors|dtors)(\..*)?$|\.note[.-].*$"
-)
 _CODE_NAMES = r"\.?(text|txt|code|init|fini|plt)\b.*"
 
 
@@ -316,14 +311,14 @@ def _code_in(places: ObjectPlaces, section: Section) -> tuple[str, SourceLine | 
         if symbol.section_index == section.number and symbol.type == "func":
             if re.fullmatch(_ENTRY_POINT, symbol.name):
                 return None  # it has a rule of its own
-            if re.match(_DATA_SECTIONS, section.name) and not places.is_branched_into(section):
+            if re.match(DATA_SECTIONS, section.name) and not places.is_branched_into(section):
                 continue  # codecs declare their tables so
             return f"`{symbol.name}' is", places.label(symbol.name)
     for table in facts.relocation_tables:
         if table.section.number == section.number and any(t in GOT_OR_PLT for t, _ in table.kinds):
             instruction = next(r for r in table if r.type in GOT_OR_PLT)
             return "this instruction is", places.place(table, instruction).line
-    if not re.match(_DATA_SECTIONS, section.name) and (
+    if not re.match(DATA_SECTIONS, section.name) and (
         re.match(_CODE_NAMES, section.name)
         or _looks_like(section.name, ".text")
         or places.is_branched_into(section)
@@ -366,7 +361,7 @@ def _code_not_executable(
     places: ObjectPlaces, section: Section, what: str, line: SourceLine | None
 ) -> Finding:
     what = f"{what} in {section.name}, which is not executable: "
-    if re.match(_DATA_SECTIONS, section.name):
+    if re.match(DATA_SECTIONS, section.name):
         way = "put this line in front of the function:   section .text"
     else:
         way = f"write:   section {section.name} exec"

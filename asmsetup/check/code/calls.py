@@ -174,11 +174,17 @@ def _check_alignment(
         elif walk.alignment != needed:
             walk.report("stack-alignment", at, _misaligned(name, 8), state)
         return
+    if pointer.base == 0:
+        walk.alignment = _AT_ENTRY  # who calls this one owes it what C owes it
     of, rest = known
     wanted = (entry + 8) % 16
     modulus = min(of, 16)
     if modulus > 1 and rest % modulus != wanted % modulus:
         walk.report("stack-alignment", at, _misaligned(name, (rest - wanted) % modulus), state)
+
+
+_AT_ENTRY = 8
+"""What rsp is modulo 16 where a C function begins (System V ABI, 3.2.2)."""
 
 
 def _misaligned(name: str, off: int) -> str:

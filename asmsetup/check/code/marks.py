@@ -77,9 +77,8 @@ class Marks:
         if kind == _FUNCTION:
             start, end, role, flags = _FUNCTION_BODY.unpack_from(body)
             name = _text(body, _FUNCTION_BODY.size)
-            known = self.routines.get(start)
-            if known is None or role not in (METHOD, C_FUNCTION):
-                self.routines[start] = Routine(start, end, role, flags, name)
+            routine = Routine(start, end, role, flags, name)
+            self.routines[start] = _together(self.routines.get(start), routine)
         elif kind == _NO_GIL:
             start, end = _RANGE.unpack_from(body)
             self.without_gil.append((start, end))
@@ -105,6 +104,15 @@ class Marks:
             marks.permissions += part.permissions
             marks.prototypes |= part.prototypes
         return marks
+
+
+def _together(known: Routine | None, routine: Routine) -> Routine:
+    """Return what two records say of one routine, which is entered in a table and has an end."""
+    if known is None or routine.role not in (METHOD, C_FUNCTION):
+        return routine
+    if known.role == C_FUNCTION and routine.role == METHOD:
+        known, routine = routine, known
+    return known._replace(end=max(known.end, routine.end))
 
 
 def _text(body: bytes, at: int) -> str:

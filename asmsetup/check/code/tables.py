@@ -11,27 +11,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ..slots import SLOTS
 from .image import Image
 
-
-def _words(text: str) -> list[str]:
-    return text.split()
-
-
-_SLOTS = _words("""- bf_getbuffer bf_releasebuffer mp_ass_subscript mp_length mp_subscript nb_absolute nb_add
-nb_and nb_bool nb_divmod nb_float nb_floor_divide nb_index nb_inplace_add nb_inplace_and
-nb_inplace_floor_divide nb_inplace_lshift nb_inplace_multiply nb_inplace_or nb_inplace_power
-nb_inplace_remainder nb_inplace_rshift nb_inplace_subtract nb_inplace_true_divide nb_inplace_xor
-nb_int nb_invert nb_lshift nb_multiply nb_negative nb_or nb_positive nb_power nb_remainder
-nb_rshift nb_subtract nb_true_divide nb_xor sq_ass_item sq_concat sq_contains sq_inplace_concat
-sq_inplace_repeat sq_item sq_length sq_repeat tp_alloc tp_base tp_bases tp_call tp_clear
-tp_dealloc tp_del tp_descr_get tp_descr_set tp_doc tp_getattr tp_getattro tp_hash tp_init tp_is_gc
-tp_iter tp_iternext tp_methods tp_new tp_repr tp_richcompare tp_setattr tp_setattro tp_str
-tp_traverse tp_members tp_getset tp_free nb_matrix_multiply nb_inplace_matrix_multiply am_await
-am_aiter am_anext tp_finalize am_send tp_vectorcall tp_token""")
-"""The slots' names by their numbers (CPython, Include/typeslots.h)."""
-
-_TP_TRAVERSE, _TP_MEMBERS = _SLOTS.index("tp_traverse"), _SLOTS.index("tp_members")
+_TP_TRAVERSE, _TP_MEMBERS = SLOTS.index("tp_traverse"), SLOTS.index("tp_members")
 _HAVE_GC = 1 << 14
 _RELATIVE_OFFSET = 8
 _NAME = re.compile(r"[^\W\d]\w*")
@@ -97,13 +80,13 @@ def _entry(image: Image, place: int, target: int) -> TableEntry | None:
             return TableEntry("setter", name, target, 0, place)
     slot = _slot_number(image, place - 8)
     if slot is not None and place + 8 not in image.pointers and image.is_code(target):
-        return TableEntry("slot", _SLOTS[slot], target, 0, place)
+        return TableEntry("slot", SLOTS[slot], target, 0, place)
     return None
 
 
 def _slot_number(image: Image, place: int) -> int | None:
     number = image.number(place, 8)
-    if number is None or place in image.pointers or not 0 < number < len(_SLOTS):
+    if number is None or place in image.pointers or not 0 < number < len(SLOTS):
         return None
     return number
 
@@ -149,9 +132,9 @@ def _check_spec(image: Image, place: int) -> Iterator[TableFault]:
     size, flags = image.number(place + 8, 4, signed=True), image.number(place + 16, 4) or 0
     slots: dict[int, int] = {}
     at = image.pointers[place + 24]
-    while (number := _slot_number(image, at)) is not None and len(slots) < len(_SLOTS):
+    while (number := _slot_number(image, at)) is not None and len(slots) < len(SLOTS):
         if number in slots:
-            what = f"the type {name} gives Py_{_SLOTS[number]} twice, and only the last counts"
+            what = f"the type {name} gives Py_{SLOTS[number]} twice, and only the last counts"
             yield TableFault("slot-twice", at, what)
         slots[number] = image.pointers.get(at + 8, 0)
         at += _SLOT_SIZE

@@ -1,0 +1,172 @@
+"""Rules about how the functions of python.inc's macros end: with a return, and with an object.
+
+The bytes of the last instructions tell; where they are in doubt, nothing is found. The machine
+code as a whole is followed by `asmsetup check`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..facts.elf import RelocationTable, Section, Symbol
+from .code.marks import C_FUNCTION, METHOD, SECTION, Marks
+from .code.prototypes import prototype
+from .entries import entries
+from .findings import Finding
+from .kinds import ADDRESS_64, CALL, GOT_RELATIVE
+from .places import ObjectPlaces
+
+_SECTION_BITS = 40
+_IN_SECTION = (1 << _SECTION_BITS) - 1
+
+# A return, a jump, ud2, hlt or int3 (Intel SDM, volume 2), with its operands.
+_LEAVES = re.compile(
+    rb"(?:\xc3|\xc2..|\xeb.|\xe9....|\xff\x25....|\xff[\xe0-\xe7]|\xff[\x20-\x27]|\xff\x24."
+    rb"|\xff[\x60-\x67].|\xff\x64..|\xff[\xa0-\xa7]....|\xff\xa4.....|\xff\x24.....|\x0f\x0b|\xf4|\xcc)\Z",
+    re.DOTALL,
+)
+_PADDING = b"\x90"
+# What the macros write before `ret': the kept registers from rbp or rsp, then the frame.
+_EPILOGUE = (
+    rb"(?:[\x48\x4c]\x8b(?:[\x5d\x65\x6d\x75\x7d].|[\x9d\xa5\xad\xb5\xbd]....))*\xc9"
+    rb"|(?:[\x48\x4c]\x8b(?:[\x5c\x64\x6c\x74\x7c]\x24.|[\x9c\xa4\xac\xb4\xbc]\x24....))*"
+    rb"\x48(?:\x83\xc4.|\x81\xc4....)\x5d"
+)
+_CONSTANT = re.compile(
+    rb"(?:(?<![\x41\x49])\xb8(....)|(?<!\x49)\x48\xc7\xc0(....)|\x48\xb8(........))"
+    rb"(?:" + _EPILOGUE + rb")\xc3",
+    re.DOTALL,
+)
+_CALLED = re.compile(
+    rb"\xff\x15....(?:" + _EPILOGUE + rb")\xc3|(?:" + _EPILOGUE + rb")\xff\x25....", re.DOTALL
+)
+
+
+class Function(NamedTuple):
+    """A function that a macro opened and closed."""
+
+    name: str
+    section: Section
+    start: int
+    end: int
+    returns_object: bool
+
+
+def check(places: ObjectPlaces) -> Iterator[Finding]:
+    """The findings about the ends of an object's functions."""
+    found = list(_functions(places))
+    if not found:
+        return
+    tables = {t.section.number: t for t in places.object.facts.relocation_tables}
+    labels = _labels(places)
+    for function in found:
+        body = places.content(function.section)[function.start : function.end]
+        calls = _calls(tables.get(function.section.number), function)
+        doubtful = not _leaves(body, calls) or (function.section.number, function.end) in labels
+        wrong = _no_objects(body, calls) if function.returns_object else []
+        if doubtful or wrong:
+            from . import ending_lines  # what a sound module does not need is not imported
+
+            if doubtful:
+                yield from ending_lines.falls_off(places, function, body)
+            for result in wrong:
+                yield from ending_lines.no_object(places, function, result)
+
+
+def _functions(places: ObjectPlaces) -> Iterator[Function]:
+    facts = places.object.facts
+    section = next((each for each in facts.sections if each.name == SECTION), None)
+    if section is None:
+        return
+    returning = {
+        _place(entry.relocation.symbol, entry.relocation.addend)
+        for entry in entries(places)
+        if entry.returns_object
+    }
+    for routine in Marks.read(_with_places(places, section)).routines.values():
+        if routine.role not in (METHOD, C_FUNCTION) or routine.end <= routine.start:
+            continue
+        is_method = routine.role == METHOD or routine.start in returning
+        start, end = routine.start & _IN_SECTION, routine.end & _IN_SECTION
+        holder = facts.sections[routine.start >> _SECTION_BITS]
+        yield Function(routine.name, holder, start, end, is_method)
+
+
+def _place(symbol: Symbol, addend: int) -> int:
+    """Return a place as one number: the section above, the offset in it below."""
+    return (symbol.section_index << _SECTION_BITS) + symbol.value + addend
+
+
+def _with_places(places: ObjectPlaces, section: Section) -> bytes:
+    """Return a section with each address as the number of its place."""
+    content = bytearray(places.content(section))
+    for table in places.object.facts.relocation_tables:
+        if table.section.number == section.number:
+            for relocation in table:
+                if relocation.type == ADDRESS_64:
+                    place = _place(relocation.symbol, relocation.addend)
+                    content[relocation.offset : relocation.offset + 8] = place.to_bytes(8, "little")
+    return bytes(content)
+
+
+def _labels(places: ObjectPlaces) -> set[tuple[int, int]]:
+    """Return where labels of the user's stand."""
+    return {
+        (symbol.section_index, symbol.value)
+        for symbol in places.object.facts.symbols
+        if symbol.section_index and "." in symbol.name.lstrip(".")
+    }
+
+
+def _calls(table: RelocationTable | None, function: Function) -> dict[int, str]:
+    """Return the names that a function reaches through the table of addresses, by their places."""
+    if table is None:
+        return {}
+    return {
+        relocation.offset - function.start: relocation.symbol.name
+        for relocation in table
+        if function.start <= relocation.offset < function.end and relocation.type in GOT_RELATIVE
+    }
+
+
+_CALL_SIZE = 4
+
+
+def _leaves(body: bytes, calls: dict[int, str]) -> bool:
+    """Return whether the last instruction may leave the function, or cannot be told."""
+    code = body.rstrip(_PADDING)
+    if _LEAVES.search(code[-8:]):
+        return True
+    called = calls.get(len(code) - _CALL_SIZE)
+    if called is not None:
+        return not prototype(called).returns
+    # A routine of the author's own may never return.
+    return code[-_CALL_SIZE - 1 : -_CALL_SIZE] == bytes((CALL,))
+
+
+class Result(NamedTuple):
+    """What a function returns that is no object."""
+
+    offset: int
+    """Of the instruction that makes it, in the section."""
+    number: int
+    called: str
+    """The function of CPython's whose result it is; else empty, and it is the number."""
+    jumps: bool = False
+
+
+def _no_objects(body: bytes, calls: dict[int, str]) -> list[Result]:
+    found = []
+    for match in _CONSTANT.finditer(body):
+        number = int.from_bytes(match[1] or match[2] or match[3], "little", signed=not match[1])
+        if number and not any(match.start() <= place < match.end() for place in calls):
+            found.append(Result(match.start(), number, ""))
+    for match in _CALLED.finditer(body):
+        jumps = body[match.end() - 6 : match.end() - 4] == b"\xff\x25"
+        name = calls.get(match.end() - 4 if jumps else match.start() + 2, "")
+        known = prototype(name) if name else None
+        if known is not None and known.returns and known.result in ("v", "i", "l", "d"):
+            found.append(Result(match.start(), 0, name, jumps))
+    return found
