@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import tempfile
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import NamedTuple
@@ -27,14 +28,11 @@ from .check import Finding, report
 from .check.inspection import Inspector, explained
 from .check.machine_code import Judge, judges
 from .config import Settings
-from .errors import (
-    AssembleError,
-    CheckError,
-    LinkError,
-)
+from .errors import AsmsetupError, AssembleError, CheckError, LinkError, ObjectError
 from .facts.target import Target
 from .files import atomic_write, same_content, sweep, write_text
 from .link import linker
+from .link.given import Given, advice, at_fault
 from .link.linker import ModuleFile
 from .link.unchanged import LinkedModules
 from .plan import Planner, Recipe
@@ -134,7 +132,7 @@ class Builder:
     @cached_property
     def ld(self) -> str:
         """The linker of this build; looked for when there is something to link."""
-        return linker.find(self.settings.ld)
+        return linker.find(self.settings.ld, self.settings.ldflags)
 
     def plan(self, recipe: Recipe) -> list[ObjectFile]:
         """Return the objects a recipe asks for, one a source, in the sources' order.
@@ -278,38 +276,79 @@ class Builder:
         if self._modules.is_unchanged(module):
             return
         self.reporter.progress(f"ld {module.path}")
-        with self.checked_output(module) as partial:
-            command = linker.command(
-                self.ld,
-                module.objects,
-                partial,
-                self.version_script(module),
-                module.options,
-                self._inspector.c_library(module),
-            )
-            self.reporter.detail(shlex.join(command))
-            try:
-                messages = linker.link(command)
-            except LinkError as error:
-                what = self._inspector.explained(module, error.what)
-                raise LinkError(what, *error.ways_out) from error
+        link = partial(self._link, module)
+        with self.naming_options_at_fault(module, link), self.checked_output(module) as output:
+            messages = link(module.options.given, output)
         if warnings := self._inspector.unreported(module, messages):
             self.reporter.warning(warnings)
         elif not messages:
             self._modules.keep(module)
 
+    def _link(self, module: ModuleFile, kept: Sequence[Given], output: str) -> str:
+        command = linker.command(
+            self.ld,
+            module.objects,
+            output,
+            self.version_script(module),
+            module.options.only(kept),
+            self._inspector.c_library(module),
+        )
+        self.reporter.detail(shlex.join(command))
+        try:
+            return linker.link(command)
+        except LinkError as error:
+            what = self._inspector.explained(module, error.what)
+            raise LinkError(what, *error.ways_out) from error
+
     @contextmanager
     def checked_output(self, module: ModuleFile) -> Iterator[str]:
         """Yield a path to link a module to; the file replaces the module when it passes the checks.
 
-        Raises CheckError when it does not.
+        Raises LinkError when there is no file, CheckError when it does not pass.
         """
         # Not beside the module: whatever lies there is packed into wheels.
-        with atomic_write(module.path, self.folder) as partial:
-            yield partial
-            self._report(module, self._inspector.after_link(module, partial))
-            if same_content(partial, module.path):
-                os.remove(partial)
+        with atomic_write(module.path, self.folder) as output:
+            yield output
+            self._report(module, self._findings_in(module, output))
+            if same_content(output, module.path):
+                os.remove(output)
+
+    def _findings_in(self, module: ModuleFile, output: str) -> list[Finding]:
+        if not os.path.exists(output):
+            raise LinkError(f"{module.path}: the linker reported no error, and has written no file")
+        try:
+            return self._inspector.after_link(module, output)
+        except ObjectError as error:
+            raise LinkError(error.what.replace(output, module.path), *error.ways_out) from error
+
+    @contextmanager
+    def naming_options_at_fault(
+        self, module: ModuleFile, link: Callable[[Sequence[Given], str], object]
+    ) -> Iterator[None]:
+        """Add to a link's failure the options without which it succeeds.
+
+        ``link`` tries with the options, and to the path, that it is called with.
+        """
+        try:
+            yield
+        except (CheckError, LinkError) as error:
+            faults = at_fault(module.options.given, partial(self._links, module, link))
+            ways_out = (*map(advice, faults), *error.ways_out)
+            raise type(error)(error.what, *ways_out) from error
+
+    def _links(
+        self,
+        module: ModuleFile,
+        link: Callable[[Sequence[Given], str], object],
+        kept: Sequence[Given],
+    ) -> bool:
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            output = os.path.join(folder, os.path.basename(module.path))
+            try:
+                link(kept, output)
+                return not any(each.is_error for each in self._findings_in(module, output))
+            except AsmsetupError:
+                return False
 
     def _report(self, module: ModuleFile, findings: list[Finding]) -> None:
         if not findings:

@@ -73,7 +73,7 @@ RULES = frozenset(
         ),
         *("thread-local", "unexpected-export", "unexpected-library", "unexpected-runpath"),
         *("unknown-name", "unknown-weak-name", "writable-and-executable", "writable-code"),
-        *("wrong-platform-name",),
+        *("refuses-dlopen", "wrong-platform-name"),
     ]
 )
 """Every rule about objects and modules, as docs/errors.md explains them."""

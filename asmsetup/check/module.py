@@ -59,6 +59,10 @@ _Found = tuple[str, ...]
 
 def _exports(facts: ElfFacts, module: ModuleContext) -> Iterator[_Found]:
     exported = {symbol.name for symbol in facts.exported}
+    at_zero = {symbol.name for symbol in facts.exported if symbol.value == 0}
+    # The address 0 is how dlsym(3) reports that there is no such name.
+    if at_zero & {*module.entry_points}:
+        exported -= at_zero
     uses_python = any(symbol.name.startswith(("Py", "_Py")) for symbol in facts.globals)
     if not exported & {*module.entry_points} and (uses_python or not module.exports):
         yield (
@@ -128,6 +132,13 @@ def _surroundings(path: str, facts: ElfFacts, module: ModuleContext) -> Iterator
             ERROR,
             f"the module is {why}, so no Python can import it",
             "SETUPTOOLS_EXT_SUFFIX or _PYTHON_SYSCONFIGDATA_NAME in the environment names it so",
+        )
+    if facts.refuses_dlopen:
+        yield (
+            "refuses-dlopen",
+            ERROR,
+            "the module is marked as one that programs may not load while they run, so the import fails",
+            "take `-z nodlopen' out of the linker's arguments",
         )
     if folders := _folders_of_this_machine(facts, module):
         yield (

@@ -16,7 +16,9 @@ from .. import program
 from ..assemble.nasm import ObjectFile
 from ..errors import LinkError
 from ..facts.target import EMULATION
-from .flags import asks_for_definitions, for_ld, require_possible
+from . import given
+from .flags import linker_named, require_possible
+from .given import LD_ARGS, LDFLAGS, LINK_ARGS, Given
 from .libraries import further_folders, named_libraries
 
 HARDENING = ("-z", "noexecstack", "-z", "relro", "-z", "now")
@@ -40,6 +42,8 @@ class LinkerOptions(NamedTuple):
     runtime_library_dirs: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     debug: bool = False
+    given: tuple[Given, ...] = ()
+    """What ``args`` are made of, as it was written."""
 
     @classmethod
     def of(
@@ -60,14 +64,20 @@ class LinkerOptions(NamedTuple):
         finds are added where a library needs them. Raises LinkError for words that cannot lead
         to a module.
         """
-        require_possible(ldflags, "LDFLAGS")
-        require_possible(link_args, "extra_link_args")
-        args = (*ld_args, *for_ld(ldflags), *for_ld(link_args))
+        words = {LD_ARGS: ld_args, LDFLAGS: ldflags, LINK_ARGS: link_args}
+        require_possible(ldflags, LDFLAGS)
+        require_possible(link_args, LINK_ARGS)
+        options = tuple(each for origin in words for each in given.options(origin, words[origin]))
+        args = given.args_for_ld(options)
         libraries, folders = tuple(libraries), tuple(library_dirs)
         named = named_libraries(args)
         searched = (*folders, *named.folders)
         folders += further_folders((*libraries, *named.libraries), searched)
-        return cls(folders, libraries, tuple(runtime_library_dirs), args, debug)
+        return cls(folders, libraries, tuple(runtime_library_dirs), args, debug, options)
+
+    def only(self, kept: Sequence[Given]) -> LinkerOptions:
+        """Return these options with only those of ``given`` that are kept."""
+        return self._replace(args=given.args_for_ld(kept), given=tuple(kept))
 
 
 class ModuleFile(NamedTuple):
@@ -95,12 +105,21 @@ class ModuleFile(NamedTuple):
         return (*(made.path for made in self.assembled), *self.compiled, *self.extra_objects)
 
 
-def find(name: str | None) -> str:
-    """Return the path of the linker called ``name`` (a path or a name on PATH; None for ld).
+def find(name: str | None, ldflags: Sequence[str] = ()) -> str:
+    """Return the path of the linker called ``name``: a path, or a name on PATH.
 
+    Without a name, it is the one that ``ldflags`` have a driver use, if that is there, else ld.
     Raises ToolError when there is none.
     """
-    return program.find("the linker", name or "ld", _INSTALL, chosen_by="LD", arguments="LDFLAGS")
+    named = None if name else _found(linker_named(ldflags))
+    return program.find(
+        "the linker", name or named or "ld", _INSTALL, chosen_by="LD", arguments="LDFLAGS"
+    )
+
+
+def _found(named: str | None) -> str | None:
+    # Drivers look for ld.lld when told -fuse-ld=lld.
+    return (shutil.which(f"ld.{named}") or shutil.which(named)) if named else None
 
 
 def version_script(exported: Iterable[str]) -> str:
@@ -182,22 +201,7 @@ def link(command: Sequence[str]) -> str:
         what = f"the linker was killed by {program.signal_name(-done.status)}"
         raise LinkError(what, *filter(None, (done.said,)), *(other or program.after_signal("LD")))
     what = done.said or f"the linker failed with exit code {done.status}"
-    raise LinkError(what, *_words_at_fault(done.said, command), *other)
-
-
-def _words_at_fault(said: str, command: Sequence[str]) -> tuple[str, ...]:
-    """Return which words of LDFLAGS or the arguments the linker's complaint is about."""
-    given = os.environ.get("LDFLAGS", "").split()
-    if re.search(r"undefined (?:reference|symbol)", said) and asks_for_definitions(command):
-        words = [word for word in given if "defs" in word or "no-undefined" in word]
-        named = f"LDFLAGS has `{words[-1]}'" if words else "the linker's arguments have `-z defs'"
-        return (f"{named}, and CPython's names are defined by the interpreter alone: take it out",)
-    if re.search(r"unrecogni[sz]ed|unknown|unsupported|invalid", said) is None:
-        return ()
-    quoted = [
-        w for w in dict.fromkeys(for_ld(given)) if re.search(rf"[\s:'\"]{re.escape(w)}\b", said)
-    ]
-    return tuple(f"LDFLAGS has `{word}': take it out" for word in quoted if len(word) > 1)
+    raise LinkError(what, *other)
 
 
 def _not_gnu(ld: str) -> tuple[str, ...]:

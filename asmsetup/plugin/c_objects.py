@@ -130,7 +130,7 @@ class CObjects:
             with self._lock:
                 job = self._under_way(path, print_)
                 if job is None and not is_up_to_date(path, print_, reader, self._builder.state):
-                    work = _Work(_copy(chosen), source, options, folder, path, print_, reader)
+                    work = _Work(copy_of(chosen), source, options, folder, path, print_, reader)
                     job = Job(partial(self._make, work), group, guess=guess)
                     self._started[path] = print_, job
                     self._builder.jobs.add(job, self._cost(path, source), vital=vital)
@@ -193,7 +193,7 @@ def _fingerprint(command: str, files: Sequence[str], reader: Reader) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _copy(chosen: Any) -> Any:
+def copy_of(chosen: Any) -> Any:
     """Return a compiler object of its own for a job: the one it comes from may change meanwhile."""
     twin = copy.copy(chosen)
     for name, value in vars(chosen).items():
@@ -210,11 +210,7 @@ def _compile(work: _Work) -> tuple[str, list[str] | None]:
     os.makedirs(work.folder, exist_ok=True)
     rules = os.path.join(work.folder, f"{os.getpid()}-{threading.get_ident()}.d")
     asking = [*(work.options.get("extra_postargs") or ()), "-MD", "-MT", "object", "-MF", rules]
-    printed: list[str] = []
-    # setuptools runs commands with the first one since 84, before with the second.
-    for name in ("call", "spawn"):
-        if hasattr(work.chosen, name):
-            setattr(work.chosen, name, partial(_run, printed, name))
+    printed = captured(work.chosen)
     options = {**work.options, "output_dir": work.folder, "extra_postargs": asking}
     try:
         work.chosen.compile([work.source], **options)
@@ -225,6 +221,16 @@ def _compile(work: _Work) -> tuple[str, list[str] | None]:
         with suppress(FileNotFoundError):
             os.unlink(rules)
     return "\n".join(printed), read
+
+
+def captured(twin: Any) -> list[str]:
+    """Have a copy of a compiler object print nothing; return the list that takes what it would print."""
+    printed: list[str] = []
+    # setuptools runs commands with the first one since 84, before with the second.
+    for name in ("call", "spawn"):
+        if hasattr(twin, name):
+            setattr(twin, name, partial(_run, printed, name))
+    return printed
 
 
 def _failed(source: str, printed: list[str], error: BaseException) -> CompileError:

@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from setuptools import Command, Extension
@@ -22,16 +23,14 @@ from ..build import Builder, Reporter, Wanted
 from ..errors import AsmsetupError, SourceError
 from ..facts import target
 from ..files import same_content
-from ..link import linker
 from ..link.linker import LinkerOptions, ModuleFile, entry_points
 from ..plan import Recipe
 from ..suffixes import is_assembly, is_ours
-from . import c_objects, linked
+from . import c_objects, driver
 from .c_objects import CObjects
 from .compiler import COMPILE, added_include_dirs, plain
 from .extensions import namesakes, require_sound, require_universal
 from .flags import assembly_calls, other_calls, require_ungrouped
-from .run_paths import run_paths_as_asked
 from .session import (
     FAILURES,
     LEVELS,
@@ -310,40 +309,25 @@ class BuildRun:
         objects = [self._named.get(each, each) for each in given["objects"]]
         call = {**given, "objects": objects, "output_dir": None}
         if isinstance(ext, Library):
-            with self._replaced(path) as partial:
-                self._linked(
-                    below, {**call, "output_filename": partial}, "objects", "output_filename"
-                )
+            with self._replaced(path) as archive:
+                self._linked(below, {**call, "output_filename": archive}, _OUTPUT)
             return
         builder = self._ready()
         with setuptools_errors():
             module = self._module(chosen, ext, path, objects, call)
             builder.check(module, lambda: self._other_modules(chosen, ext))
             if module.compiled:
-                self._link_with_driver(chosen, below, module, call)
+                link = partial(self._linked, below, first=_OUTPUT)
+                driver.link(builder, chosen, link, module, call)
             else:
                 builder.link(module)
         # Of other settings, universal or not: it would be packed as well, or imported instead.
         for other in namesakes(path):
             os.remove(other)
 
-    def _link_with_driver(
-        self, chosen: Any, below: Callable[..., None], module: ModuleFile, given: Mapping[str, Any]
+    def _linked(
+        self, below: Callable[..., None], given: Mapping[str, Any], first: Sequence[str]
     ) -> None:
-        builder = self._ready()
-        flags = [*(given.get("extra_postargs") or ()), *self._driver_flags(module)]
-        call = {**given, "extra_postargs": flags}
-        record = os.path.join(builder.folder, f"{module.name}.inputs")
-        with run_paths_as_asked(chosen):
-            made_from = linked.inputs(chosen, call)
-            if linked.is_current(record, made_from, module.path):
-                builder.reporter.detail(f"{module.path} is up to date")
-                return
-            with builder.checked_output(module) as partial:
-                self._linked(below, {**call, "output_filename": partial}, *_OUTPUT)
-            linked.keep(record, made_from, module.path)
-
-    def _linked(self, below: Callable[..., None], given: Mapping[str, Any], *first: str) -> None:
         """Call a method of the wrapped object, the ``first`` arguments by position."""
         options = {name: value for name, value in given.items() if name not in first}
         thread = threading.get_ident()
@@ -358,9 +342,9 @@ class BuildRun:
         objects = [self._named.get(each, each) for each in given["objects"]]
         folder = given.get("output_dir") or chosen.output_dir or ""
         path = chosen.library_filename(given["output_libname"], output_dir=folder)
-        with self._replaced(path) as partial:
-            where = {"objects": objects, "output_dir": os.path.dirname(partial)}
-            self._linked(below, {**given, **where}, "objects", "output_libname")
+        with self._replaced(path) as archive:
+            where = {"objects": objects, "output_dir": os.path.dirname(archive)}
+            self._linked(below, {**given, **where}, ("objects", "output_libname"))
 
     @contextmanager
     def _replaced(self, path: str) -> Iterator[str]:
@@ -433,12 +417,6 @@ class BuildRun:
                 path = str(self._command.get_ext_fullpath(other.name))
                 given = plain({**vars(other), "extra_postargs": other.extra_link_args})
                 yield self._module(chosen, other, path, objects, given)
-
-    def _driver_flags(self, module: ModuleFile) -> list[str]:
-        """Return what the C compiler's driver needs when there is assembly in the module."""
-        script = self._ready().version_script(module)
-        own = [word for flag in self._settings.ld_args for word in ("-Xlinker", flag)]
-        return [*linker.driver_flags(script, debug=module.options.debug), *own]
 
 
 def _never(*args: object, **given: object) -> list[str]:

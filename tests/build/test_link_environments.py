@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -57,23 +58,146 @@ def test_a_distributions_ldflags_with_c(hello: Project, distribution: str) -> No
     assert hello.answer() == "42"
 
 
-@pytest.mark.parametrize(
-    ("ldflags", "said"),
-    [
-        ("-Wl,-z,defs", "LDFLAGS has `-Wl,-z,defs', and CPython's names are defined by"),
-        ("-Wl,--no-undefined", "LDFLAGS has `-Wl,--no-undefined', and CPython's names"),
-        ("-z defs", "LDFLAGS has `defs', and CPython's names"),
-        ("-m32", "LDFLAGS has `-m32', which makes code that is not 64-bit"),
-        ("-Wl,-r", "LDFLAGS has `-Wl,-r', which asks for an object"),
-        ("--target=aarch64-linux-gnu", "LDFLAGS has `--target=aarch64-linux-gnu'"),
-        ("-Wl,--no-such-option", "LDFLAGS has `--no-such-option': take it out"),
-    ],
+DEFINED = "CPython's names are defined by the interpreter alone: take it out"
+CANNOT_WORK = {
+    "-Wl,-O1 -Wl,-z,defs": f"LDFLAGS has `-Wl,-z,defs', and {DEFINED}",
+    "-Wl,--no-undefined -lm": f"LDFLAGS has `-Wl,--no-undefined', and {DEFINED}",
+    "-pthread -z defs": f"LDFLAGS has `-z defs', and {DEFINED}",
+    "-Wl,-z -Wl,defs": f"LDFLAGS has `-Wl,-z -Wl,defs', and {DEFINED}",
+    "-Xlinker -z -Xlinker defs": f"LDFLAGS has `-Xlinker -z -Xlinker defs', and {DEFINED}",
+    "-Wl,--unresolved-symbols=report-all": f"report-all', and {DEFINED}",
+    "-Wl,--no-such-option -O2": "LDFLAGS has `-Wl,--no-such-option': take it out",
+    "-Wl,--version-script=x": "LDFLAGS has `-Wl,--version-script=x': take it out",
+    "-Wl,--dynamic-list=x": "LDFLAGS has `-Wl,--dynamic-list=x': take it out",
+    "-Wl,-plugin-opt=x": "LDFLAGS has `-Wl,-plugin-opt=x': take it out",
+    "-T x.ld -s": "LDFLAGS has `-T x.ld': take it out",
+    "-Wl,-T,x.ld": "LDFLAGS has `-Wl,-T,x.ld': take it out",
+    "-Wl,-z,nodlopen": "LDFLAGS has `-Wl,-z,nodlopen': take it out",
+    "-Wl,-z,execstack": "LDFLAGS has `-Wl,-z,execstack': take it out",
+    "-Wl,-pie": "LDFLAGS has `-Wl,-pie': take it out",
+    "-Wl,-no-pie": "LDFLAGS has `-Wl,-no-pie': take it out",
+    "-Wl,-m,elf_i386": "LDFLAGS has `-Wl,-m,elf_i386': take it out",
+    "-Wl,--oformat=binary": "LDFLAGS has `-Wl,--oformat=binary': take it out",
+    "-framework Foo": "LDFLAGS has `-framework Foo': take it out",
+    "@none": "LDFLAGS has `@none': take it out",
+    "none.o": "LDFLAGS has `none.o': take it out",
+    "-lz -L": "LDFLAGS has `-L': take it out",
+    "-m32": "LDFLAGS has `-m32', which makes code that is not 64-bit",
+    "-r": "LDFLAGS has `-r', which asks for an object",
+    "-Wl,-i": "LDFLAGS has `-Wl,-i', which asks for an object",
+    "-c": "LDFLAGS has `-c', which has nothing linked",
+    "-Wl,--version": "LDFLAGS has `-Wl,--version', which has nothing linked",
+    "-Xlinker --help": "LDFLAGS has `--help', which has nothing linked",
+    "-Wl,-o,x.so": "LDFLAGS has `-Wl,-o,x.so', which names another file than the module",
+    "--target=aarch64-linux-gnu": "LDFLAGS has `--target=aarch64-linux-gnu', which is another",
+    "-target arm64-apple-darwin": "LDFLAGS has `-target arm64-apple-darwin', which is another",
+}
+"""Words, and how the advice begins."""
+CANNOT_WORK_WITH_C = (
+    *("-Wl,-O1 -Wl,-z,defs", "-Wl,--version-script=x", "-T x.ld -s", "-Wl,-z,nodlopen", "-c"),
+    *("-Wl,-pie", "-lz -L", "-Wl,-o,x.so", "@none", "-target arm64-apple-darwin"),
+    # What a driver does not take, and a bare ld is not given.
+    *("-specs=none", "-static", "-fuse-ld=none", "-fno-such-option"),
 )
-def test_what_cannot_work_is_named(hello: Project, ldflags: str, said: str) -> None:
+
+
+@pytest.mark.parametrize("ldflags", CANNOT_WORK)
+def test_what_cannot_work_is_named(hello: Project, ldflags: str) -> None:
     error = hello.refused(LDFLAGS=ldflags)
 
-    assert said in error
+    assert CANNOT_WORK[ldflags] in error
+    assert error.count("take it out") == 1
     assert "name the library that defines it" not in error
+    assert ".tmp" not in error.partition("LDFLAGS has")[0]
+    # The cure: without that word it builds.
+    word = re.search(r"LDFLAGS has `(.*?)'", error)[1]  # type: ignore[index]
+    hello.build_ext(LDFLAGS=ldflags.replace(f"-Xlinker {word}", word).replace(word, ""))
+    assert hello.answer() == "42"
+
+
+@pytest.mark.parametrize("ldflags", CANNOT_WORK_WITH_C)
+def test_what_cannot_work_is_named_with_c(hello: Project, ldflags: str) -> None:
+    hello.write({"more.c": "int more_of_it(void) { return 1; }\n"})
+    hello.extension("hello", ["hello.asm", "more.c"])
+
+    error = hello.refused(LDFLAGS=ldflags)
+
+    assert CANNOT_WORK.get(ldflags, f"LDFLAGS has `{ldflags}': take it out") in error
+    assert not list(hello.folder.glob("*.so"))
+
+
+@pytest.mark.parametrize(
+    ("keyword", "setting", "said"),
+    [
+        (["-Wl,-pie", "-O2"], "[]", "extra_link_args has `-Wl,-pie': take it out"),
+        (["-O2"], '["-pie", "--gc-sections"]', "ld-args has `-pie': take it out"),
+    ],
+)
+@pytest.mark.parametrize("sources", [["hello.asm"], ["hello.asm", "more.c"]])
+def test_each_origin_is_named(
+    hello: Project, sources: list[str], keyword: list[str], setting: str, said: str
+) -> None:
+    hello.write({"more.c": "int more_of_it(void) { return 1; }\n"})
+    hello.settings(f"ld-args = {setting}").extension("hello", sources, extra_link_args=keyword)
+
+    assert said in hello.refused(LDFLAGS="-Wl,-O1")
+
+
+def test_a_mistake_of_the_sources_is_not_blamed_on_options(hello: Project) -> None:
+    hello.extension("hello", ["hello.asm"], libraries=["nowhere"])
+
+    assert "has `" not in hello.refused(LDFLAGS="-Wl,-O1 -Wl,--as-needed")
+
+
+def test_two_options_at_fault_are_both_named(hello: Project) -> None:
+    error = hello.refused(LDFLAGS="-Wl,-O1 -Wl,-z,defs -lm -Wl,-pie")
+
+    assert re.findall("LDFLAGS has `(.*?)'", error) == ["-Wl,-z,defs", "-Wl,-pie"]
+
+
+@pytest.mark.parametrize(
+    "ldflags",
+    [
+        "",
+        "-o foo.so",
+        "-ofoo.so",
+        "--ld-path=/usr/bin/ld",
+        "-fuse-ld=none",
+        "-specs=none",
+        "-static",
+        "-v",
+        "-fuse-linker-plugin",
+        "-Wl,-soname,other.so",
+        "-Wl,--entry,PyInit_hello",
+        "@words",
+        "@words @words",
+        "'-L/opt/my lib' -Lrelative",
+        "-Wl,-rpath-link,'/opt/my lib'",
+    ],
+)
+def test_what_works(hello: Project, ldflags: str) -> None:
+    hello.write({"words": "-Wl,--as-needed -pthread\n'-L/a b' @words2", "words2": "-O2 @words2"})
+    (hello.folder / "words2").write_text("-O2 -Wl,-s")
+
+    hello.build_ext(LDFLAGS=ldflags)
+
+    assert hello.answer() == "42"
+    assert not (hello.folder / "foo.so").exists()
+
+
+def test_the_linker_that_ldflags_name(hello: Project) -> None:
+    """Its own options are for it alone."""
+    bin_ = hello.folder.parent / "bin"
+    bin_.mkdir()
+    (bin_ / "ld.lld").symlink_to(linker_path("ld.lld-14"))
+    path = f"{bin_}:{hello.env['PATH']}"
+
+    hello.build_ext(LDFLAGS="-fuse-ld=lld -Wl,--icf=all -Wl,--threads=1", PATH=path)
+    assert hello.answer() == "42"
+
+    # LD goes first.
+    error = hello.refused(LDFLAGS="-fuse-ld=lld -Wl,--icf=all", PATH=path, LD="ld.bfd")
+    assert "LDFLAGS has `-Wl,--icf=all': take it out" in error
 
 
 def test_no_run_path_of_the_environments(hello: Project) -> None:

@@ -13,7 +13,7 @@ from asmsetup.facts.elf import ElfFacts, Segment, Symbol
 from asmsetup.link import libraries
 from tests.checking import LD, NASM
 
-ENTRY = Symbol("PyInit_x", "global", "func", "default", ".text", 1, 0, 0)
+ENTRY = Symbol("PyInit_x", "global", "func", "default", ".text", 1, 0x1000, 0)
 OTHER = ENTRY._replace(name="helper")
 LOAD = Segment("LOAD", "RE", 0, 0, 0, 0)
 SOUND = {
@@ -55,6 +55,8 @@ def rules_broken_by(facts: dict[str, object], context: ModuleContext = CONTEXT) 
         ({"needed": ("libzstd.so.1",)}, ["unexpected-library"]),
         ({"needed": ("libpython3.11.so.1.0",)}, ["linked-with-libpython"]),
         ({"runpath": "/opt/lib"}, ["unexpected-runpath"]),
+        ({"refuses_dlopen": True}, ["refuses-dlopen"]),
+        ({"globals": (ENTRY._replace(value=0),)}, ["module-without-entry-point"]),
     ],
 )
 def test_rules(facts: dict[str, object], broken: list[str]) -> None:

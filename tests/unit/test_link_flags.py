@@ -20,7 +20,10 @@ def test_words_that_are_lds_own_pass() -> None:
         (["-O2", "-m32"], "LDFLAGS has `-m32', which makes code that is not 64-bit"),
         (["-Wl,-r"], "LDFLAGS has `-Wl,-r', which asks for an object in the place of a module"),
         (["--target=aarch64-linux-gnu"], "LDFLAGS has `--target=aarch64-linux-gnu', which is"),
-        (["-target", "riscv64-linux-gnu"], "LDFLAGS has `-target', which is another machine"),
+        (
+            ["-target", "riscv64-linux-gnu"],
+            "LDFLAGS has `-target riscv64-linux-gnu', which is another machine",
+        ),
     ],
 )
 def test_what_cannot_work_is_named_with_its_variable(words: list[str], said: str) -> None:

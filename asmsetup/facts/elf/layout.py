@@ -93,7 +93,7 @@ TABLE_TYPES = frozenset(
 
 DT_NEEDED, DT_SONAME, DT_RPATH, DT_TEXTREL, DT_BIND_NOW = 1, 14, 15, 22, 24
 DT_RUNPATH, DT_FLAGS, DT_RELR, DT_FLAGS_1 = 29, 30, 36, 0x6FFFFFFB
-DF_TEXTREL, DF_BIND_NOW, DF_1_NOW = 4, 8, 1
+DF_TEXTREL, DF_BIND_NOW, DF_1_NOW, DF_1_NOOPEN = 4, 8, 1, 0x40
 
 ABSOLUTE = "*ABS*"
 """The section of a symbol that is a plain number (``equ``)."""

@@ -16,6 +16,7 @@ from ...errors import ObjectError
 from .damage import NameAllowance, file_kind, name_at, not_elf, piece, require_separate, unpack
 from .layout import (
     BINDINGS,
+    DF_1_NOOPEN,
     DF_1_NOW,
     DF_BIND_NOW,
     DF_TEXTREL,
@@ -149,6 +150,7 @@ class Reader:
                 or tags.flags(DT_FLAGS) & DF_BIND_NOW
                 or tags.flags(DT_FLAGS_1) & DF_1_NOW
             ),
+            refuses_dlopen=bool(tags.flags(DT_FLAGS_1) & DF_1_NOOPEN),
             packed_relocations=bool(tags.all(DT_RELR)),
             version_needs=self._version_needs(),
             data=self.data,

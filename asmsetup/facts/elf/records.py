@@ -197,6 +197,8 @@ class ElfFacts:
     """"RW" or "RWE", from PT_GNU_STACK or .note.GNU-stack; None when neither exists."""
     relro: bool = False
     bind_now: bool = False
+    refuses_dlopen: bool = False
+    """DF_1_NOOPEN (``-z nodlopen``): only programs linked with it may load it."""
     packed_relocations: bool = False
     """DT_RELR, which glibc loads since 2.36 and musl since 1.2.4."""
     version_needs: tuple[VersionNeed, ...] = ()
