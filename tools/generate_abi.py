@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from asmsetup.versions import ABI3T_SINCE
-from tools import abi_probe, abi_tables
+from tools import abi_files, abi_probe, abi_tables
 from tools.abi_probe import Abi, Version
 from tools.matrix.interpreters import Interpreter, all_interpreters
 
@@ -122,16 +122,16 @@ def stable_names(version: str, path: Path) -> Files:
 def tables_of(fresh: Mapping[Path, str]) -> Files:
     """All that is made from the facts, the fresh ones before the committed ones."""
     facts, since = facts_from(fresh)
-    includes = abi_tables.render_all(facts, since)
-    files = {INCLUDE / path: includes[path] for path in filter(abi_tables.is_packaged, includes)}
-    files[DATA / "exports.txt"] = abi_tables.render_exports(facts, since)
+    includes = abi_files.render_all(facts, since)
+    files = {INCLUDE / path: includes[path] for path in filter(abi_files.is_packaged, includes)}
+    files[DATA / "exports.txt"] = abi_files.render_exports(facts, since)
     return files
 
 
 def write_unpackaged(folder: Path) -> None:
     """Write below ``folder`` the include files that only the tests need, from the committed facts."""
-    for path, text in abi_tables.render_all(*facts_from({})).items():
-        if not abi_tables.is_packaged(path):
+    for path, text in abi_files.render_all(*facts_from({})).items():
+        if not abi_files.is_packaged(path):
             file = folder / "python" / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
@@ -153,7 +153,7 @@ def stale_files(files: Mapping[Path, str]) -> list[Path]:
     """Files that an earlier run made and that nothing makes any more."""
     present = (path.relative_to(ROOT) for path in (ROOT / INCLUDE).rglob("*.inc"))
     return [
-        path for path in present if path not in files and read(path).startswith(abi_tables.HEADER)
+        path for path in present if path not in files and read(path).startswith(abi_files.HEADER)
     ]
 
 
