@@ -11,13 +11,14 @@ build_ext that copies a module made before. The limits are 2 ms and 60 ms.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median, quantiles
+
+from tools.matrix.interpreters import cache_folder
 
 from . import projects, tools
 from .measure import measure
@@ -113,44 +114,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=int, default=41)
     runs = parser.parse_args().runs
-    store = (
-        Path(os.environ.get("ASMSETUP_TEST_CACHE") or projects.REPOSITORY / ".cache").absolute()
-        / "bench"
-    )
+    store = cache_folder() / "bench"
     store.mkdir(parents=True, exist_ok=True)
-    ours, theirs = tools.tool("asmsetup", store), tools.tool("setuptools", store)
     with tempfile.TemporaryDirectory(prefix="asmsetup-bench-") as name:
         work = Path(name)
-        plain, sayit = _plain(work), _sayit(work)
-        copied = _copied(work, ours, sayit)
-        metadata, wheel = "prepare_metadata_for_build_wheel", "build_wheel"
-        own_wheel = Measured(theirs, copied, wheel, cold=False)
-        pairs = {
-            "a wheel without assembly": (
-                Measured(ours, plain, wheel, cold=False),
-                Measured(theirs, plain, wheel, cold=False),
-                2,
-            ),
-            "sayit, metadata": (
-                Measured(ours, sayit, metadata, cold=False),
-                Measured(theirs, copied, metadata, cold=False),
-                60,
-            ),
-            "sayit, wheel, nasm and ld included": (
-                Measured(ours, sayit, wheel, cold=True),
-                own_wheel,
-                60,
-            ),
-            "the same with a warm cache": (
-                Measured(ours, sayit, wheel, cold=False),
-                own_wheel,
-                60,
-            ),
-        }
         print("milliseconds of processor time added: median (quartiles)")
-        for what, (with_it, without, limit) in pairs.items():
+        for what, with_it, without, limit in _pairs(work, store):
             differences = [with_it.seconds(work) - without.seconds(work) for _ in range(runs)]
             _report(what, limit, differences)
+
+
+def _pairs(work: Path, store: Path) -> list[tuple[str, Measured, Measured, int]]:
+    """Return what is measured: its name, with asmsetup, without, and the limit in milliseconds."""
+    ours, theirs = tools.tool("asmsetup", store), tools.tool("setuptools", store)
+    plain, sayit = _plain(work), _sayit(work)
+    copied = _copied(work, ours, sayit)
+    metadata, wheel = "prepare_metadata_for_build_wheel", "build_wheel"
+    own_plain = Measured(theirs, plain, wheel, cold=False)
+    own_metadata = Measured(theirs, copied, metadata, cold=False)
+    own_wheel = Measured(theirs, copied, wheel, cold=False)
+    return [
+        ("a wheel without assembly", Measured(ours, plain, wheel, cold=False), own_plain, 2),
+        ("sayit, metadata", Measured(ours, sayit, metadata, cold=False), own_metadata, 60),
+        (
+            "sayit, wheel, nasm and ld included",
+            Measured(ours, sayit, wheel, cold=True),
+            own_wheel,
+            60,
+        ),
+        ("the same with a warm cache", Measured(ours, sayit, wheel, cold=False), own_wheel, 60),
+    ]
 
 
 if __name__ == "__main__":

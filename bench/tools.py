@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,53 +110,32 @@ def bare(project: Project, folder: Path, jobs: int) -> list[str]:
     NASM once for each source, the C compiler likewise, and one link per module,
     so many at once: the limit.
     """
-    include_dirs = [f"-I{path}" for path in project.include_dirs]
-    define = [f"-D{word}" for word in project.define]
-    headers = f"-I{_python_headers()}"
-    lines = []
     objects = {source: f"bare/{number}.o" for number, source in enumerate(sources(project))}
-    for source, path in objects.items():
-        own = f"-I{Path(source).parent}"
-        command = (
-            ["nasm", "-f", "elf64", own, *include_dirs, *define, "-o", path, source]
-            if source.endswith(".asm")
-            else [
-                "cc",
-                "-O2",
-                "-fPIC",
-                "-c",
-                own,
-                *include_dirs,
-                headers,
-                *define,
-                "-o",
-                path,
-                source,
-            ]
-        )
-        lines += [f"{path}:", f"\t{' '.join(command)}"]
+    rules = [_rule(path, [], _compile(project, source, path)) for source, path in objects.items()]
     modules = []
     for module in project.modules:
         named = [*module.sources, *(project.common if module.shared else ())]
         parts = [objects[source] for source in named]
-        pure = all(source.endswith(".asm") for source in named)
-        linker = "ld" if pure else "cc"
-        output = f"bare/{module.name}.so"
-        modules.append(output)
-        lines += [
-            f"{output}: {' '.join(parts)}",
-            f"\t{linker} -shared -z noexecstack -s -o $@ {' '.join(parts)}",
-        ]
+        linker = "ld" if all(source.endswith(".asm") for source in named) else "cc"
+        modules.append(f"bare/{module.name}.so")
+        link = [linker, "-shared", "-z", "noexecstack", "-s", "-o", modules[-1], *parts]
+        rules.append(_rule(modules[-1], parts, link))
     (folder / "bare").mkdir(exist_ok=True)
-    text = "\n".join([f"all: {' '.join(modules)}", *lines, ""])
-    (folder / "bare.mk").write_text(text)
+    (folder / "bare.mk").write_text("\n".join([f"all: {' '.join(modules)}", *rules, ""]))
     return ["make", "-s", f"-j{jobs}", "-f", "bare.mk"]
 
 
-def _python_headers() -> str:
-    import sysconfig
+def _rule(target: str, needs: list[str], command: list[str]) -> str:
+    return f"{target}: {' '.join(needs)}\n\t{' '.join(command)}"
 
-    return sysconfig.get_path("include")
+
+def _compile(project: Project, source: str, path: str) -> list[str]:
+    folders = [f"-I{folder}" for folder in (Path(source).parent, *project.include_dirs)]
+    define = [f"-D{word}" for word in project.define]
+    if source.endswith(".asm"):
+        return ["nasm", "-f", "elf64", *folders, *define, "-o", path, source]
+    headers = f"-I{sysconfig.get_path('include')}"
+    return ["cc", "-O2", "-fPIC", "-c", *folders, headers, *define, "-o", path, source]
 
 
 def objects(folder: Path) -> Iterator[Path]:
