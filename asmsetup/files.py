@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -184,6 +185,17 @@ def hash_file(file: FileIO, update: Callable[[bytes], object]) -> None:
     """Pass what is left of a file to ``update`` (a hash's), in pieces: files may be large."""
     while piece := file.read(_CHUNK):
         update(piece)
+
+
+def hash_of(path: str) -> str:
+    """Return the SHA-256 of a regular file in hexadecimal, empty when it cannot be read."""
+    hashed = hashlib.sha256()
+    try:
+        with open_regular(path) as file:
+            hash_file(file, hashed.update)
+    except (OSError, ValueError):
+        return ""
+    return hashed.hexdigest()
 
 
 def unreadable(path: str) -> str | None:

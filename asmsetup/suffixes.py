@@ -11,14 +11,21 @@ def is_assembly(source: object) -> bool:
     return str(source).lower().endswith(SUFFIXES)
 
 
+def is_gas(source: object) -> bool:
+    """Return whether a source is for GAS, the assembler behind the C compiler: .S and .s."""
+    return str(source).endswith((".S", ".s"))
+
+
 def is_ours(ext: object) -> bool:
     """Return whether an extension or a library is asmsetup's to build.
 
-    One with a source for NASM is, and one of asmsetup's own classes. A library may be a pair of
+    One with assembly is, for NASM or for GAS, and one of asmsetup's own classes. A library may be a pair of
     its name and a dictionary.
     """
     if isinstance(ext, tuple) and len(ext) == 2 and isinstance(ext[1], dict):
-        return any(map(is_assembly, ext[1].get("sources") or ()))
+        sources = ext[1].get("sources")
+    else:
+        sources = getattr(ext, "sources", None)
     return getattr(ext, "of_asmsetup", False) or any(
-        map(is_assembly, getattr(ext, "sources", None) or ())
+        is_assembly(source) or is_gas(source) for source in sources or ()
     )

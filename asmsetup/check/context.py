@@ -24,10 +24,12 @@ class CheckedObject(NamedTuple):
     path: str
     facts: ElfFacts
     source: str | None = None
-    """The assembly source as the user wrote it; None for what nasm did not make."""
+    """The assembly source as the user wrote it; None for what a compiler made of another language."""
     listing: Callable[[], str] | None = None
     """Assembles the source once more with ``-l`` and gives the listing's text. Called at most
     once, and only when there is something to report; None means no lines are known."""
+    is_gas: bool = False
+    """The source is one for GAS, and its object has a line table."""
 
     @property
     def file(self) -> str:

@@ -77,6 +77,10 @@ class Inspector:
             CheckedObject(made.path, self._read(made.path), made.source, self._lines(made))
             for made in module.assembled
         ]
+        checked += [
+            CheckedObject(made.path, self._read(made.path), made.source, is_gas=True)
+            for made in module.gas
+        ]
         compiled = (path for path in module.compiled if not elf.is_bitcode(path))
         return checked + [CheckedObject(path, self._read(path)) for path in compiled]
 
@@ -102,7 +106,8 @@ class Inspector:
 
     def c_library(self, module: ModuleFile) -> list[str]:
         """Return the C library's files if a name the objects leave open is not CPython's."""
-        facts = [self._read(made.path) for made in module.assembled]
+        paths = *(made.path for made in module.assembled), *(made.path for made in module.gas)
+        facts = [self._read(path) for path in paths]
         undefined = {symbol.name for each in facts for symbol in each.undefined}
         others = module.extra_objects or libraries.named_libraries(module.options.args).files
         if not others and all(name.startswith(("Py", "_Py")) for name in undefined):

@@ -57,7 +57,7 @@ def _ways(
     if place.object.source is None:
         return ("compile it with -fPIC",)
     instruction = place.instruction
-    lines = correction(instruction, place.external) if instruction else ()
+    lines = correction(instruction, place.external) if instruction else place.in_gas
     first, *more = lines or general
     if instruction and corrections.is_exception(place.target):
         by_macro = corrections.loaded_by_macro(instruction, place.target)

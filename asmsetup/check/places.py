@@ -15,6 +15,7 @@ from .kinds import ADDRESS_64, BRANCHING, CALL, JUMP, LINKER_DEFINED, NUMBERS, W
 
 if TYPE_CHECKING:
     from . import corrections
+    from .gas import GasLines
     from .listing import Listing, SourceLine
 
 
@@ -58,6 +59,8 @@ class Place:
     find_line: Callable[[], SourceLine | None]
     has_include: Callable[[str], bool]
     """Whether the source includes a file of this name."""
+    make: Callable[..., Finding]
+    """Makes a finding of its line and what is wrong there."""
 
     @cached_property
     def pointers(self) -> frozenset[int]:
@@ -116,15 +119,21 @@ class Place:
         return corrections.parse(self.line.text)
 
     @property
+    def in_gas(self) -> tuple[str, ...]:
+        """The corrected lines of a source for GAS; empty when there is nothing certain to say."""
+        if self.line is None or not self.object.is_gas:
+            return ()
+        from . import gas
+
+        return gas.corrected(self.line.text, self.target, self.external)
+
+    @property
     def written(self) -> str:
         """How the place is shown when no source line is known."""
         return f"{self.section.name}+{self.relocation.offset:#x}"
 
     def finding(self, rule: str, severity: str, what: str, *ways_out: str) -> Finding:
-        if self.line is None:
-            return Finding(rule, severity, self.object.file, None, what, self.written, ways_out)
-        line = self.line
-        return Finding(rule, severity, line.file, line.number, what, line.text, ways_out)
+        return self.make(self.line, rule, severity, what, ways_out, self.written)
 
 
 class ObjectPlaces:
@@ -136,7 +145,17 @@ class ObjectPlaces:
         self._names = names
 
     @cached_property
-    def listing(self) -> Listing | None:
+    def _gas(self) -> GasLines | None:
+        if not self.object.is_gas:
+            return None
+        from .gas import GasLines  # only needed when there is something to show
+
+        return GasLines(self.object.path, self.object.file)
+
+    @cached_property
+    def listing(self) -> Listing | GasLines | None:
+        if self._gas is not None:
+            return self._gas
         if self.object.listing is None or self.object.source is None:
             return None
         from .listing import Listing  # only needed when there is something to show
@@ -166,7 +185,25 @@ class ObjectPlaces:
             table,
             find_line,
             lambda name: self.use("%include", f'"{name}"') is not None,
+            self.finding,
         )
+
+    def finding(
+        self,
+        line: SourceLine | None,
+        rule: str,
+        severity: str,
+        what: str,
+        ways_out: tuple[str, ...],
+        written: str = "",
+    ) -> Finding:
+        """Return what is wrong at a line, or in the object where no line is known."""
+        if self._gas is not None:
+            what, *others = self._gas.respelled((what, *ways_out), line)
+            ways_out = tuple(others)
+        if line is None:
+            return Finding(rule, severity, self.object.file, None, what, written, ways_out)
+        return Finding(rule, severity, line.file, line.number, what, line.text, ways_out)
 
     def uses(self, name: str) -> Iterator[Place]:
         """Every place that names the undefined symbol ``name``."""

@@ -381,6 +381,4 @@ def _at(
     what: str,
     *ways_out: str,
 ) -> Finding:
-    if line is None:
-        return Finding(rule, severity, places.object.file, None, what, ways_out=ways_out)
-    return Finding(rule, severity, line.file, line.number, what, line.text, ways_out)
+    return places.finding(line, rule, severity, what, ways_out)

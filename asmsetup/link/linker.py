@@ -80,6 +80,13 @@ class LinkerOptions(NamedTuple):
         return self._replace(args=given.args_for_ld(kept), given=tuple(kept))
 
 
+class GasObject(NamedTuple):
+    """An object that the C compiler's assembler has made of a .S or .s source."""
+
+    source: str
+    path: str
+
+
 class ModuleFile(NamedTuple):
     """A module to link from existing objects."""
 
@@ -98,11 +105,13 @@ class ModuleFile(NamedTuple):
     options: LinkerOptions
     limited_api: tuple[int, int] | None = None
     universal: bool = False
+    gas: tuple[GasObject, ...] = ()
 
     @property
     def objects(self) -> tuple[str, ...]:
         """All files to link, in their order on the command line."""
-        return (*(made.path for made in self.assembled), *self.compiled, *self.extra_objects)
+        assembled = *(made.path for made in self.assembled), *(made.path for made in self.gas)
+        return (*assembled, *self.compiled, *self.extra_objects)
 
 
 def find(name: str | None, ldflags: Sequence[str] = ()) -> str:

@@ -14,6 +14,7 @@ from functools import cache
 
 from ..assemble.includes import Reader
 from ..assemble.state import BuildState, Status
+from ..files import hash_of
 from .libraries import c_library_files
 from .linker import ModuleFile
 
@@ -81,6 +82,7 @@ def _digest(
         "module 1",
         module,
         [record.content for record in records if record is not None],
+        [hash_of(each.path) for each in module.gas],
         context,
         [os.environ.get(name) for name in _VARIABLES],
         _statuses((ld, *libraries, *found_first, *_code())),

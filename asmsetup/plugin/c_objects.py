@@ -1,4 +1,4 @@
-"""Compiles the C and C++ sources beside assembly in the same queue, each only when something changed.
+"""Compiles C, C++ and GAS sources in the queue that NASM's are in, each only when something changed.
 
 setuptools compiles one after the other, and all of them when one of an
 extension's files was touched. How a source is compiled stays its business: each
@@ -25,12 +25,14 @@ from typing import Any, NamedTuple
 
 import setuptools.errors
 
+from ..assemble import gas
 from ..assemble.includes import Reader
 from ..assemble.queue import Job
 from ..assemble.state import Record
 from ..assemble.uptodate import Dependencies, full_digest, is_up_to_date, prerequisites
 from ..build import Builder
 from ..errors import CompileError, ToolError
+from ..suffixes import is_gas
 
 _ENVIRONMENT = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX")
 """What changes an object without standing in the command (GCC's manual, Environment Variables)."""
@@ -90,6 +92,15 @@ class _Work(NamedTuple):
     reader: Reader
 
 
+def accept_gas(chosen: Any) -> Any:
+    """Return the compiler object if it takes sources for GAS, else a copy that does."""
+    missing = [each for each in (".S", ".s") if each not in chosen.src_extensions]
+    if missing:
+        chosen = copy.copy(chosen)
+        chosen.src_extensions = [*chosen.src_extensions, *missing]
+    return chosen
+
+
 class CObjects:
     """Compiles for one build."""
 
@@ -118,6 +129,8 @@ class CObjects:
             state(chosen, linking=False),
             {name: value for name, value in options.items() if name != "depends"},
         ]
+        if any(map(is_gas, sources)):
+            chosen = accept_gas(chosen)
         # Of this call's own: what was built before may have written headers.
         reader = Reader(self._builder.state)
         objects, jobs = [], []
@@ -209,12 +222,14 @@ def _compile(work: _Work) -> tuple[str, list[str] | None]:
     """
     os.makedirs(work.folder, exist_ok=True)
     rules = os.path.join(work.folder, f"{os.getpid()}-{threading.get_ident()}.d")
-    asking = [*(work.options.get("extra_postargs") or ()), "-MD", "-MT", "object", "-MF", rules]
-    printed = captured(work.chosen)
+    asking = list(work.options.get("extra_postargs") or ())
+    if not work.source.endswith(".s"):  # which no preprocessor reads
+        asking += ["-MD", "-MT", "object", "-MF", rules]
+    printed = captured(work.chosen, work.source)
     options = {**work.options, "output_dir": work.folder, "extra_postargs": asking}
     try:
         work.chosen.compile([work.source], **options)
-        read = _read_files(rules)
+        read = _read_by_gas(work, rules) if is_gas(work.source) else _read_files(rules)
     except _FAILURES as error:
         raise _failed(work.source, printed, error) from error
     finally:
@@ -223,13 +238,28 @@ def _compile(work: _Work) -> tuple[str, list[str] | None]:
     return "\n".join(printed), read
 
 
-def captured(twin: Any) -> list[str]:
-    """Have a copy of a compiler object print nothing; return the list that takes what it would print."""
+def _read_by_gas(work: _Work, rules: str) -> list[str] | None:
+    """Return the files that a source for GAS is made from; None when that cannot be known."""
+    texts = [work.source] if work.source.endswith(".s") else _read_files(rules)
+    if texts is None:
+        return None
+    words = [*work.chosen.compiler_so, *(work.options.get("extra_postargs") or ())]
+    folders = [*(work.options.get("include_dirs") or ()), *work.chosen.include_dirs]
+    folders += [word[2:] for word in words if word.startswith("-I")]
+    found = gas.closure(texts, folders, preprocessed=False)
+    return None if found.computed else list(found.files)
+
+
+def captured(twin: Any, source: str = "") -> list[str]:
+    """Have a copy of a compiler object print nothing; return the list that takes what it would print.
+
+    ``source`` is what it compiles.
+    """
     printed: list[str] = []
     # setuptools runs commands with the first one since 84, before with the second.
     for name in ("call", "spawn"):
         if hasattr(twin, name):
-            setattr(twin, name, partial(_run, printed, name))
+            setattr(twin, name, partial(_run, printed, source, name))
     return printed
 
 
@@ -243,7 +273,14 @@ def _failed(source: str, printed: list[str], error: BaseException) -> CompileErr
     return failed
 
 
-def _run(printed: list[str], name: str, command: Sequence[Any], *args: Any, **options: Any) -> None:
+def _run(
+    printed: list[str],
+    source: str,
+    name: str,
+    command: Sequence[Any],
+    *args: Any,
+    **options: Any,
+) -> None:
     """Run a compiler's command as its ``call`` or ``spawn`` does, and keep what it prints."""
     printed.append(subprocess.list2cmdline(command))
     try:
@@ -258,7 +295,7 @@ def _run(printed: list[str], name: str, command: Sequence[Any], *args: Any, **op
             check=False,
         )
     except FileNotFoundError as error:
-        raise _no_compiler(str(command[0])) from error
+        raise _no_compiler(str(command[0]), source) from error
     if done.stdout:
         printed.append(done.stdout.rstrip("\n"))
     if done.returncode and name == "spawn":
@@ -268,9 +305,9 @@ def _run(printed: list[str], name: str, command: Sequence[Any], *args: Any, **op
     done.check_returncode()
 
 
-def _no_compiler(name: str) -> ToolError:
+def _no_compiler(name: str, source: str) -> ToolError:
     return ToolError.not_found(
-        "the C compiler",
+        f"the C compiler, which assembles {source}" if is_gas(source) else "the C compiler",
         name,
         "Debian, Ubuntu:   apt-get install gcc libc6-dev",
         "Fedora, RHEL:     dnf install gcc",

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..suffixes import is_assembly
+from ..suffixes import is_assembly, is_gas
 
 if TYPE_CHECKING:
     from .run import BuildRun
@@ -92,7 +92,7 @@ class Compiler:
         """
         return [
             _object_name(source, strip_dir, output_dir or "")
-            if is_assembly(source)
+            if is_assembly(source) or is_gas(source)
             else self.asmsetup_wraps.object_filenames([source], strip_dir, output_dir)[0]
             for source in source_filenames
         ]

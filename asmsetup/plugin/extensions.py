@@ -11,7 +11,7 @@ from typing import Any
 from setuptools import Extension
 
 from ..errors import SourceError
-from ..suffixes import is_assembly
+from ..suffixes import is_assembly, is_gas
 from . import declared
 from .flags import require_keys
 
@@ -151,7 +151,7 @@ def require_universal(ext: Extension | None, sources: Iterable[str]) -> None:
 
 def is_mixed(sources: Iterable[str]) -> bool:
     """Return whether anything but assembly is among the sources."""
-    return not all(map(is_assembly, sources))
+    return not all(is_assembly(source) or is_gas(source) for source in sources)
 
 
 def namesakes(path: str) -> list[str]:
@@ -181,6 +181,6 @@ def _split(path: str) -> tuple[str, str]:
 
 
 def assembly_sources(extensions: Iterable[Extension]) -> list[str]:
-    """Return every source for NASM once, as the extensions name it."""
+    """Return every source for NASM and GAS once, as the extensions name it."""
     named = (str(source) for ext in extensions for source in ext.sources)
-    return list(dict.fromkeys(filter(is_assembly, named)))
+    return list(dict.fromkeys(each for each in named if is_assembly(each) or is_gas(each)))

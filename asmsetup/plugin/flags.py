@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from setuptools import Extension
 
 from ..errors import SourceError
-from ..suffixes import is_assembly
+from ..suffixes import is_assembly, is_gas
 from .declared import Extension as GroupedExtension
 from .declared import Sources
 
-LANGUAGES = ("nasm", "c", "cxx")
+LANGUAGES = ("nasm", "gas", "c", "cxx")
 """The keys of extra_compile_args that stand for all sources of a language."""
 
 ExtraArgs = Any
@@ -49,11 +49,15 @@ def other_calls(
     Raise SourceError for a key that is no language and matches no source.
     """
     languages = {
-        source: "cxx" if compiler.detect_language([source]) == "c++" else "c"
+        source: "gas" if is_gas(source) else _c_language(compiler, source)
         for source in given["sources"]
         if not is_assembly(source)
     }
     return _calls(ext, given, languages, own_keys=True)
+
+
+def _c_language(compiler: Any, source: str) -> str:
+    return "cxx" if compiler.detect_language([source]) == "c++" else "c"
 
 
 def _calls(
@@ -72,6 +76,8 @@ def _calls(
     for source in filter(languages.__contains__, given["sources"]):
         args = args_for(source, languages[source], extra_args, is_mixed=is_mixed)
         plain = Command(macros, dirs, tuple(args))
+        if languages[source] == "gas":
+            plain = _for_gas(source, plain)
         for command in commands(ext, source, languages[source], plain):
             sources.setdefault(command, []).append(source)
     return [
@@ -84,6 +90,14 @@ def _calls(
         }
         for command, each in sources.items()
     ]
+
+
+def _for_gas(source: str, plain: Command) -> Command:
+    # Objects that say nothing about the stack ask for an executable one. Lines are for those
+    # who made a mistake; the linker leaves them out.
+    args = ("-Wa,--noexecstack", "-g", *plain.args)
+    # What is not preprocessed has no macros, and clang says so each time.
+    return plain._replace(args=args, macros=() if source.endswith(".s") else plain.macros)
 
 
 def commands(ext: object, source: str, language: str, plain: Command) -> list[Command]:
@@ -121,11 +135,12 @@ def require_ungrouped(ext: Extension | None, sources: Iterable[str]) -> None:
 
 
 def _in_group(group: Sources, source: str, language: str, plain: Command) -> Command:
-    own = {macro[0] for macro in group.define_macros}
+    macros = () if source.endswith(".s") else group.define_macros
+    own = {macro[0] for macro in macros}
     is_mixed = not all(map(is_assembly, group.sources))
     args = args_for(source, language, group.extra_compile_args, is_mixed=is_mixed)
     return Command(
-        (*(each for each in plain.macros if each[0] not in own), *map(tuple, group.define_macros)),
+        (*(each for each in plain.macros if each[0] not in own), *map(tuple, macros)),
         (*(os.fspath(folder) for folder in group.include_dirs), *plain.include_dirs),
         (*plain.args, *args),
     )
@@ -169,11 +184,6 @@ def require_keys(owner: str, extra_args: Mapping[str, Any], sources: Sequence[st
     for key in extra_args:
         if key in LANGUAGES:
             continue
-        if key == "gas":
-            raise SourceError(
-                f"{owner}: extra_compile_args has the key 'gas', and sources for GAS (.S) are not supported",
-                "leave the key out",
-            )
         if not isinstance(key, str | os.PathLike) or not set(os.fspath(key)) & set("./*?["):
             raise SourceError(
                 f"{owner}: extra_compile_args has the key {key!r}",

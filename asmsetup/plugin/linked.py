@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..files import atomic_write, hash_file, open_regular, same_text, write_text
+from ..files import atomic_write, hash_of, same_text, write_text
 from .c_objects import state
 
 _ENVIRONMENT = ("LIBRARY_PATH", "LD_RUN_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX")
@@ -25,7 +25,7 @@ def inputs(chosen: Any, call: Mapping[str, Any]) -> str:
         "module 1",
         state(chosen, linking=True),
         {name: call[name] for name in words},
-        {path: _digest(path) for path in files},
+        {path: hash_of(path) for path in files},
         [os.environ.get(name) for name in _ENVIRONMENT],
     ]
     text = json.dumps(said, default=str, sort_keys=True)
@@ -44,7 +44,7 @@ def keep(record: str, made_from: str, module: str) -> None:
 
 
 def _text(made_from: str, module: str) -> str:
-    return f"{made_from}\n{_digest(module)}\n"
+    return f"{made_from}\n{hash_of(module)}\n"
 
 
 def _named_files(call: Mapping[str, Any], chosen: Any) -> Iterator[str]:
@@ -68,13 +68,3 @@ def _libraries(names: Iterable[str], folders: Sequence[str]) -> Iterator[str]:
         files = [name[1:]] if name.startswith(":") else [f"lib{name}.so", f"lib{name}.a"]
         paths = (os.path.join(folder, file) for folder in folders for file in files if folder)
         yield from filter(os.path.isfile, paths)
-
-
-def _digest(path: str) -> str:
-    hashed = hashlib.sha256()
-    try:
-        with open_regular(path) as file:
-            hash_file(file, hashed.update)
-    except (OSError, ValueError):
-        return ""
-    return hashed.hexdigest()

@@ -23,9 +23,9 @@ from ..build import Builder, Reporter, Wanted
 from ..errors import AsmsetupError, SourceError
 from ..facts import target
 from ..files import same_content
-from ..link.linker import LinkerOptions, ModuleFile, entry_points
+from ..link.linker import GasObject, LinkerOptions, ModuleFile, entry_points
 from ..plan import Recipe
-from ..suffixes import is_assembly, is_ours
+from ..suffixes import is_assembly, is_gas, is_ours
 from . import c_objects, driver
 from .c_objects import CObjects
 from .compiler import COMPILE, added_include_dirs, plain
@@ -64,6 +64,8 @@ class BuildRun:
         self._guessed = False
         self._compiled: set[str] = set()
         """The objects that a C compiler has made."""
+        self._gas: dict[str, GasObject] = {}
+        """The objects of sources for GAS."""
         self._named: dict[str, str] = {}
         """The objects of libraries, by the names that ``object_filenames`` gives them."""
 
@@ -88,7 +90,7 @@ class BuildRun:
     def concerns(self, sources: Iterable[Any]) -> bool:
         """Return whether compiling these is asmsetup's matter."""
         ext = self.extension
-        if any(map(is_assembly, sources)):
+        if any(is_assembly(source) or is_gas(source) for source in sources):
             return True
         return ext is not None and (
             not ext.sources or is_ours(ext) or is_universal(self._command.distribution)
@@ -102,7 +104,7 @@ class BuildRun:
         if self._builder is None or threading.get_ident() in self._linking:
             return False
         return bool(self._builder.assembled(objects)) or any(
-            path in self._named for path in objects
+            path in self._named or path in self._gas for path in objects
         )
 
     def stop(self) -> None:
@@ -137,7 +139,11 @@ class BuildRun:
             others, started = self._start_c(chosen, below, ext, given)
             builder.jobs.require([*jobs, *started])
         made = [*((item.source, item.path) for item in planned), *others]
-        self._compiled.update(path for _, path in others)
+        for source, path in others:
+            if is_gas(source):
+                self._gas[path] = GasObject(source, path)
+            else:
+                self._compiled.add(path)
         if ext is None or isinstance(ext, Library):
             self._name(made, given)
         return [path for source in sources for named, path in made if named == source]
@@ -245,6 +251,8 @@ class BuildRun:
         if not c_objects.is_stock(chosen):
             # Whoever has replaced a method of the object takes all arguments as they are.
             require_ungrouped(ext, others)
+            if any(map(is_gas, others)):
+                chosen.src_extensions = c_objects.accept_gas(chosen).src_extensions
             options = {name: value for name, value in given.items() if name != "sources"}
             made = below(others, **options)
             return list(zip(others, made, strict=True)), jobs
@@ -384,7 +392,8 @@ class BuildRun:
     ) -> ModuleFile:
         """Return the module that a call of ``link_shared_object`` asks for."""
         assembled = self._ready().assembled(objects)
-        made = {item.path for item in assembled}
+        gas = [self._gas[path] for path in objects if path in self._gas]
+        made = {*(item.path for item in assembled), *(item.path for item in gas)}
         name = ext.name if ext is not None else os.path.basename(path).partition(".")[0]
         entries = entry_points(name)
         # setuptools adds an entry point of its own to what the user exports.
@@ -394,6 +403,7 @@ class BuildRun:
             name=name,
             path=path,
             assembled=tuple(assembled),
+            gas=tuple(gas),
             compiled=tuple(each for each in others if each in self._compiled),
             extra_objects=tuple(each for each in others if each not in self._compiled),
             entry_points=entries,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from setuptools import Command, Extension
 
-from ..assemble import includes
+from ..assemble import gas, includes
 from ..errors import SourceError
+from ..suffixes import is_gas
 from . import declared, flags
 from .extensions import assembly_sources, require_sound_groups
 from .session import BuildError, settings
@@ -47,12 +48,27 @@ def _files_read(command: Command) -> list[str]:
     for ext in _extensions(command):
         for source in assembly_sources([ext]):
             for wanted in _commands(ext, source, command):
-                args = (*_settings_args(command), *wanted.args)
-                folders = includes.search_path(source, wanted.include_dirs)
-                define = [(each[0], each[1]) for each in wanted.macros]
-                for path in reader.closure(source, folders, args, define).files:
+                for path in _read(source, wanted, reader, command):
                     found[os.path.relpath(path)] = None
     return list(found)
+
+
+def _read(
+    source: str, wanted: flags.Command, reader: includes.Reader, command: Command
+) -> Iterable[str]:
+    if is_gas(source):
+        folders = [*wanted.include_dirs, *(w[2:] for w in wanted.args if w.startswith("-I"))]
+        # What is there of a system's headers is not the project's.
+        files = gas.closure([source], folders, preprocessed=not source.endswith(".s")).files
+        return [path for path in files if path == source or not _is_outside(path)]
+    args = (*_settings_args(command), *wanted.args)
+    folders = list(includes.search_path(source, wanted.include_dirs))
+    define = [(each[0], each[1]) for each in wanted.macros]
+    return reader.closure(source, folders, args, define).files
+
+
+def _is_outside(path: str) -> bool:
+    return os.path.relpath(path).startswith(os.pardir + os.sep)
 
 
 def _why_not_shipped(path: str, command: Command) -> str | None:
@@ -80,7 +96,8 @@ def _settings_args(command: Command) -> tuple[str, ...]:
 
 def _commands(ext: Extension, source: str, command: Command) -> list[flags.Command]:
     """Return what a source is assembled with; once where the groups it is in are unsound."""
-    words = flags.args_for(source, "nasm", ext.extra_compile_args, is_mixed=False)
+    language = "gas" if is_gas(source) else "nasm"
+    words = flags.args_for(source, language, ext.extra_compile_args, is_mixed=language == "gas")
     plain = flags.Command(
         tuple(macro for macro in ext.define_macros or () if _is_definition(macro)),
         tuple(_include_dirs(ext, command)),
@@ -89,7 +106,7 @@ def _commands(ext: Extension, source: str, command: Command) -> list[flags.Comma
     try:
         if isinstance(ext, declared.Extension):
             require_sound_groups(ext)
-        return flags.commands(ext, source, "nasm", plain)
+        return flags.commands(ext, source, language, plain)
     except SourceError:
         return [plain]  # reported when something is built
 

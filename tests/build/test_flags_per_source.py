@@ -126,7 +126,7 @@ def test_a_pattern_that_matches_nothing(
 
     if suggestions is None:
         assert first == f"Extension 'hello': extra_compile_args has the key {key!r}"
-        assert others[-1].startswith("  the keys are: nasm, c, cxx, and sources or patterns")
+        assert others[-1].startswith("  the keys are: nasm, gas, c, cxx, and sources or patterns")
     else:
         assert (
             first == f"Extension 'hello': extra_compile_args has the key {key!r}, "
@@ -147,13 +147,6 @@ def test_all_missing_sources_are_told_whatever_their_flags(hello: Project) -> No
         "y.asm: there is no such source file",
         f"  Extension 'hello' names it; paths start from {hello.folder}",
     ]
-
-
-def test_flags_for_gas(four: Project) -> None:
-    assert with_flags(four, {"gas": ["-g"]}).refused() == (
-        "Extension 'hello': extra_compile_args has the key 'gas', "
-        "and sources for GAS (.S) are not supported\n  leave the key out"
-    )
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,9 @@ def extension(*sources: object) -> Any:
         ([], False),
         ([extension("x.c")], False),
         ([extension("x.c"), extension("y.c", "y.asm")], True),
+        ([extension("x.c", "y.S")], True),
+        ([extension(Path("y.s"))], True),
+        ([SimpleNamespace(sources=[], of_asmsetup=True)], True),
         ([("x", {"sources": ["x.asm"]})], True),
         ([("x", {})], False),
         # Something of another plugin's.

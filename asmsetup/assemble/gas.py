@@ -1,0 +1,62 @@
+"""What sources for GAS (.S and .s) read, found in their text: for sdists, and for what compilers do not report.
+
+A compiler lists what its preprocessor has read (-MD), and nothing that the assembler has:
+.include and .incbin. Runs no tool.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ..files import open_regular
+
+_READS = re.compile(rb'^[ \t]*\.(include|incbin)\b[ \t]*(?:"([^"\\\n]*)"|(.))', re.MULTILINE)
+_CPP_INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*(?:"([^"\n]+)"|<([^>\n]+)>)', re.MULTILINE)
+
+
+class Closure(NamedTuple):
+    """Files, and everything they name."""
+
+    files: tuple[str, ...]
+    computed: bool
+    """A name is made by a macro, so that it is not known what is read."""
+
+
+def closure(paths: Iterable[str], include_dirs: Sequence[str], *, preprocessed: bool) -> Closure:
+    """Return the files with all that they ``.include`` and ``.incbin``, and all that these do.
+
+    With ``preprocessed``, #include counts as well; it is for those who do not ask a compiler.
+    A file that is not found is left out.
+    """
+    found: dict[str, None] = {}
+    computed = False
+    waiting = [(path, True) for path in paths]
+    while waiting:
+        path, is_text = waiting.pop(0)
+        if path in found:
+            continue
+        found[path] = None
+        text = _content(path) if is_text else b""
+        for directive, name, other in _READS.findall(text):
+            computed |= bool(other)
+            waiting += _found(os.fsdecode(name), ("", *include_dirs), directive == b"include")
+        for quoted, angled in _CPP_INCLUDE.findall(text) if preprocessed else ():
+            own = (os.path.dirname(path),) if quoted else ()
+            waiting += _found(os.fsdecode(quoted or angled), (*own, *include_dirs), True)
+    return Closure(tuple(found), computed)
+
+
+def _found(name: str, folders: Sequence[str], is_text: bool) -> list[tuple[str, bool]]:
+    paths = (os.path.join(folder, name) for folder in folders if name)
+    return [(path, is_text) for path in paths if os.path.isfile(path)][:1]
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open_regular(path) as file:
+            return file.readall()
+    except (OSError, ValueError):
+        return b""  # the compiler has its say
