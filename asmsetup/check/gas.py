@@ -13,7 +13,7 @@ from functools import cached_property
 
 from .. import program
 from ..files import open_regular
-from .listing import SourceLine
+from .listing import Row, SourceLine
 
 _NAME = r"([\w.$@]+)"
 _RESPELLED = [
@@ -52,6 +52,10 @@ _LOADED = re.compile(
 
 class GasLines:
     """The source lines of one object, under the names that a listing of NASM's has for them."""
+
+    rows: tuple[Row, ...] = ()
+    lines: tuple[SourceLine, ...] = ()
+    """Nothing: a line table does not say which bytes a line has made."""
 
     def __init__(self, path: str, source: str) -> None:
         """``path`` is an object with a line table (-g)."""
