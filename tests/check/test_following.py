@@ -104,3 +104,59 @@ def test_the_author_may_call_a_routine_internal(tmp_path: Path) -> None:
 
     assert rules(tmp_path, plain) == {"kept-register"}
     assert rules(tmp_path, internal) == set()
+
+
+def test_a_place_inside_of_a_function_is_no_function(tmp_path: Path) -> None:
+    text = f"""{HEAD}
+global f:function (f.end - f)
+f: push rbx
+    mov rbx, rdi
+    mov rax, [rel goals]
+    mov rax, [rax + rdi * 8]
+    jmp rax
+.one: pop rbx
+    ret
+.end:
+section .data
+goals: dq f.one
+"""
+    verdict = verdict_of(tmp_path, text)
+
+    assert verdict.faults == []
+    assert [gap.why for gap in verdict.gaps] == [
+        "a jump goes to an address that could not be found out"
+    ]
+
+
+def test_a_function_that_never_returns_may_stand_in_the_same_object(tmp_path: Path) -> None:
+    text = f"{HEAD}global f:function\nglobal abort:function\nextern raise_\n"
+    text += "abort: jmp [rel raise_ wrt ..got]\nf: push rax\n call abort\ng: ret\n"
+
+    assert rules(tmp_path, text) == set()
+
+
+def test_what_an_unfinished_routine_leaves_alone_is_not_known(tmp_path: Path) -> None:
+    text = f"""{HEAD}
+global f:function (f.end - f)
+global own:function (own.end - own)
+f:  push rax
+    mov r8, rdi
+    call own
+    mov rax, r8
+    pop rcx
+    ret
+.end:
+own:
+    lea rdx, [rel distances]
+    movsxd rax, dword [rdx + rdi * 4]
+    add rax, rdx
+    jmp rax
+.one: ret
+.end:
+section .rodata
+distances: dd own.one - distances
+"""
+    verdict = verdict_of(tmp_path, text)
+
+    assert verdict.faults == []
+    assert verdict.gaps

@@ -221,7 +221,7 @@ struc Object_fields
 endstruc
 section .rodata
 name: db "sample.Object", 0
-value: db "value", 0
+value: db "{name}", 0
 section .data.rel.ro progbits alloc noexec write align=8
 members: dq value
     dd Py_T_LONGLONG, 0
@@ -239,6 +239,7 @@ f: xor eax, eax
     ret
 """
 RIGHT = {
+    "name": "value",
     "offset": "Object_fields.value",
     "slot": "Py_tp_traverse",
     "function": "f",
@@ -260,6 +261,12 @@ RIGHT = {
 def test_table(rule: str, changed: dict[str, str], tmp_path: Path) -> None:
     assert rules(tmp_path, TYPE.format_map(RIGHT | changed)) == {rule}
     assert rules(tmp_path, TYPE.format_map(RIGHT)) == set()
+
+
+def test_where_a_type_keeps_its_dictionary_is_no_field(tmp_path: Path) -> None:
+    behind = RIGHT | {"name": "__dictoffset__", "offset": "-8"}
+
+    assert rules(tmp_path, TYPE.format_map(behind)) == set()
 
 
 def test_each_rule_has_a_sample() -> None:

@@ -75,10 +75,13 @@ def _follow_pointers(
     covered: set[int] = set()
     for start in engine.walks:
         covered |= engine.scans[start].instructions
+    sized = [(root.start, root.end) for root in roots.values() if root.end]
     pending = [*called, *pointed_at(image), *sorted(engine.taken)]
     for target in pending:
         if target in roots or target in covered or not image.is_code(target):
             continue
+        if any(start < target < end for start, end in sized):
+            continue  # a place inside of a function, which it jumps to through the pointer
         roots[target] = Root(target, image.name(target), C_FUNCTION)
         before = set(engine.taken)
         engine.run([target])

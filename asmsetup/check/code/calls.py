@@ -362,6 +362,8 @@ def _change_as_c(walk: Walk, state: State, at: int, name: str, callee: Summary) 
     flags_present = state.present
     change_by_call(walk, state, at, name, Prototype("?", "", known=False))
     if not callee.is_complete:
+        # It may leave alone what C functions may change, and its callers may know that.
+        state.stale = stale & ~_ANY_RESULT
         return
     # The compiler knows what its own functions leave alone, and relies on it.
     untouched = CHANGED_BY_CALLS & ~callee.changes & ~(1 << RAX)

@@ -48,10 +48,14 @@ class Engine:
         self.taken: set[int] = set()
         """Addresses that instructions take: of functions, perhaps."""
         self._cold_parts: dict[str, list[tuple[int, int]]] = {}
+        self.unreachable: set[int] = set()
+        """Where compilers jump when the source says that this never happens: there is nothing."""
         for symbol in image.symbols:
             if ".cold" in symbol.name or ".part" in symbol.name:
                 part = symbol.address, symbol.address + symbol.size
                 self._cold_parts.setdefault(symbol.name.partition(".")[0], []).append(part)
+                if symbol.is_function and not symbol.size:
+                    self.unreachable.add(symbol.address)
         self._current: tuple[int, int, Decoding | None] = (0, 0, None)
         self._decoders: dict[int, Decoding] = {}
         self._shared: dict[bytes, Operation] = {}
@@ -81,6 +85,12 @@ class Engine:
             decoder = Decoding(bytes(stretch.content), stretch.start)
             self._decoders[stretch.start] = decoder
         return stretch.start, end, decoder
+
+    def returns(self, goal: int) -> bool:
+        """Return whether a function of the image may return, by what its author or its name says."""
+        return (
+            goal not in self.image.marks.not_returning and prototype(self.image.name(goal)).returns
+        )
 
     def run(self, starts: Iterable[int]) -> None:
         """Analyse the functions at these addresses, and all that they call."""
@@ -156,6 +166,8 @@ class Engine:
                         return
                 elif self.image.is_code(goal):
                     scan.callees.add(goal)
+                    if not self.returns(goal):
+                        return
             elif flow in (decode.BRANCH, decode.JUMP):
                 self._scan_branch(start, goal, scan, pending)
                 if flow == decode.JUMP:
@@ -166,6 +178,8 @@ class Engine:
 
     def _scan_branch(self, start: int, goal: int, scan: Scan, pending: list[int]) -> None:
         if goal in self.image.externals or not self.image.is_code(goal):
+            return
+        if goal in self.unreachable:
             return
         if goal in self.roots and goal != start:
             scan.callees.add(goal)

@@ -24,6 +24,7 @@ from .values import (
     Frame,
     Imported,
     Label,
+    Target,
     Value,
 )
 from .walk import Walk
@@ -232,6 +233,8 @@ class FunctionAnalysis:
         if goal in image.externals:
             self._tail_call(state, found, image.externals[goal])
             return None
+        if goal in self._engine.unreachable:
+            return None
         if not image.is_code(goal):
             if image.stretch(goal) is None:  # where compilers say nothing is reached
                 self._walk.give_up(found.at, "a jump leads out of its section")
@@ -284,7 +287,7 @@ class FunctionAnalysis:
                 branch = state.copy()
                 branch.way = Step(found.at, goal, state.way)
                 self._push(goal, branch)
-        elif state.registers[RSP] == Frame(0, 0):
+        elif state.registers[RSP] == Frame(0, 0) and type(value) is not Target:
             self._tail_call(state, found, "a pointer")
         else:
             walk.give_up(found.at, "a jump goes to an address that could not be found out")
@@ -353,7 +356,7 @@ class FunctionAnalysis:
     def _call_inside(self, state: State, found: Decoded, goal: int) -> bool:
         walk = self._walk
         walk.callees.add(goal)
-        if goal in self._image.marks.not_returning:
+        if not self._engine.returns(goal):
             return False
         callee = self._engine.summaries.get(goal)
         return call_inside(walk, state, found.at, self._image.name(goal), callee)

@@ -115,6 +115,7 @@ _WITHOUT_GIL = (
     *("PyErr_SetInterrupt", "PyOS_mystr", "PyOS_snprintf", "PyOS_vsnprintf", "Py_AddPendingCall"),
     *("Py_IsInitialized", "Py_IsFinalizing", "Py_GetVersion", "Py_FatalError", "_Py_FatalError"),
     *("PyThreadState_", "_PyThreadState_", "_PyTime_", "_PyEval_", "PyInterpreterState_"),
+    *("_PyInterpreterState_", "PyTraceMalloc_Track", "PyTraceMalloc_Untrack"),
     *("_Py_", "_PyOS_", "_PyRuntime", "PyOS_"),
 )
 

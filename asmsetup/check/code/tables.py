@@ -23,6 +23,8 @@ _METH_MASK = 0x3FF
 _CONVENTIONS = frozenset((1, 3, 4, 8, 0x80, 0x82, 0x282))
 _SPEC_SIZE, _MEMBER_SIZE, _SLOT_SIZE = 32, 40, 16
 _MOST_MEMBERS = 4096
+# Members that say where CPython itself keeps something: for a dictionary also behind the object.
+_OFFSETS = frozenset(("__dictoffset__", "__weaklistoffset__", "__vectorcalloffset__"))
 
 
 class TableEntry(NamedTuple):
@@ -154,7 +156,8 @@ def _check_members(image: Image, at: int, size: int, type_name: str) -> Iterator
         offset, flags = image.number(at + 16, 8, signed=True), image.number(at + 24, 4) or 0
         if name is None or offset is None:
             return
-        if not flags & _RELATIVE_OFFSET and not 0 < offset < size:
+        is_field = not flags & _RELATIVE_OFFSET and name not in _OFFSETS
+        if is_field and not 0 < offset < size:
             what = (
                 f"the member {name} is at offset {offset}, outside of the {size} bytes of an"
                 f" object of {type_name}"
