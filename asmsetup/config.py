@@ -222,21 +222,36 @@ def _parsed(where: str, key: str, value: object) -> Any:
         raise ConfigError(f"{where} is {value!r}, and must be {refused}") from refused
 
 
+def requires_asmsetup(project: str) -> bool:
+    """Return whether the project in a folder names asmsetup among its build requirements."""
+    try:
+        system = _document(project).get("build-system", {})
+    except ConfigError:  # reported when something is built
+        return False
+    requires = system.get("requires", ()) if isinstance(system, dict) else ()
+    named = (str(each).strip().lower() for each in requires) if isinstance(requires, list) else ()
+    return any(re.match(r"asmsetup(?![\w.-])", each) for each in named)
+
+
 def _table(project: str) -> dict[str, object]:
     """Return [tool.asmsetup] of pyproject.toml, empty where there is none."""
+    tool = _document(project).get("tool", {})
+    table = tool.get("asmsetup", {}) if isinstance(tool, dict) else tool
+    if not isinstance(table, dict):
+        raise ConfigError("[tool.asmsetup] in pyproject.toml must be a table")
+    return table
+
+
+def _document(project: str) -> dict[str, Any]:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
     try:
         with open(os.path.join(project, "pyproject.toml"), "rb") as file:
-            document = tomllib.load(file)
+            document: dict[str, Any] = tomllib.load(file)
     except FileNotFoundError:
         return {}
     except ValueError as error:  # not TOML, or not UTF-8
         raise ConfigError(f"pyproject.toml: {error}") from error
-    tool = document.get("tool", {})
-    table = tool.get("asmsetup", {}) if isinstance(tool, dict) else tool
-    if not isinstance(table, dict):
-        raise ConfigError("[tool.asmsetup] in pyproject.toml must be a table")
-    return table
+    return document

@@ -6,13 +6,14 @@ installed in, so it imports nothing but a leaf that imports nothing.
 
 from __future__ import annotations
 
-from .suffixes import is_ours
+from .suffixes import has_assembly
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from setuptools import Command, Distribution
 
 _COMMANDS = frozenset({"build_clib", "build_ext", "build_py", "sdist", "bdist_wheel"})
+_BUILDING = frozenset({"build_clib", "build_ext", "bdist_wheel"})
 
 
 def finalize_distribution_options(dist: Distribution) -> None:
@@ -28,7 +29,9 @@ def finalize_distribution_options(dist: Distribution) -> None:
 
     def get_command_class(command: str) -> type[Command]:
         found: type[Command] = command_class(command)
-        if command in _COMMANDS and has_assembly(dist):
+        if command in _COMMANDS and (
+            has_assembly(dist) or (command in _BUILDING and is_required())
+        ):
             from . import plugin
 
             return plugin.extended(command, found)  # type: ignore[arg-type]
@@ -41,6 +44,17 @@ def finalize_distribution_options(dist: Distribution) -> None:
     dist.get_command_class = get_command_class
 
 
-def has_assembly(dist: Distribution) -> bool:
-    """Return whether any extension or library of ``dist`` is asmsetup's to build."""
-    return any(map(is_ours, (*(dist.ext_modules or ()), *(dist.libraries or ()))))
+def is_required() -> bool:
+    """Return whether the project in the current folder asks for asmsetup.
+
+    Its own command classes may come to its only assembly while they build.
+    """
+    try:
+        with open("pyproject.toml", "rb") as file:
+            if b"asmsetup" not in file.read().lower():
+                return False
+    except OSError:
+        return False
+    from . import config
+
+    return config.requires_asmsetup(".")

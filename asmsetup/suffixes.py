@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 SUFFIXES = (".asm", ".nasm", ".nas", ".yasm")
 """The suffixes of sources for NASM, in lower case."""
 
@@ -29,3 +33,8 @@ def is_ours(ext: object) -> bool:
     return getattr(ext, "of_asmsetup", False) or any(
         is_assembly(source) or is_gas(source) for source in sources or ()
     )
+
+
+def has_assembly(dist: Any) -> bool:
+    """Return whether any extension or library of a distribution is asmsetup's to build."""
+    return any(map(is_ours, (*(dist.ext_modules or ()), *(dist.libraries or ()))))

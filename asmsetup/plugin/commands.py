@@ -15,7 +15,7 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import count
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,6 +36,7 @@ from .session import (
     FAILURES,
     LEVELS,
     BuildError,
+    is_concerned,
     is_universal,
     lowest_version,
     settings,
@@ -188,6 +189,8 @@ class BuildExt(_Compiling):
         stable ABI by the one that all since its lowest version look for.
         """
         path: str = super().get_ext_filename(fullname)
+        if not is_concerned(self.distribution):
+            return path
         if not is_universal(self.distribution):
             # Python 3.15 would have the platform in it, and older ones not look for that.
             return re.sub(r"[.](abi3t?)-[^./]+[.]so$", r".\1.so", path)
@@ -288,11 +291,15 @@ class BdistWheel(Command):
         if is_universal(self.distribution):
             self._refuse_tags()
         extensions = self.distribution.ext_modules or ()
-        if not self.py_limited_api and all(getattr(e, "py_limited_api", False) for e in extensions):
+        if (
+            not self.py_limited_api
+            and is_concerned(self.distribution)
+            and all(getattr(e, "py_limited_api", False) for e in extensions)
+        ):
             self.py_limited_api = self._stable_abi_tag() or False
         chosen = self.bdist_dir
         super().finalize_options()
-        if chosen is None:
+        if chosen is None and is_concerned(self.distribution):
             # distutils does not make a folder again that this process has made before.
             self.bdist_dir = f"{self.bdist_dir}-{os.getpid()}-{next(_WHEELS)}"
 
@@ -318,6 +325,8 @@ class BdistWheel(Command):
     def get_tag(self) -> tuple[str, str, str]:
         """Return the wheel's tag, with the platforms that auditwheel finds the modules fit for."""
         python, abi, platform = super().get_tag()
+        if not is_concerned(self.distribution):
+            return python, abi, platform
         self._require_modules_as_named()
         if is_universal(self.distribution):
             python, abi = _universal_tags()
@@ -363,13 +372,16 @@ class BdistWheel(Command):
     def write_wheelfile(self, wheelfile_base: str, *args: Any, **kwargs: Any) -> None:
         """Write WHEEL, the last file before all are archived; see setuptools."""
         super().write_wheelfile(wheelfile_base, *args, **kwargs)
-        if os.path.dirname(wheelfile_base) == str(self.bdist_dir):
+        if os.path.dirname(wheelfile_base) == str(self.bdist_dir) and is_concerned(
+            self.distribution
+        ):
             wheel.normalize_modes(str(self.bdist_dir))
 
     def run(self) -> None:
         """Make the wheel, and graft external libraries into it where that makes it portable."""
         self._examined = None
-        with self._staged():
+        concerned = is_concerned(self.distribution)
+        with self._staged() if concerned else nullcontext():
             super().run()
             self._graft()
 

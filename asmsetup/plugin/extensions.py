@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.machinery import EXTENSION_SUFFIXES
 from itertools import takewhile
 from typing import Any
@@ -21,12 +21,23 @@ _LISTS = (
 )
 
 
-def require_sound(ext: Extension | None) -> None:
+_COMPILE_LISTS = ("sources", "include_dirs", "extra_preargs", "extra_postargs", "depends")
+
+
+def require_sound(ext: Extension | None, given: Mapping[str, Any]) -> None:
     """Raise SourceError when an extension cannot be built from what it says.
 
     It has no name of a module, nothing to be built from, or a string where a
-    list has to be, which would be taken for a list of letters.
+    list has to be, which would be taken for a list of letters. ``given`` are the
+    arguments of ``compile``; what is said beside them counts only if the
+    extension's own sources are among these.
     """
+    for name in _COMPILE_LISTS:
+        if isinstance(given.get(name), str):
+            raise SourceError(
+                f"the compiler was asked to compile with {name}={given[name]!r}",
+                "it must be a list of strings",
+            )
     if ext is None:
         return
     if "/" in ext.name or "\0" in ext.name or not all(ext.name.split(".")):
@@ -34,12 +45,15 @@ def require_sound(ext: Extension | None) -> None:
             f"Extension {ext.name!r} has no name of a module",
             'name it as it is imported:   Extension("package.module", ...)',
         )
+    sources = [*map(os.fspath, given["sources"])]
     # A subclass of Extension is somebody's way of naming something that is built otherwise.
-    if type(ext) in (Extension, declared.Extension) and not ext.sources and not ext.extra_objects:
+    if type(ext) in (Extension, declared.Extension) and not sources and not ext.extra_objects:
         raise SourceError(
             f"Extension {ext.name!r} has an empty list of sources",
             'name at least one:   Extension("x", sources=["x.asm"])',
         )
+    if sources and not {*sources} & {*map(os.fspath, ext.sources)}:
+        return
     owner = f"Extension {ext.name!r}"
     for option in _LISTS:
         require_list(owner, option, getattr(ext, option, None))

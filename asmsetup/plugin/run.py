@@ -34,6 +34,7 @@ from .flags import assembly_calls, other_calls, require_ungrouped
 from .session import (
     FAILURES,
     LEVELS,
+    concern,
     is_universal,
     lasting_folder,
     lowest_version,
@@ -127,9 +128,11 @@ class BuildRun:
         """
         ext = self.extension
         with setuptools_errors():
-            require_sound(ext)
+            require_sound(ext, given)
             given = plain(given)
             sources = given["sources"]
+            if any(map(is_assembly, sources)):
+                concern(self._command.distribution)
             if is_universal(self._command.distribution):
                 require_universal(ext, sources)
             builder = self._ready()
@@ -205,8 +208,9 @@ class BuildRun:
         return plain(given)
 
     def _planned(self, chosen: Any, ext: Extension) -> list[ObjectFile]:
-        require_sound(ext)
-        return self._objects(chosen, ext, self._guess(ext), self._ready().plan)
+        given = self._guess(ext)
+        require_sound(ext, given)
+        return self._objects(chosen, ext, given, self._ready().plan)
 
     def _objects(
         self,

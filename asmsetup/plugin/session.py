@@ -11,7 +11,7 @@ import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import setuptools.errors  # isort: skip (it brings its distutils)
 import distutils.errors
@@ -21,6 +21,7 @@ from setuptools import Distribution
 
 from .. import config
 from ..errors import AsmsetupError, ConfigError
+from ..suffixes import has_assembly
 from ..versions import ABI3T_SINCE
 
 
@@ -78,6 +79,17 @@ def is_universal(dist: Distribution) -> bool:
         return False
 
 
+def is_concerned(dist: Distribution) -> bool:
+    """Return whether ``dist`` has assembly, whoever came to it and when."""
+    return dist in _assembling or has_assembly(dist)
+
+
+def concern(dist: Distribution) -> None:
+    """Note that assembly of ``dist`` is being built, which no extension may have named."""
+    _assembling.add(dist)
+
+
+_assembling: WeakSet[Distribution] = WeakSet()
 _read: WeakKeyDictionary[Distribution, config.Settings] = WeakKeyDictionary()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MakeProject
-from tests.projects import Project, Python, installed_aside
+from tests.projects import PYPROJECT, Project, Python, installed_aside
 
 TALK = "the project's own command class builds hello"
 
@@ -139,12 +139,17 @@ def test_setuptools_rust_merely_installed(
     assert built.answer() == "42"
 
 
+@pytest.mark.parametrize("requires", [False, True], ids=["", "required"])
 @pytest.mark.parametrize("package", ["no-assembly", "no-extension"])
-def test_a_project_without_assembly_comes_out_the_same(project: MakeProject, package: str) -> None:
+def test_a_project_without_assembly_comes_out_the_same(
+    project: MakeProject, package: str, requires: bool
+) -> None:
     # In one and the same folder: a compiler may write its path into what it makes.
     built: dict[bool, dict[str, bytes]] = {}
     for without in (True, False):
         here = project(package, without_asmsetup=without)
+        if requires:
+            here.write({"pyproject.toml": PYPROJECT})
         here.backend("build_sdist", "dist", SOURCE_DATE_EPOCH="1700000000")
         here.wheel(SOURCE_DATE_EPOCH="1700000000")
         built[without] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MakeProject
-from tests.projects import Project, Python, installed_aside
+from tests.projects import PYPROJECT, Project, Python, installed_aside
 
 MIXED = """
 #include <Python.h>
@@ -209,6 +209,15 @@ HOOKS = {
                 self.compiler.link_shared_object([*c, *asm], self.get_ext_fullpath(ext.name))
         ext_modules = [Extension("hello", ["mixed.c", "number.asm"])]
         """,
+    "assembly compiled by hand for an extension without sources": """
+        class Own(build_ext):
+            def build_extension(self, ext):
+                if ext.sources:
+                    return super().build_extension(ext)
+                made = self.compiler.compile(["plain.asm"], output_dir=self.build_temp)
+                self.compiler.link_shared_object(made, self.get_ext_fullpath(ext.name))
+        ext_modules = [Extension("first", ["first.asm"]), Extension("hello", [], extra_compile_args="-O2")]
+        """,
     "the compiler asked what it can do": """
         class Own(build_ext):
             def build_extensions(self):
@@ -284,6 +293,57 @@ def test_a_command_class_that(project: MakeProject, hook: str) -> None:
 
         assert built.answer() == "42"
     assert ("own " in said[0]) == ("replaced" in hook)
+
+
+ONLY_LATE = """
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+class Own(build_ext):
+    def build_extension(self, ext):
+        {body}
+
+setup(name="hello", version="1", py_modules=[], ext_modules=[Extension("hello", {sources})], cmdclass={{"build_ext": Own}})
+"""
+
+
+@pytest.mark.parametrize(
+    ("sources", "body"),
+    [
+        (["mixed.c"], 'ext.sources.append("number.asm"); super().build_extension(ext)'),
+        ([], 'ext.sources.append("plain.asm"); super().build_extension(ext)'),
+        (
+            [],
+            'made = self.compiler.compile(["plain.asm"], output_dir=self.build_temp);'
+            " self.compiler.link_shared_object(made, self.get_ext_fullpath(ext.name))",
+        ),
+    ],
+)
+def test_the_only_assembly_comes_late_where_asmsetup_is_required(
+    project: MakeProject, sources: list[str], body: str
+) -> None:
+    built = write(project(), "compile replaced, and the old one called")
+    built.write(
+        {
+            "setup.py": ONLY_LATE.format(sources=sources, body=body),
+            "pyproject.toml": PYPROJECT.replace('"asmsetup"', '"AsmSetup >= 0.1"'),
+        }
+    )
+
+    wheel = built.wheel()
+
+    assert wheel.tag.endswith("-manylinux1_x86_64.manylinux_2_5_x86_64")
+    assert built.answer(path=wheel.unpacked()) == "42"
+
+
+def test_an_argument_of_the_compilers_that_is_no_list(project: MakeProject) -> None:
+    body = 'self.compiler.compile(["plain.asm"], include_dirs="inc")'
+    built = write(project(), "compile replaced, and the old one called")
+    built.write({"setup.py": ONLY_LATE.format(sources=["first.asm"], body=body)})
+
+    assert built.refused() == (
+        "the compiler was asked to compile with include_dirs='inc'\n  it must be a list of strings"
+    )
 
 
 def test_sources_that_setuptools_itself_would_not_take(project: MakeProject) -> None:

@@ -28,7 +28,7 @@ def test_loading_it_loads_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "imports"), [(hook, ["from .suffixes import is_ours"]), (suffixes, [])]
+    ("module", "imports"), [(hook, ["from .suffixes import has_assembly"]), (suffixes, [])]
 )
 def test_modules_loaded_in_every_build_import_next_to_nothing(
     module: ModuleType, imports: list[str]
@@ -85,7 +85,33 @@ def extension(*sources: object) -> Any:
 def test_has_assembly(extensions: Any, has: bool) -> None:
     distribution: Any = SimpleNamespace(ext_modules=extensions, libraries=None)
 
-    assert hook.has_assembly(distribution) == has
+    assert suffixes.has_assembly(distribution) == has
+
+
+@pytest.mark.parametrize(
+    ("text", "required"),
+    [
+        (None, False),
+        ("", False),
+        ('[build-system]\nrequires = ["setuptools", "asmsetup"]', True),
+        ("[build-system]\nrequires = [\"ASMSETUP[nasm] ~= 1.0; sys_platform == 'linux'\"]", True),
+        ('[build-system]\nrequires = ["asmsetup @ https://example.org/a.whl"]', True),
+        ('[build-system]\nrequires = ["asmsetup-nasm", "not-asmsetup"]', False),
+        ('[project]\ndependencies = ["asmsetup"]', False),
+        ('[tool.asmsetup]\ndebug = true\n[build-system]\nrequires = "asmsetup"', False),
+        ('build-system = "asmsetup"', False),
+        ("asmsetup [", False),
+        ("\xff asmsetup", False),
+    ],
+)
+def test_a_project_that_requires_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, required: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if text is not None:
+        Path("pyproject.toml").write_bytes(text.encode("latin-1"))
+
+    assert hook.is_required() == required
 
 
 @pytest.mark.parametrize(
@@ -96,4 +122,4 @@ def test_a_library_may_have_assembly(sources: list[str] | None, has: bool) -> No
         ext_modules=None, libraries=[("k", {"sources": sources}), ("other", {})]
     )
 
-    assert hook.has_assembly(distribution) == has
+    assert suffixes.has_assembly(distribution) == has
