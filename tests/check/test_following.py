@@ -160,3 +160,47 @@ distances: dd own.one - distances
 
     assert verdict.faults == []
     assert verdict.gaps
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        "lea rax, [rel table] / movsxd rdx, dword [rax + rdi * 4] / add rax, rdx / call rax",
+        "lea rax, [rel table] / mov rax, [rax + rdi * 8] / call rax",
+        "lea rax, [rel table] / call [rax + rdi * 8]",
+        "lea rax, [rel one] / shl edi, 6 / add rax, rdi / call rax",
+        "lea rax, [rel one] / lea rax, [rax + rdi * 8] / call rax",
+    ],
+)
+def test_a_routine_chosen_by_a_number_may_have_its_own_convention(
+    chosen: str, tmp_path: Path
+) -> None:
+    # The stack is 8 bytes off, and r8 is kept.
+    text = function(f"mov r8, rsi / {chosen} / mov rax, r8 / ret")
+    text += "one: xor edx, edx\n ret\nsection .data.rel.ro\ntable: dq one, one\n"
+
+    assert rules(tmp_path, text) == set()
+
+
+def test_what_the_caller_passed_is_a_c_function(tmp_path: Path) -> None:
+    text = function("mov r8, rsi / push rax / call [rdi] / pop rcx / mov rax, r8 / ret")
+
+    assert rules(tmp_path, text) == {"clobbered-register"}
+
+
+def test_a_label_inside_of_a_function_is_no_c_function(tmp_path: Path) -> None:
+    text = f"{HEAD}global f:function\nglobal f.inside\nf: push rbx\n.inside: pop rbx\n ret\n"
+
+    assert rules(tmp_path, text) == set()
+
+
+@pytest.mark.parametrize("reserved", [4, 8, 12, 16])
+def test_what_lies_between_a_frame_and_what_it_was_aligned_from(
+    reserved: int, tmp_path: Path
+) -> None:
+    # With what the alignment leaves out at least, these are 16 bytes.
+    body = f"push rbp / mov rbp, rsp / sub rsp, {reserved} / and rsp, -32"
+
+    assert rules(tmp_path, function(f"{body} / mov [rsp + 8], rax / leave / ret")) == set()
+    broken = function(f"{body} / mov [rsp + 9], rax / leave / ret")
+    assert rules(tmp_path, broken) == {"saved-overwritten"}

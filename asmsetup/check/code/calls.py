@@ -81,13 +81,30 @@ def call_outside(walk: Walk, state: State, at: int, name: str, *, tail: bool = F
     return known.returns
 
 
+def call_unknown(walk: Walk, state: State) -> None:
+    """Let a routine of the same module act that is chosen by a number: one of several, each of
+    which may have a convention of its own."""
+    _let_escape(walk, state, Prototype("?", "", known=False))
+    for number in _CHANGING:
+        state.registers[number] = None
+    state.vectors.clear()
+    state.fresh &= ~CHANGED_BY_CALLS
+    state.intact &= ~CHANGED_BY_CALLS
+    state.stale = state.half = 0
+    state.flags = None
+    _drop_below(state)
+
+
+_CHANGING = (0, 1, 2, 6, 7, 8, 9, 10, 11)
+
+
 def change_by_call(walk: Walk, state: State, at: int, name: str, known: Prototype) -> None:
     """Take away what a call of a C function leaves undefined, and put in what it returns."""
     _let_escape(walk, state, known)
     changes = CHANGED_BY_CALLS
     walk.changes |= changes
     registers = state.registers
-    for number in (0, 1, 2, 6, 7, 8, 9, 10, 11):
+    for number in _CHANGING:
         registers[number] = None
     state.vectors.clear()
     state.fresh &= ~changes

@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING
 
 from . import decode, exits
 from .blocks import Blocks, find_blocks
-from .calls import Summary, call_inside, call_outside
+from .calls import Summary, call_inside, call_outside, call_unknown
 from .conditions import NEGATED, refine
 from .decode import Decoded
 from .marks import CALLBACK, ENTRY_POINT, METHOD
-from .places import get_register
+from .places import get_register, item_of
 from .state import HELD, State, Step, at_entry, stack_key
 from .steps import step
 from .switches import targets_of_jump
 from .values import (
     ARGUMENTS,
     CHANGED_BY_CALLS,
+    OWN,
     RETURN_ADDRESS,
     RSP,
     Frame,
     Imported,
+    Item,
     Label,
     Target,
     Value,
@@ -323,6 +325,8 @@ class FunctionAnalysis:
                 stretch = self._image.stretch(memory.displacement)
                 if pointer is not None and (stretch is None or not stretch.writable):
                     value = Label(pointer)
+            else:
+                value = item_of(state, memory, 8)
         elif operation.target >= 0:
             value = get_register(state, operation.target)
         return value, value.name if type(value) is Imported else None
@@ -337,6 +341,9 @@ class FunctionAnalysis:
             goal = value.address if type(value) is Label else 0
             # The call's own push is undone: what returns has taken it away.
             _restore_pointer(state)
+            if value is OWN or type(value) in (Item, Target):
+                call_unknown(walk, state)
+                return found.next
         elif goal == found.next:
             step(walk, state, found)
             return found.next

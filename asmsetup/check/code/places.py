@@ -6,6 +6,7 @@ from . import decode
 from .decode import Memory
 from .state import State
 from .values import (
+    OWN,
     Below,
     Entry,
     Frame,
@@ -45,8 +46,10 @@ def _sum(value: Value, index: Value, memory: Memory) -> Value:
     if type(index) is int and type(value) is Frame:
         return Frame(value.base, value.offset + memory.displacement + index * memory.scale)
     if memory.scale == 1 and not memory.displacement:
-        return moved_target(value, index)
-    return None
+        target = moved_target(value, index)
+        if target is not None:
+            return target
+    return OWN if type(value) is Label else None
 
 
 def moved_target(value: Value, other: Value) -> Value:

@@ -101,6 +101,8 @@ def _from_symbol(image: Image, symbol: Named) -> Root | None:
         return None
     if image.public is not None and symbol.name not in image.public:
         return None  # the module's own: it may have a convention of its own
+    if "." in symbol.name and not symbol.size:
+        return None  # a label inside of a function of NASM's, which C cannot call
     end = symbol.address + symbol.size if symbol.size else 0
     if symbol.name.startswith(_ENTRY_POINTS):
         return Root(symbol.address, symbol.name, ENTRY_POINT, 0, end, True)

@@ -13,6 +13,7 @@ from .state import Flags, State, stack_key
 from .uses import check_half, check_memory, check_saved, check_stale, check_stored, check_unset
 from .values import (
     KEPT,
+    OWN,
     RAX,
     RBP,
     RSP,
@@ -236,6 +237,8 @@ def _add(walk: Walk, state: State, decoded: Decoded) -> None:
         result = moved(value, amount)
     elif sign > 0:
         result = moved_target(value, amount)
+        if result is None and (type(value) is Label or type(amount) is Label):
+            result = OWN
     if target == RSP and result is None:
         result = _new_base(walk, decoded.at, value, amount)
     state.registers[target] = result
@@ -268,7 +271,9 @@ def _and(walk: Walk, state: State, decoded: Decoded) -> None:
     elif type(value) is Frame or target == RSP:
         walk.bases[decoded.at] = -number, 0
         if type(value) is Frame:
-            walk.frames_above[decoded.at] = value
+            # At least so far down, as it stood that far above a multiple.
+            down = known[1] % min(known[0], -number) if known is not None else 0
+            walk.frames_above[decoded.at] = Frame(value.base, value.offset - down)
         state.registers[target] = Frame(decoded.at, 0)
     else:
         state.registers[target] = Multiple(-number)
