@@ -2,19 +2,20 @@
 
 Having asmsetup among the build requirements is enough. ``asmsetup.build_ext``
 is there for those who like to name their command class in setup(). ``Extension``
-is setuptools' own with groups of sources, ``Sources``. ``load`` builds and
-imports one source without a project.
+is setuptools' own with groups of sources, ``Sources``; ``Library`` is a shared
+library without Python in it. ``load`` builds and imports one source without a
+project.
 """
 
 from __future__ import annotations
 
-__all__ = ["Extension", "Sources", "build_ext", "include_dir", "load"]
+__all__ = ["Extension", "Library", "Sources", "build_ext", "include_dir", "load"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .live.loading import load
     from .plugin import build_ext
-    from .plugin.declared import Extension, Sources
+    from .plugin.declared import Extension, Library, Sources
 
 
 def include_dir() -> str:
@@ -37,7 +38,7 @@ def __getattr__(name: str) -> object:
         from .plugin import build_ext
 
         return build_ext
-    if name in ("Extension", "Sources"):
+    if name in ("Extension", "Library", "Sources"):
         from .plugin import declared
 
         return getattr(declared, name)

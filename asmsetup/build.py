@@ -98,18 +98,19 @@ class Builder:
 
     @cached_property
     def _inspector(self) -> Inspector:
-        objects = self._objects
+        # NASM is looked for when there is something of NASM's to judge.
+        contents = self._objects.contents if self._started else {}
         return Inspector(
             self.target,
-            objects.contents,
-            objects.listing,
+            contents,
+            lambda made: self._objects.listing(made),
             strict=self.settings.strict,
             rules=self.settings.check,
             judge=Judge(
                 self.settings.check.machine_code,
                 self.settings.baseline,
                 self.state,
-                objects.with_lines,
+                lambda *made: self._objects.with_lines(*made),
                 self.reporter.detail,
             ),
         )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..facts.elf import ElfFacts
 from . import endings as _endings
+from . import library as _library
 from . import module as _module
 from . import names as _names
 from . import relocations as _relocations
@@ -109,7 +110,10 @@ def _object_findings(
     providers = Providers(module)
     known = ModuleNames(defined, module.is_exported, lambda name: providers.has(name) is None)
     places = [ObjectPlaces(object_, module, known) for object_ in objects]
-    yield from _symbols.check_entry_point(places, module)
+    if module.is_library:
+        yield from _library.check(places)
+    else:
+        yield from _symbols.check_entry_point(places, module)
     yield from _symbols.check_exports(places, module)
     yield from _symbols.check_duplicates(places)
     by_linker = LINKER_DEFINED.union(*(section_bounds(object_.facts) for object_ in objects))

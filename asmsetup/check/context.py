@@ -42,7 +42,8 @@ class ModuleContext(NamedTuple):
     name: str
     """Dotted, as in ``Extension("pkg.bar", ...)``."""
     entry_points: tuple[str, ...]
-    """The names CPython looks up in it: PyInit_bar and, from 3.15, PyModExport_bar."""
+    """The names CPython looks up in it: PyInit_bar and, from 3.15, PyModExport_bar; empty for a
+    library that Python does not import."""
     python: Version
     free_threaded: bool = False
     limited_api: Version | None = None
@@ -73,6 +74,11 @@ class ModuleContext(NamedTuple):
             or name in self.exports
             or any(fnmatchcase(name, pattern) for pattern in patterns(self.exports))
         )
+
+    @property
+    def is_library(self) -> bool:
+        """Whether it is loaded by ctypes or cffi, and not imported."""
+        return not self.entry_points
 
     @property
     def promised(self) -> Version | None:

@@ -64,7 +64,13 @@ RULES = frozenset(
         *("entry-point-untyped", "executable-stack", "executable-stack-request", "got-called"),
         *("falls-off", "result-no-object"),
         *("got-without-rel", "linked-with-libpython", "missing-export", "narrow-address"),
-        *("module-without-entry-point", "needs-a-library", "not-hardened", "outside-stable-abi"),
+        *(
+            "python-in-library",
+            "module-without-entry-point",
+            "needs-a-library",
+            "not-hardened",
+            "outside-stable-abi",
+        ),
         *(
             "pointer-in-read-only",
             "private-name",

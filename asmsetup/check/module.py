@@ -64,7 +64,8 @@ def _exports(facts: ElfFacts, module: ModuleContext) -> Iterator[_Found]:
     if at_zero & {*module.entry_points}:
         exported -= at_zero
     uses_python = any(symbol.name.startswith(("Py", "_Py")) for symbol in facts.globals)
-    if not exported & {*module.entry_points} and (uses_python or not module.exports):
+    is_imported = not module.is_library and (uses_python or not module.exports)
+    if is_imported and not exported & {*module.entry_points}:
         yield (
             "module-without-entry-point",
             ERROR,

@@ -30,6 +30,7 @@ from ..facts import target
 from ..files import atomic_write, sweep_folders, write_text
 from ..suffixes import is_ours
 from ..versions import ABI3T_SINCE, FREE_THREADED_SINCE, OLDEST, VERSIONS
+from . import declared
 from .compiler import Compiler
 from .extensions import assembly_sources, shadowing
 from .session import (
@@ -175,6 +176,10 @@ class BuildExt(_Compiling):
             raise BuildError("the build was stopped")
         with run.building(ext):
             super().build_extension(ext)
+        if isinstance(ext, declared.Library):
+            folder = os.path.dirname(self.get_ext_fullpath(ext.name))
+            for header in ext.headers:
+                shutil.copyfile(header, os.path.join(folder, os.path.basename(header)))
 
     def announce(self, msg: str, *args: Any, **kwargs: Any) -> None:
         """Print a message; characters that standard output cannot show are escaped."""
@@ -185,12 +190,14 @@ class BuildExt(_Compiling):
     def get_ext_filename(self, fullname: str) -> str:
         """Return the module's path below the build folder; see setuptools.
 
-        A universal module goes by the one name that all Pythons look for, one for the
+        A library goes by its own name. A universal module goes by the one name that all Pythons look for, one for the
         stable ABI by the one that all since its lowest version look for.
         """
         path: str = super().get_ext_filename(fullname)
         if not is_concerned(self.distribution):
             return path
+        if isinstance(self.ext_map.get(fullname), declared.Library):
+            return os.path.join(*fullname.split(".")) + ".so"
         if not is_universal(self.distribution):
             # Python 3.15 would have the platform in it, and older ones not look for that.
             return re.sub(r"[.](abi3t?)-[^./]+[.]so$", r".\1.so", path)
@@ -290,9 +297,10 @@ class BdistWheel(Command):
         """Settle the options; modules for the stable ABI only make a wheel for it."""
         if is_universal(self.distribution):
             self._refuse_tags()
-        extensions = self.distribution.ext_modules or ()
+        extensions = [e for e in self._extensions() if not isinstance(e, declared.Library)]
         if (
-            not self.py_limited_api
+            extensions
+            and not self.py_limited_api
             and is_concerned(self.distribution)
             and all(getattr(e, "py_limited_api", False) for e in extensions)
         ):
@@ -302,6 +310,13 @@ class BdistWheel(Command):
         if chosen is None and is_concerned(self.distribution):
             # distutils does not make a folder again that this process has made before.
             self.bdist_dir = f"{self.bdist_dir}-{os.getpid()}-{next(_WHEELS)}"
+
+    def _extensions(self) -> list[Extension]:
+        return list(self.distribution.ext_modules or ())
+
+    def _has_libraries_alone(self) -> bool:
+        extensions = self._extensions()
+        return bool(extensions) and all(isinstance(e, declared.Library) for e in extensions)
 
     def _refuse_tags(self) -> None:
         tags = {
@@ -328,7 +343,9 @@ class BdistWheel(Command):
         if not is_concerned(self.distribution):
             return python, abi, platform
         self._require_modules_as_named()
-        if is_universal(self.distribution):
+        if self._has_libraries_alone():
+            python, abi = self.python_tag, "none"
+        elif is_universal(self.distribution):
             python, abi = _universal_tags()
         verdict = self._verdict()
         if verdict is None or not verdict.platforms:

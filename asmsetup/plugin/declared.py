@@ -45,7 +45,7 @@ class Sources:
         self.define_macros = define_macros or ()
         self.include_dirs = include_dirs or ()
         self.extra_compile_args = extra_compile_args
-        self.found = {each: _matching(each) for each in _texts(sources)}
+        self.found = {each: _matching(each) for each in texts(sources)}
         """The sources that each pattern has named when the extension was declared."""
 
     def __repr__(self) -> str:
@@ -76,7 +76,7 @@ class Extension(setuptools.Extension):
         setuptools.Extension, and hold for all sources.
         """
         self.groups = groups
-        self.ungrouped = _texts(sources)
+        self.ungrouped = texts(sources)
         self.unknown = sorted({*options} - {*OPTIONS})
         """The keywords that do not exist."""
         named = [path for group in self.sound_groups for path in group.sources]
@@ -90,7 +90,34 @@ class Extension(setuptools.Extension):
         return [group for group in groups if isinstance(group, Sources)]
 
 
-def _texts(paths: object) -> list[str]:
+class Library(Extension):
+    """A shared library without Python in it, for ctypes and for cffi's ABI mode.
+
+    ``Library("package.libkernel", ...)`` makes ``package/libkernel.so``, which any Python loads.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        sources: Sequence[Path] = (),
+        *,
+        export_symbols: Sequence[str],
+        headers: Sequence[Path] = (),
+        **options: Any,
+    ) -> None:
+        """Declare a library that exports ``export_symbols``, names or patterns, and nothing else.
+
+        ``headers`` are copied to the library's folder, into the wheel. ``options`` are those of
+        Extension.
+        """
+        super().__init__(name, sources, **options)
+        self.exported = export_symbols
+        self.export_symbols = list(texts(export_symbols))
+        self.headers = headers
+
+
+def texts(paths: object) -> list[str]:
+    """Return those of a list of paths that are any, as strings."""
     if not isinstance(paths, list | tuple):
         return []
     return [os.fspath(path) for path in paths if isinstance(path, str | os.PathLike)]

@@ -11,6 +11,7 @@ from typing import Any
 from setuptools import Extension
 
 from ..errors import SourceError
+from ..files import unreadable
 from ..suffixes import is_assembly, is_gas
 from . import declared
 from .flags import require_keys
@@ -22,6 +23,8 @@ _LISTS = (
 
 
 _COMPILE_LISTS = ("sources", "include_dirs", "extra_preargs", "extra_postargs", "depends")
+
+_BUILT_HERE = (Extension, declared.Extension, declared.Library)
 
 
 def require_sound(ext: Extension | None, given: Mapping[str, Any]) -> None:
@@ -47,7 +50,7 @@ def require_sound(ext: Extension | None, given: Mapping[str, Any]) -> None:
         )
     sources = [*map(os.fspath, given["sources"])]
     # A subclass of Extension is somebody's way of naming something that is built otherwise.
-    if type(ext) in (Extension, declared.Extension) and not sources and not ext.extra_objects:
+    if type(ext) in _BUILT_HERE and not sources and not ext.extra_objects:
         raise SourceError(
             f"Extension {ext.name!r} has an empty list of sources",
             'name at least one:   Extension("x", sources=["x.asm"])',
@@ -60,7 +63,23 @@ def require_sound(ext: Extension | None, given: Mapping[str, Any]) -> None:
     require_flags(owner, ext)
     if isinstance(ext, declared.Extension):
         _require_options(owner, ext)
+        if isinstance(ext, declared.Library):
+            _require_sound_library(ext)
         require_sound_groups(ext)
+
+
+def _require_sound_library(library: declared.Library) -> None:
+    owner = f"Library {library.name!r}"
+    require_list(owner, "export_symbols", library.exported)
+    require_list(owner, "headers", library.headers)
+    if not library.exported:
+        raise SourceError(
+            f"{owner} has an empty list of export_symbols, so nobody could call anything in it",
+            'name what it is for:   export_symbols=["sum_of_squares"], or a pattern: ["kernel_*"]',
+        )
+    for header in library.headers:
+        if why := unreadable(os.fspath(header)):
+            raise SourceError(f"{owner} names the header {header}: {why}")
 
 
 def _require_options(owner: str, ext: declared.Extension) -> None:
@@ -155,7 +174,7 @@ def _is_macro(macro: object) -> bool:
 
 def require_universal(ext: Extension | None, sources: Iterable[str]) -> None:
     """Raise SourceError when an extension cannot be one module for every CPython."""
-    if ext is not None and is_mixed(sources):
+    if ext is not None and not isinstance(ext, declared.Library) and is_mixed(sources):
         raise SourceError(
             f"Extension {ext.name!r} has sources besides assembly, and universal = true",
             "a C compiler makes a module for one version of Python, or for the stable ABI:",

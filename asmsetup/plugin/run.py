@@ -26,7 +26,7 @@ from ..files import same_content
 from ..link.linker import GasObject, LinkerOptions, ModuleFile, entry_points
 from ..plan import Recipe
 from ..suffixes import is_assembly, is_gas, is_ours
-from . import c_objects, driver
+from . import c_objects, declared, driver
 from .c_objects import CObjects
 from .compiler import COMPILE, added_include_dirs, plain
 from .extensions import namesakes, require_sound, require_universal
@@ -104,6 +104,8 @@ class BuildRun:
         """
         if self._builder is None or threading.get_ident() in self._linking:
             return False
+        if isinstance(self.extension, declared.Library):
+            return True
         return bool(self._builder.assembled(objects)) or any(
             path in self._named or path in self._gas for path in objects
         )
@@ -399,8 +401,9 @@ class BuildRun:
         gas = [self._gas[path] for path in objects if path in self._gas]
         made = {*(item.path for item in assembled), *(item.path for item in gas)}
         name = ext.name if ext is not None else os.path.basename(path).partition(".")[0]
-        entries = entry_points(name)
+        is_library = isinstance(ext, declared.Library)
         # setuptools adds an entry point of its own to what the user exports.
+        entries = entry_points(name)
         exported = (each for each in given.get("export_symbols") or () if each not in entries)
         others = [each for each in (*objects, *chosen.objects) if each not in made]
         return ModuleFile(
@@ -410,11 +413,11 @@ class BuildRun:
             gas=tuple(gas),
             compiled=tuple(each for each in others if each in self._compiled),
             extra_objects=tuple(each for each in others if each not in self._compiled),
-            entry_points=entries,
+            entry_points=() if is_library else entries,
             exported=tuple(exported),
             options=self._linker_options(chosen, given),
             limited_api=self._limited_api(ext),
-            universal=self._settings.universal,
+            universal=self._settings.universal and not is_library,
         )
 
     def _other_modules(self, chosen: Any, ext: Extension | None) -> Iterator[ModuleFile]:

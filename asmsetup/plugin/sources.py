@@ -46,6 +46,8 @@ def _files_read(command: Command) -> list[str]:
     reader = includes.Reader()
     found: dict[str, None] = {}
     for ext in _extensions(command):
+        if isinstance(ext, declared.Library):
+            found.update((os.path.relpath(each), None) for each in declared.texts(ext.headers))
         for source in assembly_sources([ext]):
             for wanted in _commands(ext, source, command):
                 for path in _read(source, wanted, reader, command):

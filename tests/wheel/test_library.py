@@ -1,0 +1,205 @@
+"""Libraries without Python in them: their names, exports and wheels, and what they refuse."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import MakeProject
+from tests.projects import PYPROJECT, Project, run
+from tools.matrix.interpreters import installed
+
+KERNEL = """\
+global twice:function
+global helper:function
+section .text
+twice: lea rax, [rdi + rdi]
+helper: ret
+"""
+BINDING = """\
+import ctypes, pathlib
+library = ctypes.CDLL(str(pathlib.Path(__file__).with_name("libkernel.so")))
+library.twice.argtypes = [ctypes.c_long]
+library.twice.restype = ctypes.c_long
+def answer(): return library.twice(21)
+"""
+SETUP = """\
+from setuptools import Extension, setup
+import asmsetup
+setup(packages=["pkg"], ext_modules=[
+    asmsetup.Library("pkg.libkernel", **{options!r}),{others}
+])
+"""
+OPTIONS: dict[str, object] = {"sources": ["kernel.asm"], "export_symbols": ["twice"]}
+HELLO = 'Extension("hello", ["hello.asm"], py_limited_api={})'
+ANY_LINUX = "manylinux1_x86_64.manylinux_2_5_x86_64.musllinux_1_1_x86_64"
+
+
+@pytest.fixture
+def kernel(project: MakeProject) -> Project:
+    """A package with a library."""
+    package: Project = project()
+    package.write({"kernel.asm": KERNEL, "pkg/__init__.py": BINDING, "pyproject.toml": PYPROJECT})
+    return declare(package)
+
+
+def declare(project: Project, others: str = "", **options: Any) -> Project:
+    return project.write({"setup.py": SETUP.format(options={**OPTIONS, **options}, others=others)})
+
+
+def answer(project: Project, path: Path | str = ".") -> str:
+    return project.answer("pkg", path)
+
+
+def test_a_wheel_of_libraries_alone(kernel: Project) -> None:
+    wheel = kernel.wheel()
+
+    assert wheel.tag == f"py3-none-{ANY_LINUX}"
+    assert wheel.payload == ["pkg/__init__.py", "pkg/libkernel.so"]
+    facts = wheel.module("pkg/libkernel")
+    assert [symbol.name for symbol in facts.exported] == ["twice"]
+    assert (facts.needed, facts.stack_flags, facts.relro) == ((), "RW", True)
+
+
+def test_every_python_loads_it(kernel: Project) -> None:
+    folder = kernel.wheel().unpacked()
+    code = f"import sys; sys.path.insert(0, {str(folder)!r}); import pkg; print(pkg.answer())"
+
+    for python in installed():
+        said = run(*python.command, "-c", code, cwd=folder, env=kernel.env).output
+        assert said.splitlines()[-1] == "42", python.name
+
+
+def test_in_place_and_editable(kernel: Project) -> None:
+    kernel.build_ext()
+
+    assert answer(kernel) == "42"
+    (kernel.folder / "pkg" / "libkernel.so").unlink()
+    kernel.backend("build_editable", "dist")
+    assert answer(kernel) == "42"
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("kernel.c", "long helper(void) { return 1; } long twice(long n) { return 2 * n; }"),
+        ("kernel.S", ".globl twice, helper\ntwice: leaq (%rdi,%rdi), %rax\nhelper: ret\n"),
+    ],
+)
+def test_of_other_sources_without_nasm(kernel: Project, source: str, text: str) -> None:
+    declare(kernel.write({source: text}), sources=[source])
+
+    wheel = kernel.wheel(NASM="/nowhere/nasm")
+
+    assert wheel.tag.startswith("py3-none-manylinux")
+    assert [symbol.name for symbol in wheel.module("pkg/libkernel").exported] == ["twice"]
+    assert answer(kernel, wheel.unpacked()) == "42"
+
+
+def test_one_that_needs_a_libc_is_for_that_one(kernel: Project) -> None:
+    kernel.write(
+        {
+            "kernel.asm": "extern labs\nglobal twice:function\nsection .text\n"
+            "twice: push rdi\ncall labs wrt ..plt\npop rdi\nadd rax, rdi\nret\n"
+        }
+    )
+
+    wheel = kernel.wheel()
+
+    assert wheel.module("pkg/libkernel").needed == ("libc.so.6",)
+    assert "musllinux" not in wheel.tag
+    assert answer(kernel, wheel.unpacked()) == "42"
+
+
+@pytest.mark.parametrize(
+    ("others", "settings", "tag"),
+    [
+        (HELLO.format(False), "", "cp{0}-cp{0}-"),
+        (HELLO.format(True), 'limited-api = "3.10"', "cp310-abi3-"),
+        ("", "universal = true", "py3-none-"),
+    ],
+)
+def test_the_tag_beside_other_modules(
+    kernel: Project, others: str, settings: str, tag: str
+) -> None:
+    declare(kernel.settings(settings), others)
+
+    wheel = kernel.wheel()
+
+    version = kernel.python.name.replace(".", "")
+    assert wheel.tag.startswith(tag.format(version))
+    assert answer(kernel, wheel.unpacked()) == "42"
+
+
+def test_headers_and_stubs_are_shipped(kernel: Project) -> None:
+    kernel.write({"include/kernel.h": "long twice(long);\n", "pkg/__init__.pyi": "", "k.inc": ""})
+    kernel.write({"kernel.asm": '%include "k.inc"\n' + KERNEL})
+    declare(kernel, headers=["include/kernel.h"])
+
+    assert {"pkg/kernel.h", "pkg/__init__.pyi"} <= {*kernel.wheel().payload}
+    kernel.backend("build_sdist", "dist")
+    (path,) = (kernel.folder / "dist").glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"include/kernel.h", "kernel.asm", "k.inc"} <= held
+
+
+ENTRY = "global PyInit_libkernel:function\n" + KERNEL + "PyInit_libkernel: ret\n"
+USE = KERNEL.replace("helper: ret", "extern PyErr_Clear\nhelper: jmp PyErr_Clear wrt ..plt")
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "error"),
+    [
+        (
+            ENTRY,
+            {},
+            "kernel.asm:1: error: `PyInit_libkernel' makes a module that Python imports, and this"
+            " is a library [python-in-library]\n"
+            "    global PyInit_libkernel:function\n"
+            "  a module that Python imports:   asmsetup.Extension(...)\n"
+            "  a library for ctypes or cffi:   take it out",
+        ),
+        (
+            USE,
+            {},
+            "kernel.asm:6: error: `PyErr_Clear' is CPython's, and a library runs in any Python, or"
+            " in none [python-in-library]\n    helper: jmp PyErr_Clear wrt ..plt\n",
+        ),
+        (
+            KERNEL,
+            {"export_symbols": []},
+            "Library 'pkg.libkernel' has an empty list of export_symbols, so nobody could call"
+            " anything in it\n",
+        ),
+        (
+            KERNEL,
+            {"export_symbols": "twice"},
+            "Library 'pkg.libkernel': export_symbols must be a list of strings, and is 'twice'",
+        ),
+        (
+            KERNEL,
+            {"export_symbols": ["thrice"]},
+            "export_symbols names `thrice', but the module does not export it [missing-export]",
+        ),
+        (
+            KERNEL,
+            {"headers": ["kernel.h"]},
+            "Library 'pkg.libkernel' names the header kernel.h: ",
+        ),
+        (
+            KERNEL,
+            {"sources": []},
+            "Extension 'pkg.libkernel' has an empty list of sources",
+        ),
+    ],
+)
+def test_what_is_no_library(
+    kernel: Project, text: str, options: dict[str, Any], error: str
+) -> None:
+    refused = declare(kernel.write({"kernel.asm": text}), **options).refused()
+
+    assert error in refused
