@@ -14,7 +14,7 @@ import signal
 import sys
 import sysconfig
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from itertools import count
 from types import FrameType
@@ -23,13 +23,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import setuptools.errors
 from setuptools import Command, Extension
 
-from .. import config, editable, sdist, wheel
-from ..assemble import cache
+from .. import editable, sdist, wheel
 from ..errors import WheelError
 from ..facts import target
 from ..files import atomic_write, sweep_folders, write_text
 from ..suffixes import is_ours
-from ..versions import ABI3T_SINCE, FREE_THREADED_SINCE, OLDEST, VERSIONS
+from ..versions import ABI3T_SINCE
 from . import declared
 from .compiler import Compiler
 from .extensions import assembly_sources, shadowing
@@ -44,20 +43,10 @@ from .session import (
     setuptools_errors,
 )
 from .sources import missing_from_sdist, shipped_files
+from .tags import examine, has_libraries_alone, not_portable, universal_tags
 
 if TYPE_CHECKING:
     from .run import BuildRun
-
-
-def _universal_tags() -> tuple[str, str]:
-    """Return Python and ABI tag of modules for every supported CPython.
-
-    Installers that know abi3t (PEP 803) need no more than cp310-abi3.abi3t; the
-    others find the free-threaded versions before abi3t by name.
-    """
-    named = [v for v in VERSIONS if FREE_THREADED_SINCE <= v < ABI3T_SINCE]
-    tags = [f"cp{major}{minor}" for major, minor in (OLDEST, *named)]
-    return ".".join(tags), ".".join(["abi3", "abi3t", *(f"{tag}t" for tag in tags[1:])])
 
 
 _WHEELS = count(1)
@@ -314,10 +303,6 @@ class BdistWheel(Command):
     def _extensions(self) -> list[Extension]:
         return list(self.distribution.ext_modules or ())
 
-    def _has_libraries_alone(self) -> bool:
-        extensions = self._extensions()
-        return bool(extensions) and all(isinstance(e, declared.Library) for e in extensions)
-
     def _refuse_tags(self) -> None:
         tags = {
             "--py-limited-api": bool(self.py_limited_api),
@@ -343,10 +328,10 @@ class BdistWheel(Command):
         if not is_concerned(self.distribution):
             return python, abi, platform
         self._require_modules_as_named()
-        if self._has_libraries_alone():
+        if has_libraries_alone(self.distribution):
             python, abi = self.python_tag, "none"
         elif is_universal(self.distribution):
-            python, abi = _universal_tags()
+            python, abi = universal_tags()
         verdict = self._verdict()
         if verdict is None or not verdict.platforms:
             return python, abi, platform
@@ -381,9 +366,9 @@ class BdistWheel(Command):
             if not modules:
                 return None
             with setuptools_errors():
-                self._examined = _examine(modules, settings(self.distribution))
+                self._examined = examine(modules, settings(self.distribution))
         if mode == "check" and not self._examined.platforms:
-            raise setuptools.errors.PlatformError(str(_not_portable(self._examined)))
+            raise setuptools.errors.PlatformError(str(not_portable(self._examined)))
         return self._examined
 
     def write_wheelfile(self, wheelfile_base: str, *args: Any, **kwargs: Any) -> None:
@@ -425,7 +410,7 @@ class BdistWheel(Command):
         if verdict is None or verdict.platforms:
             return
         if not verdict.graftable:
-            self.announce(str(_not_portable(verdict)), LEVELS[logging.WARNING])
+            self.announce(str(not_portable(verdict)), LEVELS[logging.WARNING])
             return
         command, version, path = self.distribution.dist_files[-1]
         try:
@@ -437,23 +422,3 @@ class BdistWheel(Command):
             )
             return
         self.distribution.dist_files[-1] = (command, version, path)
-
-
-def _examine(modules: Mapping[str, str], chosen: config.Settings) -> wheel.Verdict:
-    libc = target.running().libc
-    ask = chosen.auditwheel == "check"
-    # Problems of the cache were already reported when the modules were built.
-    verdicts = cache.open_cache(os.environ, lambda text: None) if chosen.cache else None
-    found = wheel.examine(modules, libc, verdicts, ask=ask)
-    if verdicts is not None:
-        verdicts.close()
-    return found
-
-
-def _not_portable(verdict: wheel.Verdict) -> WheelError:
-    return WheelError(
-        "the wheel is not manylinux; it works only on this machine:",
-        *verdict.obstacles,
-        'link statically, let auditwheel copy the library ([tool.asmsetup] auditwheel = "repair"),',
-        'or accept it with auditwheel = "skip"',
-    )
