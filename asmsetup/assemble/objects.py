@@ -21,6 +21,7 @@ from . import nasm, own, uptodate
 from .cache import Cache
 from .includes import INCLUDE_DIR, Closure, Missing, Reader
 from .nasm import Nasm, ObjectFile
+from .scan import UNREAD
 from .state import BuildState, Record
 from .uptodate import Dependencies, Fingerprint
 
@@ -184,10 +185,7 @@ class Objects:
 
     def _command(self, wanted: ObjectFile, output: str, *args: str) -> list[str]:
         """Return NASM's command; write the bindings of the typed functions that it reads first."""
-        closure = self._closure(wanted)
-        named = (path for path in closure.files if path not in closure.incbinned)
-        texts = [path for path in named if not own.is_ours(path)]
-        bindings = bindings_for(texts, INCLUDE_DIR)
+        bindings = self._bindings(self._closure(wanted))
         if bindings:
             path = _bindings_path(wanted)
             with atomic_write(path) as partial:
@@ -195,6 +193,14 @@ class Objects:
             args = ("-P", path, *args)
         options = wanted.options._replace(args=(*wanted.options.args, *args))
         return nasm.command(self._nasm.path, wanted.source, output, options)
+
+    def _bindings(self, closure: Closure) -> str:
+        """Return the bindings of the typed functions that a source and its includes declare."""
+        named = (path for path in closure.files if path not in closure.incbinned)
+        texts = [path for path in named if not own.is_ours(path)]
+        if not any((self._reader.text(path) or UNREAD).has_signatures for path in texts):
+            return ""
+        return bindings_for(texts, INCLUDE_DIR)
 
     def _read_object(self, path: str, source: str) -> bytes:
         try:

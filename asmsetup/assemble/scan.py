@@ -12,6 +12,8 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from ..bind.macros import MACROS
+
 TARGET_MACROS = (
     "PY_UNIVERSAL",
     "PY_VERSION_HEX",
@@ -20,7 +22,6 @@ TARGET_MACROS = (
     "Py_LIMITED_API",
 )
 """The macros that say which Python an object is for; it is for any when none is mentioned."""
-
 ANY_VARIABLE = "*"
 """Among the environment variables of a text: any may be read, its name is not written out."""
 
@@ -54,6 +55,8 @@ class Text(NamedTuple):
     """The date or the time of assembling is read."""
     names_files: bool = False
     """The path of a file is read (__?FILE?__, %pathsearch)."""
+    has_signatures: bool = False
+    """It mentions a macro that takes a signature, for which bindings are written."""
 
     @staticmethod
     def from_json(data: Sequence[object]) -> Text:
@@ -83,13 +86,16 @@ def merged(texts: Sequence[Text]) -> Text:
         environment=tuple(sorted({name for text in texts for name in text.environment})),
         clock=any(text.clock for text in texts),
         names_files=any(text.names_files for text in texts),
+        has_signatures=any(text.has_signatures for text in texts),
     )
 
 
 NOTHING = Text()
 """A text that names and reads nothing."""
 
-UNREAD = Text(computed=True, computed_include=True, hidden=True, mentioned=TARGET_MACROS)
+UNREAD = Text(
+    computed=True, computed_include=True, hidden=True, mentioned=TARGET_MACROS, has_signatures=True
+)
 """Stands for a text that was not looked into."""
 
 # Looked for in lower case with find(), many times faster than a regular expression; only lines
@@ -154,6 +160,7 @@ def scan(data: bytes) -> Text:
         tuple(sorted(set(_variables(data, lower)))),
         made or _reads(lower, _CLOCK, _PART_OF_CLOCK if pastes else None),
         made or b"pathsearch" in lower or _reads(lower, _FILE, _PART_OF_FILE if pastes else None),
+        any(name.encode() in data for name in MACROS),
     )
 
 

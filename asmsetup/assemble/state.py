@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 from ..files import atomic_write, open_regular
 from .scan import Text
 
-_VERSION = "asmsetup state 2"
+_VERSION = "asmsetup state 3"
 """Another one for each change in what is kept, or in how texts are read (scan.py)."""
 
 _COARSEST_CLOCK = 2_000_000_000

@@ -1,12 +1,13 @@
-"""Typed functions: from the signatures that sources declare to the assembly that binds them."""
+"""Typed functions: from the signatures that sources declare to the assembly that binds them.
+
+Imports nothing until there is a signature: most builds have none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .bindings import bindings
-from .declarations import MACROS, find, read
-from .stubs import stub
+from .macros import MACROS
 
 
 def bindings_for(files: Iterable[str], own: str) -> str:
@@ -15,6 +16,9 @@ def bindings_for(files: Iterable[str], own: str) -> str:
     ``own`` is the folder of asmsetup's own includes, which are not looked into. Raises
     OSError for a file that cannot be read.
     """
+    from .bindings import bindings
+    from .declarations import find, read
+
     texts = read(files, own)
     declares = any(macro in text for text in texts for macro in MACROS)
     return bindings(find(texts)) if declares else ""
@@ -25,4 +29,7 @@ def stub_for(files: Iterable[str], own: str) -> str:
 
     Raises SignatureError for a wrong signature, and OSError for a file that cannot be read.
     """
+    from .declarations import read
+    from .stubs import stub
+
     return stub(read(files, own))

@@ -8,9 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from .lines import unquoted
-
-MACROS = {"PyTypedFunction": "", "PyArguments": "arguments "}
-"""The macros that take a signature, and what their keys begin with."""
+from .macros import MACROS
 
 STRING = r"""("[^"\n]*"|'[^'\n]*'|`(?:\\.|[^`\\\n])*`)"""
 _USE = re.compile(rf"(?<![\w.$@?])(PyTypedFunction|PyArguments)[ \t]+(?:{STRING}|\S)([^\n]*)")

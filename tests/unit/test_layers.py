@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,9 @@ def test_tools_tests_and_bench_import_only_what_stands_below(folder: str, above:
         if name.partition(".")[0] in above
     }
     assert not found
+
+
+def test_a_build_without_typed_functions_does_not_import_what_writes_bindings() -> None:
+    code = "import sys, asmsetup.plugin.run; print(*(n for n in sys.modules if '.bind' in n))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(run.stdout.split()) == {"asmsetup.bind", "asmsetup.bind.macros"}
