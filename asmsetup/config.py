@@ -22,7 +22,7 @@ from .versions import NEWEST, OLDEST
 
 Level = Literal["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"]
 LEVELS: tuple[Level, ...] = get_args(Level)
-"""What processors have, each more than the one before (psABI, micro-architecture levels)."""
+"""Levels of processors, each with more features than the one before (psABI, micro-architecture levels)."""
 AuditwheelMode = Literal["repair", "check", "skip"]
 
 

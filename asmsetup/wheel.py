@@ -36,7 +36,7 @@ _OLDEST_OF_EACH = (*_OLDEST, "musllinux_1_1_x86_64")
 
 
 class Verdict(NamedTuple):
-    """What auditwheel finds the modules of a wheel fit for."""
+    """The platforms that auditwheel finds a wheel's modules fit for."""
 
     platforms: tuple[str, ...]
     """Platform tags, sorted; empty when only this machine will do."""

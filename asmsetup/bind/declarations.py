@@ -27,7 +27,7 @@ class Declaration(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What the macro looks its binding up with."""
+        """The key under which the macro finds its binding."""
         words = ("nogil " if self.nogil else "") + ("slot " if self.in_type else "")
         return MACROS[self.macro] + words + self.signature
 

@@ -146,7 +146,7 @@ class Results:
         return self.form != "noargs" or (result not in ("none", "object") and not self.nogil)
 
     def _other_result(self) -> Iterator[str]:
-        """What -1 means, or a null pointer where the result is text."""
+        """The meaning of -1, or of a null pointer where the result is text."""
         key = templates.key(self.signature.result)
         is_object = self.slot is None or self.slot.result == "object"
         if key in templates.RESULTS and is_object and not self.nogil:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 MOST_PARAMETERS = 32
-"""What the runtime that binds arguments has room for."""
+"""The most parameters that the run-time part can bind."""
 
 _LONGEST_NAME = 255
 
@@ -20,7 +20,7 @@ class SignatureError(ValueError):
 
 
 class Type(NamedTuple):
-    """What a parameter or a result is for the routine and for Python."""
+    """The type of a parameter or a result, for the routine and for Python."""
 
     written: str
     """As in the signature."""
@@ -33,7 +33,7 @@ class Type(NamedTuple):
     item_kind: str = ""
     writable: bool = False
     items: tuple[Type, ...] = ()
-    """What a tuple consists of."""
+    """The types of a tuple's items."""
 
     @property
     def is_number(self) -> bool:
@@ -102,7 +102,7 @@ class Signature(NamedTuple):
 
     @property
     def text_signature(self) -> str:
-        """What follows the receiver in ``__text_signature__``: ``, a, /, b=1)``."""
+        """The rest of ``__text_signature__`` after the receiver: ``, a, /, b=1)``."""
         parts = [] if self.positional_only else ["/"]
         for index, parameter in enumerate(self.parameters):
             if index == self.positional:

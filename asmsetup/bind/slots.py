@@ -19,7 +19,7 @@ class Slot(NamedTuple):
 
     @property
     def failed(self) -> str:
-        """What the slot returns with an exception set."""
+        """The slot's result when an exception is set."""
         return "0" if self.result == "object" else "-1"
 
 

@@ -1,4 +1,4 @@
-"""What each type is in a binding: the instructions that convert, recover and return it.
+"""The templates of each type in a binding: the instructions that convert, recover and return it.
 
 In the templates {k} is the number of the parameter, {object} where its argument is, {home}
 and {length} where its words wait for the call, {view} its Py_buffer, {scratch} 16 bytes of

@@ -1,4 +1,4 @@
-"""What is known of the functions that a module calls: what they return, and what they may do."""
+"""Facts about the functions that a module calls: their results, and what they may do."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Slot(NamedTuple):
     """A row of layout.inc."""
 
     number: int
-    """Of Py_tp_...; 0 where PyType_Spec has no such slot."""
+    """The number of Py_tp_...; 0 where PyType_Spec has no such slot."""
     offset: int
     result: int
     structure: int

@@ -59,7 +59,7 @@ class Interface(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What a trampoline found; see EVENT_ in trampoline.asm for its numbers."""
+    """A fault that a trampoline found; see EVENT_ in trampoline.asm for its numbers."""
 
     kind: int
     detail: int
@@ -70,7 +70,7 @@ class Event(NamedTuple):
     api: int | None
     """The number of the API's thunk."""
     registers: tuple[int, ...]
-    """What REGISTERS held at a crash."""
+    """The contents of REGISTERS at a crash."""
 
 
 class Thunks:

@@ -147,7 +147,7 @@ class _Operand(NamedTuple):
 
 
 def is_att(code: str) -> bool:
-    """Whether an instruction is in AT&T syntax: its registers or its numbers are marked so."""
+    """Return whether an instruction is in AT&T syntax: its registers or its numbers are marked so."""
     return _ATT.search(code) is not None or code.split()[-1].lower() in _WITHOUT_OPERANDS
 
 

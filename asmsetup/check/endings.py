@@ -147,7 +147,7 @@ def _leaves(body: bytes, calls: dict[int, str]) -> bool:
 
 
 class Result(NamedTuple):
-    """What a function returns that is no object."""
+    """A result of a function that is not an object."""
 
     offset: int
     """Of the instruction that makes it, in the section."""

@@ -1,4 +1,4 @@
-"""What a rule found: one sentence at the user's line, and the report of them all."""
+"""A finding: one sentence at the user's line; and the report of several."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Finding(NamedTuple):
     """The user's source as they wrote it; an object or module when there is no source."""
     line: int | None
     what: str
-    """What is wrong and what would happen."""
+    """The mistake and its consequence."""
     text: str = ""
     """The source line."""
     ways_out: tuple[str, ...] = ()

@@ -24,7 +24,7 @@ class Foreign(NamedTuple):
     syntax: str
     """As in `this is ... syntax'."""
     lines: tuple[str, ...] | None
-    """What NASM writes in its place, empty for nothing; None when that is not known."""
+    """The NASM form of it, empty for nothing; None when that is not known."""
     above: str | None = None
     """A declaration that has to stand above it: extern or global."""
 

@@ -25,7 +25,7 @@ class Judged(NamedTuple):
     incomplete: list[tuple[str, str]]
     """Functions that were not followed to their end, and why."""
     needs: list[Need]
-    """What the functions need of the processor, those that need more than x86-64."""
+    """The processor features of the functions that need more than x86-64."""
 
 
 def as_text(judged: Sequence[Judged], *, colour: bool = False) -> str:

@@ -14,9 +14,9 @@ NARROW = frozenset(NUMBERS[name] for name in ("32", "32S", "16", "8"))
 RELATIVE = frozenset(NUMBERS[name] for name in ("PC32", "PC16", "PC8", "PC64"))
 GOT_RELATIVE = frozenset(NUMBERS[name] for name in ("GOTPCREL", "GOTPCRELX", "REX_GOTPCRELX"))
 GOT_OR_PLT = GOT_RELATIVE | {NUMBERS["PLT32"]}
-"""What only instructions have."""
+"""Relocation types that only instructions have."""
 BRANCHING = RELATIVE | {NUMBERS["PLT32"]}
-"""What calls and jumps have, among others."""
+"""Relocation types of calls and jumps, among others."""
 GOT_OFFSET = frozenset(NUMBERS[name] for name in ("GOT32", "GOT64"))
 GOT_BASE = frozenset(NUMBERS[name] for name in ("GOTPC32", "GOTPC64", "GOTOFF64"))
 LOCAL_EXEC = frozenset(NUMBERS[name] for name in ("TPOFF32", "TPOFF64"))
@@ -56,4 +56,4 @@ def section_bounds(facts: ElfFacts) -> frozenset[str]:
 
 
 Mistake = Literal["absolute", "narrow", "external", "got-offset", "got-called", "local-exec"]
-"""What can be wrong with a relocation, as its type, symbol and section tell."""
+"""The faults of a relocation, as its type, symbol and section tell."""

@@ -26,15 +26,15 @@ DECODER = "iced_x86"
 INSTALL = "install it:   pip install 'asmsetup[check]'"
 
 _MOST_BYTES = 250_000
-"""Of code that is judged at once; more would keep a build waiting for seconds."""
+"""The most code that is judged at once; more would keep a build waiting for seconds."""
 
 
 class Verdict(NamedTuple):
-    """What was found in objects that were judged together."""
+    """The findings in objects that were judged together."""
 
     findings: list[Finding]
     notes: list[str]
-    """What each routine needs of the processor, and what was not followed to its end."""
+    """The processor features each routine needs, and the routines not followed to their end."""
 
 
 def judges(wanted: MachineCode) -> bool:

@@ -15,7 +15,7 @@ from .providers import Providers
 
 
 class PythonAbi(Protocol):
-    """What is known of CPython's exported names; asmsetup.facts.cpython_abi is the real one."""
+    """The facts about CPython's exported names that the rules ask for; asmsetup.facts.cpython_abi is the real one."""
 
     def exported(self, name: str, version: Version, free_threaded: bool) -> bool | None:
         """None when the table does not know the name or the version."""

@@ -1,4 +1,4 @@
-"""What `asmsetup check` can be pointed at, and how the code in it is reached."""
+"""The targets of `asmsetup check`, and how their code is found."""
 
 from __future__ import annotations
 

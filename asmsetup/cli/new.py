@@ -20,7 +20,7 @@ from ..errors import FileError, UsageError
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 _SUFFIX = ".in"
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
-"""What a project on a package index may be called."""
+"""The names that a package index accepts."""
 _TAKEN = frozenset({"asmsetup", "setuptools", "pip", "wheel", "pytest", "tests"})
 _UNIVERSAL = "[tool.asmsetup]\nuniversal = true     # one module and one wheel for every CPython"
 _WHEEL_PER_PYTHON = """\
@@ -36,13 +36,13 @@ before-all = "dnf install -y --enablerepo=crb nasm || apk add nasm\""""
 
 
 class Kind(NamedTuple):
-    """What a kind of project is made of."""
+    """The files of one kind of project."""
 
     about: str
     layers: tuple[str, ...]
     """The folders of templates, apart from the common one."""
     sources: Mapping[str, str]
-    """What each source of the extension is."""
+    """The sources of the extension, each with its description."""
     example: str
     settings: str = _UNIVERSAL
     compiler: str = ""

@@ -1,4 +1,4 @@
-"""What asmsetup builds for: x86-64 Linux, and the CPython that runs the build."""
+"""The target of a build: x86-64 Linux, and the CPython that runs the build."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ SYSTEM_FOLDERS = (
 
 
 class NamedLibraries(NamedTuple):
-    """What linker arguments add to the objects and libraries of a module."""
+    """The objects and libraries that linker arguments add to a module."""
 
     libraries: tuple[str, ...]
     folders: tuple[str, ...]

@@ -43,7 +43,7 @@ class LinkerOptions(NamedTuple):
     args: tuple[str, ...] = ()
     debug: bool = False
     given: tuple[Given, ...] = ()
-    """What ``args`` are made of, as it was written."""
+    """The words that ``args`` were made from, as they were written."""
 
     @classmethod
     def of(

@@ -1,4 +1,4 @@
-"""Whether a module would come out as it is: all that decides what is linked and found, as one digest.
+"""Modules that need no link: one digest of everything that decides what is linked and found.
 
 Only for modules whose inputs are all known: nothing but objects of NASM's, and arguments that
 name no file. Others are linked each time, which costs little.

@@ -39,7 +39,7 @@ class Built(NamedTuple):
 
 
 class BuildWarning(UserWarning):
-    """What NASM or a check of asmsetup warns of, in a source that was built on the fly."""
+    """A warning of NASM or of a check, in a source that was built on the fly."""
 
 
 def module_name(source: str) -> str:
@@ -62,7 +62,7 @@ def module_name(source: str) -> str:
 
 
 class Examined(NamedTuple):
-    """What is known of a source that was assembled and not linked."""
+    """A source that was assembled and not linked."""
 
     source: str
     object: ObjectFile

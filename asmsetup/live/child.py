@@ -27,7 +27,7 @@ _STARTERS = ("<frozen runpy>", runpy.__file__)
 
 
 class Work(NamedTuple):
-    """What the child process does."""
+    """The child process."""
 
     built: Sequence[Built]
     """The modules, each of which is imported."""

@@ -91,7 +91,7 @@ def report_crashes(modules: Callable[[], Sequence[Built]], advice: str) -> None:
 
 
 _kept: list[object] = []
-"""What the system has the address of."""
+"""The stack and the handler whose addresses the system has: they must stay alive."""
 
 
 def _report(number: int, address: int, modules: Sequence[Built], advice: str) -> str:

@@ -26,7 +26,7 @@ class _Loaded(NamedTuple):
 
 
 class Loader:
-    """What one process has loaded; its modules lie in a temporary folder until it ends."""
+    """The modules that one process has loaded, in a temporary folder until it ends."""
 
     def __init__(self) -> None:
         self.built: list[Built] = []
@@ -103,7 +103,7 @@ def import_from(name: str, path: str) -> ModuleType:
 
 
 LOADER = Loader()
-"""What this process has loaded."""
+"""The modules that this process has loaded."""
 
 
 def load(

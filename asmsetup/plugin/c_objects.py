@@ -35,10 +35,10 @@ from ..errors import CompileError, ToolError
 from ..suffixes import is_gas
 
 _ENVIRONMENT = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX")
-"""What changes an object without standing in the command (GCC's manual, Environment Variables)."""
+"""Variables that change an object and are not in the command (GCC's manual, Environment Variables)."""
 
 _SECONDS_PER_BYTE = 1e-5
-"""What a compiler takes, roughly; only decides the order of what was never compiled."""
+"""Seconds that a compiler takes, roughly; this only decides the order of what was never compiled before."""
 
 _NO_PART_OF_A_COMMAND = frozenset({"verbose", "force", "dry_run", "output_dir"})
 _FOR_LINKING = frozenset(

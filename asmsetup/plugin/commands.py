@@ -1,4 +1,4 @@
-"""What assembly adds to build_ext, build_py, sdist and bdist_wheel.
+"""The layers that assembly adds to build_ext, build_py, sdist and bdist_wheel.
 
 Each class is a layer to put over a command class of setuptools, of another
 plugin or of the user: it does its part and calls super().
@@ -59,7 +59,7 @@ class _Compiling(Command):
 
     @property
     def compiler(self) -> Any:
-        """What the command compiles with: None, the name of a kind, or a compiler object."""
+        """The command's compiler: None, the name of a kind, or a compiler object."""
         return self.__dict__.get("compiler")
 
     @compiler.setter

@@ -22,7 +22,7 @@ ExtraArgs = Any
 
 
 class Command(NamedTuple):
-    """What a source is compiled with."""
+    """The macros, folders and flags of a source."""
 
     macros: tuple[tuple[Any, ...], ...] = ()
     include_dirs: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Tells whether a module that a compiler driver links is up to date: by what it is made from, not by time."""
+"""Modules that a compiler driver links: up to date by their inputs, not by time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..files import atomic_write, hash_of, same_text, write_text
 from .c_objects import state
 
 _ENVIRONMENT = ("LIBRARY_PATH", "LD_RUN_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX")
-"""What changes a module without standing in the command (GCC's and ld's manuals)."""
+"""Variables that change a module and are not in the command (GCC's and ld's manuals)."""
 
 _NO_INPUT = frozenset({"output_filename", "output_dir", "build_temp"})
 

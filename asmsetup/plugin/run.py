@@ -53,7 +53,7 @@ _STACK_NOTE = (
 
 
 class BuildRun:
-    """What one run of build_ext or build_clib builds."""
+    """One run of build_ext or build_clib."""
 
     def __init__(self, command: Command) -> None:
         self._command: Any = command

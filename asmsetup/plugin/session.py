@@ -35,7 +35,7 @@ def _classes(*names: str) -> tuple[type[BaseException], ...]:
 
 
 FAILURES = _classes("BaseError", "DistutilsError", "CCompilerError", "CompileError", "LinkError")
-"""What setuptools and its compilers raise when something cannot be built."""
+"""The exceptions of setuptools and its compilers for failed builds."""
 
 _OURS_AND_THEIRS: tuple[type[BaseException], ...] = (AsmsetupError, *FAILURES)
 

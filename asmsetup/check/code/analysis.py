@@ -15,7 +15,7 @@ from .walk import Fault, Gap
 
 @dataclass
 class Verdict:
-    """What was found in an image, by address."""
+    """The findings in an image, by address."""
 
     image: Image
     engine: Engine

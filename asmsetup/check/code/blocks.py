@@ -43,14 +43,14 @@ class Block:
     """The registers that are read before they are written."""
     writes: int = 0
     stores: list[tuple[int, int, int]] = field(default_factory=list)
-    """What is stored through rsp and rbp: register, displacement, size."""
+    """Stores through rsp and rbp: register, displacement, size."""
     live: int = 0
     rank: int = 0
 
 
 @dataclass
 class Loop:
-    """What is written on the way back to where a loop begins."""
+    """Registers and slots that a loop writes."""
 
     writes: int = 0
     stores: set[tuple[int, int, int]] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""What a call does to the state, and the rules that hold where one is made."""
+"""The effect of a call on the state, and the rules for calls."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ _MAX_SPAN = 1 << (STACK_BASE_SHIFT - 1)
 
 @dataclass
 class Summary:
-    """What a routine does, seen from where it is called."""
+    """The effects of a routine on its caller."""
 
     start: int
     is_public: bool
     exit: State | None
-    """What holds where it returns; None when it never does."""
+    """The state after its return; None when it never returns."""
     reads: int
     changes: int
     alignment: int | None
@@ -201,7 +201,7 @@ def _check_alignment(
 
 
 _AT_ENTRY = 8
-"""What rsp is modulo 16 where a C function begins (System V ABI, 3.2.2)."""
+"""rsp modulo 16 at the entry of a C function (System V ABI, 3.2.2)."""
 
 
 def _misaligned(name: str, off: int) -> str:

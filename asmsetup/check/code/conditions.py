@@ -1,4 +1,4 @@
-"""What the condition of a branch says of the values, where it is taken and where not."""
+"""Narrow values by the condition of a branch, where it is taken and where it is not."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Memory(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """What an instruction does; the same wherever it stands, unless it names an address."""
+    """The effects of an instruction, which are the same at any address unless it names one."""
 
     flow: int
     effect: int

@@ -20,12 +20,12 @@ from .roots import Root
 from .walk import Notes, Walk
 
 MOST_INSTRUCTIONS = 2_000_000
-"""What one image may cost; what is left then is reported as not checked."""
+"""The limit of work for one image; the rest is reported as not checked."""
 
 
 @dataclass
 class Scan:
-    """What can be seen of a function without following values."""
+    """The facts about a function that need no values."""
 
     leaders: set[int] = field(default_factory=set)
     instructions: set[int] = field(default_factory=set)

@@ -65,7 +65,7 @@ class Named(NamedTuple):
 
 @dataclass
 class Image:
-    """What the analysis knows of the files it looks at."""
+    """The code and the tables of the files that are analysed."""
 
     files: tuple[str, ...]
     stretches: list[Stretch] = field(default_factory=list)

@@ -41,7 +41,7 @@ _TESTS_OF_COMPILERS = frozenset(("__cpu_model", "__cpu_indicator_init", "__cpu_f
 
 
 class Need(NamedTuple):
-    """What one routine needs of the processor."""
+    """The processor features that one routine needs."""
 
     function: int
     name: str

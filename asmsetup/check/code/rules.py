@@ -13,9 +13,9 @@ class Rule(NamedTuple):
     name: str
     severity: str
     about: str
-    """What the rule asks for."""
+    """The rule itself."""
     otherwise: str
-    """What happens if it is not kept."""
+    """The consequence of breaking it."""
     cure: str
     """One line: what to write instead."""
 

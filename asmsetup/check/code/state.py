@@ -1,4 +1,4 @@
-"""What is known at one place of a function, and what remains known where two paths meet."""
+"""The state at one place of a function, and how two states are joined."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LastCall(NamedTuple):
 
 
 class Flags(NamedTuple):
-    """What the flags say: how a register compares with a number or another register."""
+    """The meaning of the flags: how a register compares with a number or another register."""
 
     register: int
     """-1 for a slot of the global offset table, which is compared with 0."""

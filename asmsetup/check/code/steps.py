@@ -1,4 +1,4 @@
-"""What single instructions do to the state, calls and jumps apart."""
+"""The effect of single instructions on the state; calls and jumps are elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a register or a stack slot is known to hold at one place of a function.
+"""The values that a register or a stack slot may hold at one place of a function.
 
 An ``int`` is that constant. ``None`` is a value nothing is known of. All others say where the
 value comes from, which is what the rules ask about.
@@ -30,7 +30,7 @@ CHANGED_BY_CALLS = (GENERAL_MASK & ~KEPT_MASK & ~(1 << RSP)) | VECTOR_MASK
 
 
 class Entry(NamedTuple):
-    """What the register held when the function was entered."""
+    """The register's value at the function's entry."""
 
     register: int
 
@@ -47,7 +47,7 @@ class Frame(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What the call at an address returned."""
+    """The result of the call at an address."""
 
     at: int
     name: str
@@ -117,7 +117,7 @@ class Marker(NamedTuple):
 
 
 class Sometimes(NamedTuple):
-    """What some paths have stored in a slot, and others have not."""
+    """A slot that only some paths have written."""
 
     value: Entry | None
     """The register that they save there; None for anything else."""

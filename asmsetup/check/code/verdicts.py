@@ -41,7 +41,7 @@ class EntryState(NamedTuple):
     name: str
     function: str
     reason: str
-    """Why it was not checked to its end; empty when it was."""
+    """The reason it was not checked completely; empty when it was."""
 
 
 def findings_of(verdict: Verdict, target: str, source: SourceText) -> list[CodeFinding]:

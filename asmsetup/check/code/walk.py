@@ -1,4 +1,4 @@
-"""What the analysis of one function keeps beside its states: frames, findings, what is left out."""
+"""The results of analysing one function: frames, findings, and what was left out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Fault(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """Why a function could not be followed to its end."""
+    """The reason why a function could not be followed to its end."""
 
     function: int
     at: int
@@ -31,7 +31,7 @@ class Gap(NamedTuple):
 
 @dataclass
 class Notes:
-    """What was found in an image so far."""
+    """The findings in an image so far."""
 
     faults: dict[tuple[str, int], Fault] = field(default_factory=dict)
     gaps: dict[tuple[int, int], Gap] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Walk:
     changes: int = 0
     """The registers that are written, by what is called, too."""
     alignment: int | None = None
-    """What rsp must be modulo 16 at entry, where a call in it says so."""
+    """rsp modulo 16 at entry, as a call in it requires; None where no call does."""
     needs_gil: str | None = None
     """A function that is called with the GIL as it was at entry, and needs it."""
     callees: set[int] = field(default_factory=set)

@@ -53,7 +53,7 @@ def read(path: str | os.PathLike[str], data: bytes | None = None) -> ElfFacts:
 
 
 def is_bitcode(path: str | os.PathLike[str]) -> bool:
-    """Whether the file is what clang writes with -flto: no ELF, and to be linked all the same."""
+    """Return whether the file is LLVM bitcode (clang -flto): not ELF, but it can be linked."""
     with open(path, "rb") as file:
         return file.read(4) == b"BC\xc0\xde"
 

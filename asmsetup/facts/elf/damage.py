@@ -1,4 +1,4 @@
-"""What a damaged or hostile file may try: every offset, size, name and sum from a file is checked here.
+"""Checks of every offset, size, name and sum in a file, which may be damaged or hostile.
 
 Whatever points outside the file is an ObjectError, and the work done is bounded by the file's size.
 """

@@ -1,4 +1,4 @@
-"""What an object or a module says about itself, as data."""
+"""The facts in an object or a module, as data."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class RelocationTable:
     """The relocations of one section (of the whole file in a module)."""
 
     section: Section
-    """What the offsets are relative to; in a module the table itself (.rela.dyn, .rela.plt)."""
+    """The section the offsets count from; in a module the table itself (.rela.dyn, .rela.plt)."""
     entries: bytes
     """As in the file, 24 bytes each (Elf64_Rela)."""
     symbols: Sequence[Symbol]
@@ -176,7 +176,7 @@ class VersionNeed(NamedTuple):
 
 @dataclass(frozen=True)
 class ElfFacts:
-    """What an object or a module says about itself."""
+    """The facts in an object or a module."""
 
     kind: str = "object"
     """"object" (before linking) or "module" (a shared object)."""
