@@ -1,176 +1,188 @@
-"""Each instruction of an object, as objdump reads it, with the stack and the level it needs."""
+"""The code of an object as the checks see it: its instructions, functions, findings and ways."""
 
 from __future__ import annotations
 
+import functools
 import re
-import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .. import program
-from ..errors import ToolError
-from ..facts import elf
+from iced_x86 import Decoder, Formatter, FormatterSyntax, Instruction, OpKind
 
-_SECTION = re.compile(r"Disassembly of section (.+):$")
-_INSTRUCTION = re.compile(r"\s*([0-9a-f]+):\t((?:[0-9a-f]{2} )+)\s*\t?(?:(\S+)\s*(.*))?$")
-_RELOCATION = re.compile(r"\s*[0-9a-f]+: R_X86_64_\S+\t(\S+?)(?:[+-]0x[0-9a-f]+)?$")
-_TARGET = re.compile(r"([0-9a-f]+) <")
-_STOPS = re.compile(r"(?:bnd |notrack )?(?:jmp|ret|ud2|hlt|iret)")
-_AMOUNT = re.compile(r"rsp,(?:\[rsp([+-]0x[0-9a-f]+)\]|0x([0-9a-f]+))$")
-_SAVED = frozenset({"rbx", "rbp", "r12", "r13", "r14", "r15"})
+from ..check import Finding
+from ..check.code import levels, verdicts
+from ..check.code.analysis import Verdict, analyse
+from ..check.code.before import Before, Watcher
+from ..check.code.image import Image, Stretch, load_objects
+from ..check.code.marks import C_FUNCTION, CALLBACK, ENTRY_POINT, GENERATED, INTERNAL, METHOD
+from ..check.findings import as_project_wants
+from ..check.formats import as_finding
+from ..config import Settings
+from ..facts.elf import ElfFacts
+from ..files import read_lines
 
-BASE = "x86-64"
-_V2 = re.compile(
-    r"popcnt|crc32|pshufb|phadd|phsub|psign|pmaddubsw|pmulhrsw|palignr|pabs|pblend|blend|round|"
-    r"pmin[su][bdw]|pmax[su][bdw]|pmulld|pmuldq|ptest|pinsr[bdq]|pextr[bdq]|pmovsx|pmovzx|pcmpeqq|"
-    r"pcmpgtq|pcmp[ei]str|packusdw|mpsadbw|movntdqa|insertps|extractps|dpp|movddup|movs[hl]dup|"
-    r"hadd|hsub|addsub|lddqu|cmpxchg16b"
-)
-_V3 = re.compile(
-    r"v|andn$|bextr|bls[ir]|blsmsk|bzhi|mulx|pdep|pext$|rorx|sarx|shlx|shrx|tzcnt|lzcnt|movbe"
-)
-_BESIDE = re.compile(r"v?(pclmul|aes|sha\d|gf2p8)")
-"""Extensions that no level has."""
-_IN_BASE = re.compile(r"(verr|verw|pmin(?:sw|ub)|pmax(?:sw|ub)|pextrw|pinsrw)$")
+_RELATIVE = re.compile(r"\[rel [^\]]+\]")
+_ROLES = {
+    METHOD: "a method that Python calls",
+    C_FUNCTION: "a C function",
+    CALLBACK: "a function that Python calls for a type or module",
+    INTERNAL: "internal, with a calling convention of its own",
+    GENERATED: "generated, and proved",
+    ENTRY_POINT: "the module's entry point",
+}
 
 
-class Stack(NamedTuple):
-    """The stack before an instruction, as far as it is known."""
+class Seen(NamedTuple):
+    """One instruction."""
 
-    depth: int
-    """Bytes below the return address."""
-    saved: tuple[str, ...] = ()
-    """Registers that are pushed and that calls preserve."""
+    address: int
+    offset: int
+    """From the beginning of its section."""
+    content: bytes
+    text: str
+    """As NASM would be given it, with the names that relocations have."""
+    level: str
+    """The level of the x86-64 psABI that it needs."""
+    extensions: tuple[str, ...]
+    """What it needs that no level has."""
+    goals: tuple[int, ...]
+    """Where it jumps to: addresses of the same object."""
+    before: Before | None
+    """None where nothing leads to it, or where generated code was not looked at."""
 
     @property
-    def aligned(self) -> bool:
-        """Whether rsp is a multiple of 16, as calls need it."""
-        return self.depth % 16 == 8
+    def needs(self) -> str:
+        """What it needs beyond the first level, for people: "v3", "v3 +aes"; empty for nothing."""
+        level = self.level.removeprefix("x86-64").removeprefix("-")
+        return " ".join(filter(None, (level, *(f"+{name.lower()}" for name in self.extensions))))
+
+
+class CodeFinding(NamedTuple):
+    """A finding of the checks of machine code, and the instructions on the way to it."""
+
+    finding: Finding
+    address: int
+    way: tuple[int, ...]
+
+
+class Section(NamedTuple):
+    """A section of code, with its instructions in their order."""
+
+    start: int
+    content: bytes
+    instructions: list[Seen]
 
 
 @dataclass
-class Instruction:
-    """One instruction of an object."""
+class Code:
+    """The code of one object."""
 
-    section: str
-    offset: int
-    content: bytes
-    mnemonic: str
-    operands: str
-    symbol: str = ""
-    """Filled in by the linker."""
-    stack: Stack | None = None
-
-    @property
-    def target(self) -> int | None:
-        """Where a jump in the section goes; None for all else."""
-        found = _TARGET.search(self.operands)
-        if self.mnemonic.startswith(("j", "loop")) and found and not self.symbol:
-            return int(found[1], 16)
-        return None
-
-    @property
-    def text(self) -> str:
-        """The instruction as it is shown."""
-        operands = re.sub(r"\s+<.*>|\s+#.*", "", self.operands)
-        name = f"  ; {self.symbol}" if self.symbol else ""
-        return f"{self.mnemonic} {operands}".rstrip() + name
-
-    @property
-    def level(self) -> str:
-        """The level of the x86-64 psABI that it needs, or the extension beside them."""
-        if beside := _BESIDE.match(self.mnemonic):
-            return f"+{beside[1]}"
-        if "zmm" in self.operands or re.search(r"\bk[0-7]\b", self.operands):
-            return "x86-64-v4"
-        if _IN_BASE.match(self.mnemonic):
-            return BASE
-        if _V3.match(self.mnemonic):
-            return "x86-64-v3"
-        return "x86-64-v2" if _V2.match(self.mnemonic) else BASE
+    image: Image
+    sections: dict[str, Section]
+    findings: list[CodeFinding]
+    remarks: list[tuple[int, str]]
+    """What else is known at an address: what a function is, which rules are allowed to be broken."""
 
 
-def read(path: str) -> list[Instruction]:
-    """Return the instructions of the object at ``path``, in the order of its sections.
-
-    Raises ToolError without objdump.
-    """
-    objdump = shutil.which("objdump")
-    if objdump is None:
-        ways = program.ways_to_get("binutils", "PATH", "objdump")[:4]
-        raise ToolError("cannot find objdump, which reads the instructions", *ways)
-    said = program.run([objdump, "-d", "-r", "-z", "--insn-width=15", "-M", "intel", path]).said
-    found = list(_instructions(said.splitlines()))
-    starts = _starts(elf.read(path).symbols)
-    for section in dict.fromkeys(each.section for each in found):
-        _follow(
-            {each.offset: each for each in found if each.section == section},
-            starts.get(section, ()),
-        )
-    return found
-
-
-def _instructions(lines: Iterable[str]) -> Iterator[Instruction]:
-    section, last = "", None
-    for line in lines:
-        if named := _SECTION.match(line):
-            section = named[1]
-        elif found := _INSTRUCTION.match(line):
-            if last is not None:
-                yield last
-            offset, content, mnemonic, operands = found.groups(default="")
-            last = Instruction(section, int(offset, 16), bytes.fromhex(content), mnemonic, operands)
-        elif (relocated := _RELOCATION.match(line)) and last is not None:
-            last.symbol = relocated[1]
-    if last is not None:
-        yield last
+def read(source: str, facts: ElfFacts, settings: Settings) -> Code:
+    """Return the code of the object of a source. Raises ObjectError when it is damaged."""
+    image = load_objects([(source, facts)])
+    watcher = Watcher()
+    verdict = analyse(image, watcher)
+    before = watcher.before(verdict)
+    code = Code(image, {}, list(_findings(verdict, source, settings)), list(_remarks(verdict)))
+    scans, walks = verdict.engine.scans.values(), verdict.engine.walks.values()
+    reached = set[int]().union(*(scan.instructions for scan in scans))
+    switches = {at: goals for walk in walks for at, goals in walk.tables.items()}
+    # The image's own bytes have addresses put in that are the image's.
+    contents = {section.name: facts.content(section) for section in facts.sections}
+    for stretch in image.stretches:
+        if stretch.executable and stretch.size:
+            section = Section(stretch.start, contents[stretch.name], [])
+            code.sections[stretch.name] = section
+            for raw in _decoded(stretch, reached):
+                goals = switches.get(raw.ip, ())
+                section.instructions.append(_seen(image, section, raw, goals, before.get(raw.ip)))
+    return code
 
 
-def _starts(symbols: Iterable[elf.Symbol]) -> dict[str, list[int]]:
-    starts: dict[str, list[int]] = {}
-    for symbol in symbols:
-        if symbol.section is not None:
-            starts.setdefault(symbol.section, []).append(symbol.value)
-    return starts
+def _findings(verdict: Verdict, source: str, settings: Settings) -> Iterator[CodeFinding]:
+    needs = levels.needs_of(verdict.engine, verdict.roots)
+    verdict.faults += levels.faults_of(verdict, needs, settings.baseline)
+    faults = {(fault.rule, fault.at): fault for fault in verdict.faults}
+    for found in verdicts.findings_of(verdict, source, functools.cache(read_lines)):
+        fault = faults.get((found.rule, found.address))
+        way = [] if fault is None else verdicts.addresses_of_way(verdict, fault)
+        for finding in as_project_wants([as_finding(found)], settings.check):
+            yield CodeFinding(finding, found.address, tuple(way))
 
 
-def _follow(code: dict[int, Instruction], starts: Sequence[int]) -> None:
-    """Note the stack at each instruction that a label leads to.
-
-    The labels are followed in their order: one inside a routine is reached from its start.
-    """
-    seen: set[int] = set()
-    for start in sorted(starts):
-        waiting: list[tuple[int, Stack | None]] = [] if start in seen else [(start, Stack(0))]
-        while waiting:
-            offset, stack = waiting.pop()
-            if offset in seen or offset not in code:
-                continue
-            seen.add(offset)
-            each = code[offset]
-            each.stack = stack
-            after = None if stack is None else _after(each, stack)
-            if each.target is not None:
-                waiting.append((each.target, after))
-            if not _STOPS.match(each.mnemonic):
-                waiting.append((offset + len(each.content), after))
+def _decoded(stretch: Stretch, reached: set[int]) -> Iterator[Instruction]:
+    """Yield the instructions of a section: those that are reached, and what lies between them."""
+    decoder = Decoder(64, bytes(stretch.content), ip=stretch.start)
+    while decoder.can_decode:
+        at = decoder.ip
+        raw = decoder.decode()
+        if raw.is_invalid or (at not in reached and not reached.isdisjoint(range(at, raw.next_ip))):
+            decoder.ip, decoder.position = at + 1, at + 1 - stretch.start
+        else:
+            yield raw
 
 
-def _after(each: Instruction, stack: Stack) -> Stack | None:
-    """Return the stack after an instruction, None when that cannot be known."""
-    operands = each.operands
-    if each.mnemonic.startswith("push"):
-        saved = (*stack.saved, operands) if operands in _SAVED else stack.saved
-        return Stack(stack.depth + 8, saved)
-    if each.mnemonic.startswith("pop") and each.mnemonic != "popcnt":
-        return Stack(stack.depth - 8, tuple(name for name in stack.saved if name != operands))
-    if not operands.startswith("rsp,"):
-        return None if each.mnemonic in ("leave", "enter") else stack
-    amount = _AMOUNT.match(operands)
-    if amount is None or each.mnemonic not in ("add", "sub", "lea"):
-        return stack if each.mnemonic in ("cmp", "test") else None
-    by = int(amount[1] or amount[2], 16)
-    if by >= 1 << 63:  # objdump writes negative numbers as large ones
-        by -= 1 << 64
-    return stack._replace(depth=stack.depth + (by if each.mnemonic == "sub" else -by))
+def _seen(
+    image: Image,
+    section: Section,
+    raw: Instruction,
+    switch: tuple[int, ...],
+    before: Before | None,
+) -> Seen:
+    offset = raw.ip - section.start
+    level, extensions = levels.level_and_extensions(raw.cpuid_features())
+    goals = list(switch)
+    is_jump = raw.op_count and raw.op0_kind == OpKind.NEAR_BRANCH64 and not raw.is_call_near
+    if is_jump and image.is_code(raw.near_branch_target):
+        goals.append(raw.near_branch_target)
+    content = section.content[offset : offset + raw.len]
+    text = _text(image, raw)
+    return Seen(raw.ip, offset, content, text, level, extensions, tuple(goals), before)
+
+
+def _text(image: Image, raw: Instruction) -> str:
+    formatter = _formatter()
+    text = formatter.format(raw)
+    if raw.op_count and raw.op0_kind == OpKind.NEAR_BRANCH64:
+        name = _name(image, raw.near_branch_target)
+        return f"{formatter.format_mnemonic(raw)} {name}"
+    if raw.is_ip_rel_memory_operand:
+        address = raw.ip_rel_memory_address
+        slot = image.slots.get(address)
+        name = f"{slot} wrt ..got" if slot is not None else _name(image, address)
+        return _RELATIVE.sub(lambda _: f"[rel {name}]", text)
+    return text
+
+
+def _name(image: Image, address: int) -> str:
+    """Return the label at an address, or its distance from the beginning of its section."""
+    stretch = image.stretch(address)
+    if image.has_label(address) or stretch is None:
+        return image.name(address)
+    return f"{stretch.name}+{address - stretch.start:#x}"
+
+
+@functools.cache
+def _formatter() -> Formatter:
+    formatter = Formatter(FormatterSyntax.NASM)
+    formatter.hex_prefix, formatter.hex_suffix = "0x", ""
+    formatter.space_after_operand_separator = True
+    return formatter
+
+
+def _remarks(verdict: Verdict) -> Iterator[tuple[int, str]]:
+    for start, root in sorted(verdict.roots.items()):
+        if root.is_declared:
+            yield start, f"{root.name}: {_ROLES[root.role]}"
+    for allowed in verdict.image.marks.permissions:
+        yield allowed.start, f"{allowed.rule} is allowed here, because {allowed.reason}"
+    for gap in verdict.gaps:
+        yield gap.at, f"{verdict.image.name(gap.function)} is not followed further: {gap.why}"

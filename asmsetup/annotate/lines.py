@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from ..check import Finding
+from ..check.code.image import Image
+from ..check.code.rules import RULES as CODE_RULES
 from ..check.listing import Listing, Row, SourceLine
+from ..config import Settings
 from ..facts import elf
 from ..live.building import Examined
-from . import code
-from .code import Instruction
+from .code import Code, Section, Seen, read
 
 _SAMPLE = re.compile(r"([\w.$@?~#]+)\+0x([0-9a-f]+) \(")
 
@@ -27,60 +31,114 @@ class Line:
     text: str
     data: int = 0
     """Bytes that are no instructions."""
-    instructions: list[Instruction] = field(default_factory=list)
+    instructions: list[Seen] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     jumps: list[int] = field(default_factory=list)
     """The lines that its jumps go to."""
+    remarks: list[str] = field(default_factory=list)
+    """What else is known of the code here, such as what a function is."""
     samples: int = 0
 
     @property
-    def level(self) -> str:
-        """The highest level that its instructions need, empty for the base level."""
-        levels = {each.level for each in self.instructions} - {code.BASE}
-        return max(levels, default="")
+    def needs(self) -> str:
+        """What its instructions need of the processor at most; empty for the first level."""
+        return max((each.needs for each in self.instructions), default="")
 
 
-def annotate(examined: Examined, perf: str = "") -> list[Line]:
-    """Return each line of the source; ``perf`` is what perf script wrote of a run.
+class Way(NamedTuple):
+    """The lines that lead to a finding, in their order, from the function's start."""
 
-    Raises ToolError without objdump.
+    stations: tuple[int, ...]
+
+    @property
+    def first(self) -> int:
+        """The uppermost line."""
+        return min(self.stations)
+
+    @property
+    def last(self) -> int:
+        """The lowest line."""
+        return max(self.stations)
+
+
+@dataclass
+class Annotated:
+    """A source with what became of it."""
+
+    source: str
+    lines: list[Line]
+    ways: dict[Finding, Way] = field(default_factory=dict)
+    """How the code gets to those findings that lie on some of its paths."""
+    elsewhere: list[Finding] = field(default_factory=list)
+    """The findings that no line of the source can be blamed for."""
+
+
+def annotate(examined: Examined, settings: Settings, perf: str = "") -> Annotated:
+    """Return what is known of each line of a source; ``perf`` is what perf script wrote of a run.
+
+    The findings are those of ``examined``, with those of the checks of machine code in full.
+    Raises ObjectError for a damaged object.
     """
     text = Path(examined.source).read_text(encoding="utf-8", errors="replace")
     lines = [Line(number, text) for number, text in enumerate(text.splitlines(), 1)]
-    options = examined.object.options
-    listing = Listing(examined.listing, examined.source, options.include_dirs)
-    instructions = code.read(examined.object.path)
-    samples = _samples(perf, elf.read(examined.object.path).symbols)
-    for section in dict.fromkeys(each.section for each in instructions):
-        code_ = [each for each in instructions if each.section == section]
-        places = _Places(listing.rows, code_)
-
-        def number_at(offset: int, places: _Places = places) -> int | None:
-            line = places.line_at(offset)
-            known = line is not None and line.file == examined.source
-            return line.number if line and known and line.number <= len(lines) else None
-
-        for each in code_:
-            if (number := number_at(each.offset)) is not None:
-                _add(lines[number - 1], each, samples[each.section, each.offset], number_at)
+    code = read(examined.source, elf.read(examined.object.path), settings)
+    listing = Listing(examined.listing, examined.source, examined.object.options.include_dirs)
+    numbers = dict(_numbers(code, listing, examined.source, len(lines)))
+    samples = _samples(perf, code.image)
+    for section in code.sections.values():
+        for each in section.instructions:
+            if each.address in numbers:
+                line = lines[numbers[each.address] - 1]
+                line.instructions.append(each)
+                line.samples += samples[each.address]
+                goals = [numbers[goal] for goal in each.goals if goal in numbers]
+                line.jumps += [goal for goal in dict.fromkeys(goals) if goal not in line.jumps]
     for row in listing.rows:
         if row.line.file == examined.source and not lines[row.line.number - 1].instructions:
             lines[row.line.number - 1].data += len(row.content) * row.repeats
-    for finding in examined.findings:
-        for number in filter(None, (finding.line, *finding.also)):
-            if finding.file == examined.source and number <= len(lines):
-                lines[number - 1].findings.append(finding)
-    return lines
+    for at, remark in code.remarks:
+        if at in numbers:
+            lines[numbers[at] - 1].remarks.append(remark)
+    annotated = Annotated(examined.source, lines)
+    _add_findings(annotated, examined, code, numbers)
+    return annotated
 
 
-def _add(
-    line: Line, each: Instruction, samples: int, number_at: Callable[[int], int | None]
+def _add_findings(
+    annotated: Annotated, examined: Examined, code: Code, numbers: dict[int, int]
 ) -> None:
-    line.instructions.append(each)
-    line.samples += samples
-    goal = None if each.target is None else number_at(each.target)
-    if goal is not None and goal not in line.jumps:
-        line.jumps.append(goal)
+    for finding in examined.findings:
+        if finding.rule not in CODE_RULES:
+            _put(annotated, finding)
+    for found in code.findings:
+        number = numbers.get(found.address, found.finding.line)
+        finding = found.finding._replace(line=number)
+        _put(annotated, finding)
+        passed = [numbers[at] for at in found.way if at in numbers]
+        # Consecutive instructions of one line are one station.
+        stations = tuple(number for number, _ in groupby(passed))
+        if len(stations) > 1:
+            annotated.ways.setdefault(finding, Way(stations))
+
+
+def _put(annotated: Annotated, finding: Finding) -> None:
+    numbers = [number for number in (finding.line, *finding.also) if number is not None]
+    known = [number for number in numbers if number <= len(annotated.lines)]
+    if not known or finding.file != annotated.source:
+        annotated.elsewhere.append(finding)
+        return
+    for number in known:
+        annotated.lines[number - 1].findings.append(finding)
+
+
+def _numbers(code: Code, listing: Listing, source: str, last: int) -> Iterator[tuple[int, int]]:
+    """Yield each instruction's address with the number of the source's line that it is from."""
+    for section in code.sections.values():
+        places = _Places(listing.rows, section)
+        for each in section.instructions:
+            line = places.line_at(each.offset)
+            if line is not None and line.file == source and line.number <= last:
+                yield each.address, line.number
 
 
 class _Places:
@@ -92,9 +150,9 @@ class _Places:
     .nolist macro that writes to several sections is one row.
     """
 
-    def __init__(self, rows: Sequence[Row], code_: Sequence[Instruction]) -> None:
-        content = b"".join(each.content for each in code_)
-        edges = {each.offset for each in code_} | {len(content)}
+    def __init__(self, rows: Sequence[Row], section: Section) -> None:
+        content, code = section.content, section.instructions
+        edges = {each.offset for each in code} | {each.offset + len(each.content) for each in code}
         found: dict[int, int] = {}
         for index, row in enumerate(rows):
             ends = {row.offset, row.offset + len(row.content)}
@@ -117,14 +175,14 @@ class _Places:
         return between.pop() if len(between) == 1 else None
 
 
-def _samples(perf: str, symbols: Iterable[elf.Symbol]) -> Counter[tuple[str, int]]:
-    """Return how often perf script names each offset of each section, the innermost call counted."""
-    labels = {symbol.name: symbol for symbol in symbols if symbol.section is not None}
-    found = Counter[tuple[str, int]]()
+def _samples(perf: str, image: Image) -> Counter[int]:
+    """Return how often perf script names each address, the innermost call counted."""
+    labels = {symbol.name: symbol.address for symbol in image.symbols}
+    found = Counter[int]()
     # Without call graphs a sample is a line; with them a paragraph, the innermost frame first.
     paragraphs = re.split(r"\n\s*\n", perf.strip())
     samples = paragraphs if len(paragraphs) > 1 else perf.splitlines()
     for match in filter(None, map(_SAMPLE.search, samples)):
-        if (symbol := labels.get(match[1])) is not None and symbol.section is not None:
-            found[symbol.section, symbol.value + int(match[2], 16)] += 1
+        if match[1] in labels:
+            found[labels[match[1]] + int(match[2], 16)] += 1
     return found

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from html import escape
 from importlib import resources
 
 from ..check import Finding
-from .code import Instruction
-from .flow import Jump, cells, jumps
-from .lines import Line
+from ..check.code.before import Before
+from .code import Seen
+from .flow import Jump, Lanes, jump_cells, jump_lanes, way_cells, way_lanes
+from .lines import Annotated, Line, Way
 
 _HEADS = (
     ("line", "the line of the source"),
+    ("ways", "how the code gets to what the checks found"),
     ("flow", "where jumps go"),
     ("samples", "how often perf found the processor here"),
     ("bytes", "bytes of code or data"),
@@ -20,22 +22,14 @@ _HEADS = (
         "stack",
         "bytes on the stack before the line, below the return address; * where calls may be made",
     ),
-    ("level", "the level of x86-64 that the line needs, where it is above the first"),
+    ("needs", "the level of x86-64 that the line needs, where it is above the first"),
     ("source", "the source; open a line to see its instructions"),
 )
 
 
-def page(source: str, lines: Sequence[Line]) -> str:
-    """Return the page of ``source``."""
-    drawn = jumps(lines)
-    total = sum(line.samples for line in lines)
-    title = escape(f"{source}, annotated")
-    rows = "\n".join(_row(line, drawn, total) for line in lines)
-    heads = "".join(
-        f'<th scope="col"><abbr title="{escape(about)}">{name}</abbr></th>'
-        for name, about in _HEADS
-        if name != "samples" or total
-    )
+def page(annotated: Annotated) -> str:
+    """Return the page of a source."""
+    title = escape(f"{annotated.source}, annotated")
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -48,18 +42,12 @@ def page(source: str, lines: Sequence[Line]) -> str:
 <body>
 <a class="skip" href="#source">Skip to the source</a>
 <header>
-<h1>{escape(source)}</h1>
-{_summary(lines)}</header>
+<h1>{escape(annotated.source)}</h1>
+{_summary(annotated.lines)}</header>
 <main>
 <nav aria-label="Findings">
-{_finding_list(lines)}</nav>
-<table id="source">
-<caption>Each line with what the machine sees of it</caption>
-<thead><tr>{heads}</tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table>
+{_finding_list(annotated)}</nav>
+{_table(annotated)}
 </main>
 </body>
 </html>
@@ -70,76 +58,138 @@ def _style() -> str:
     return resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
 
 
-def _summary(lines: Sequence[Line]) -> str:
-    code = sum(len(each.content) for line in lines for each in line.instructions)
-    count = sum(len(line.instructions) for line in lines)
-    levels = sorted({line.level for line in lines} - {""})
-    needs = f" Some lines need {', '.join(levels)}." if levels else " Every x86-64 runs all of it."
-    return f"<p>{count} instructions in {code} bytes.{needs}</p>\n"
+def _summary(lines: Iterable[Line]) -> str:
+    code = [each for line in lines for each in line.instructions]
+    needs = sorted({each.needs for each in code} - {""})
+    size = sum(len(each.content) for each in code)
+    beyond = f" Some lines need {', '.join(needs)}." if needs else " Every x86-64 runs all of it."
+    return f"<p>{len(code)} instructions in {size} bytes.{beyond}</p>\n"
 
 
-def _finding_list(lines: Sequence[Line]) -> str:
+def _finding_list(annotated: Annotated) -> str:
     items = [
         f'<li class="{finding.severity}"><a href="#L{line.number}">line {line.number}</a>: '
         f"{escape(finding.what)}</li>"
-        for line in lines
+        for line in annotated.lines
         for finding in line.findings
         if finding.line == line.number
     ]
+    items += [f"<li>{_note(finding)}</li>" for finding in annotated.elsewhere]
     return "<p>No findings.</p>\n" if not items else f"<ul>\n{chr(10).join(items)}\n</ul>\n"
 
 
-def _row(line: Line, drawn: Sequence[Jump], total: int) -> str:
-    stack = line.instructions[0].stack if line.instructions else None
+def _table(annotated: Annotated) -> str:
+    jumps, ways = jump_lanes(annotated.lines), way_lanes(annotated.ways.values())
+    total = sum(line.samples for line in annotated.lines)
+    left_out = {name for name, there in (("samples", total), ("ways", ways)) if not there}
+    heads = "".join(
+        f'<th scope="col"><abbr title="{escape(about)}">{name}</abbr></th>'
+        for name, about in _HEADS
+        if name not in left_out
+    )
+    rows = "\n".join(
+        _row(line, [_ways(line, ways), _flow(line, jumps), _hot(line, total)], annotated.ways)
+        for line in annotated.lines
+    )
+    return f"""<table id="source">
+<caption>Each line with what the machine sees of it</caption>
+<thead><tr>{heads}</tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>"""
+
+
+def _row(line: Line, drawn: Iterable[str], ways: dict[Finding, Way]) -> str:
+    before = line.instructions[0].before if line.instructions else None
     size = sum(len(each.content) for each in line.instructions) or line.data
-    depth = "" if stack is None else f"{stack.depth}{'*' if stack.aligned else ''}"
-    saved = f' title="saved: {" ".join(stack.saved)}"' if stack and stack.saved else ""
     severities = {finding.severity for finding in line.findings}
     kind = next((f' class="{each}"' for each in ("error", "warning") if each in severities), "")
-    hot = f'<td class="hot">{_share(line.samples, total)}</td>' if total else ""
     return (
         f'<tr id="L{line.number}"{kind}><th scope="row"><a href="#L{line.number}">{line.number}</a></th>'
-        f"{_flow(line, drawn)}{hot}<td>{size or ''}</td><td{saved}>{depth}</td>"
-        f'<td class="level">{escape(line.level.removeprefix("x86-64-"))}</td>'
-        f"<td>{_source(line)}</td></tr>"
+        f"{''.join(drawn)}<td>{size or ''}</td><td>{_stack(before)}</td>"
+        f'<td class="needs">{escape(line.needs)}</td><td>{_source(line, ways)}</td></tr>'
     )
 
 
-def _share(samples: int, total: int) -> str:
-    if not samples:
-        return ""
-    share = samples / total
-    return f'<span style="--share:{share:.3f}">{share:.1%}</span>'
+def _ways(line: Line, lanes: Lanes[Way]) -> str:
+    """Return the cell with the ways to findings; their notes have them in words."""
+    drawn = "".join(f'<i class="{words}"></i>' for words in way_cells(line.number, lanes))
+    return f'<td class="ways" aria-hidden="true"><span>{drawn}</span></td>' if lanes else ""
 
 
-def _flow(line: Line, drawn: Sequence[Jump]) -> str:
-    width = max((jump.lane for jump in drawn), default=-1) + 1
-    lanes = "".join(f'<i class="{words}"></i>' for words in cells(line.number, drawn, width))
+def _hot(line: Line, total: int) -> str:
+    if not total or not line.samples:
+        return '<td class="hot"></td>' if total else ""
+    share = line.samples / total
+    return f'<td class="hot"><span style="--share:{share:.3f}">{share:.1%}</span></td>'
+
+
+def _flow(line: Line, lanes: Lanes[Jump]) -> str:
+    drawn = "".join(f'<i class="{words}"></i>' for words in jump_cells(line.number, lanes))
     goals = " ".join(
         f'<a class="goal" href="#L{goal}">jumps to line {goal}</a>' for goal in line.jumps
     )
-    arrow = "<b>▸</b>" if any(jump.goal == line.number for jump in drawn) else "<b></b>"
-    return f'<td class="flow"><span aria-hidden="true">{lanes}{arrow}</span>{goals}</td>'
+    arrives = any(jump.goal == line.number for lane in lanes for jump in lane)
+    arrow = "<b>▸</b>" if arrives else "<b></b>"
+    return f'<td class="flow"><span aria-hidden="true">{drawn}{arrow}</span>{goals}</td>'
 
 
-def _source(line: Line) -> str:
+def _stack(before: Before | None) -> str:
+    if before is None:
+        return ""
+    return "/".join(map(str, before.depths)) + ("*" if before.aligned else "")
+
+
+def _source(line: Line, ways: dict[Finding, Way]) -> str:
     text = f"<code>{escape(line.text) or '&nbsp;'}</code>"
-    notes = "".join(_note(finding) for finding in line.findings)
+    remarks = "".join(f'<p class="remark">{escape(remark)}</p>' for remark in line.remarks)
+    notes = remarks + "".join(_note(finding, ways.get(finding)) for finding in line.findings)
     if not line.instructions:
         return text + notes
     inner = "\n".join(map(_instruction, line.instructions))
-    return f"<details><summary>{text}</summary><pre>{inner}</pre></details>{notes}"
+    known = _known(line.instructions[0].before)
+    return f"<details><summary>{text}</summary>{known}<pre>{inner}</pre></details>{notes}"
 
 
-def _instruction(each: Instruction) -> str:
-    stack = "" if each.stack is None else f"{each.stack.depth:>4}"
-    return escape(f"{each.offset:5x}  {each.content.hex(' '):<30} {stack:>4}  {each.text}")
+def _known(before: Before | None) -> str:
+    """Return what is known before a line, in words."""
+    if before is None:
+        return ""
+    facts = []
+    if before.depths:
+        facts.append(f"{' or '.join(map(str, before.depths))} bytes on the stack")
+    if before.aligned is not None:
+        facts.append("calls may be made" if before.aligned else "not aligned for calls")
+    if before.saved:
+        facts.append(f"saved: {' '.join(before.saved)}")
+    if before.live:
+        facts.append(f"in use: {' '.join(before.live)}")
+    facts += before.values
+    if before.is_without_gil:
+        facts.append("the GIL is released")
+    return f'<p class="known">{escape("; ".join(facts))}</p>' if facts else ""
 
 
-def _note(finding: Finding) -> str:
-    return f'<p class="note {finding.severity}">{"<br>".join(_note_lines(finding))}</p>'
+def _instruction(each: Seen) -> str:
+    stack = _stack(each.before)
+    return escape(f"{each.offset:5x}  {each.content.hex(' '):<30} {stack:>5}  {each.text}")
 
 
-def _note_lines(finding: Finding) -> Iterator[str]:
-    yield f"<strong>{finding.severity}</strong>: {escape(finding.what)} [{finding.rule}]"
-    yield from map(escape, finding.ways_out)
+def _note(finding: Finding, way: Way | None = None) -> str:
+    lines = [f"<strong>{finding.severity}</strong>: {escape(finding.what)} [{finding.rule}]"]
+    lines += map(escape, finding.ways_out)
+    if way is not None:
+        lines.append("the way there: line " + ", ".join(_links(way)))
+    return f'<p class="note {finding.severity}">{"<br>".join(lines)}</p>'
+
+
+def _links(way: Way) -> Iterator[str]:
+    """Yield the stretches of lines that a way leads through."""
+    first = last = way.stations[0]
+    for number in (*way.stations[1:], 0):
+        if number != last + 1:
+            more = f" to {last}" if last > first else ""
+            yield f'<a href="#L{first}">{first}{more}</a>'
+            first = number
+        last = number

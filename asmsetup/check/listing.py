@@ -15,7 +15,7 @@ from pathlib import Path
 
 _ROW = re.compile(
     r" *(?P<line>\d+) "
-    r"(?:(?P<offset>[0-9A-F]{8}) (?P<data><[a-z]+ [0-9A-Fa-f]+h?>|[^\s<]+(?:<[a-z]+ [0-9A-Fa-f]+h?>)?))?"
+    r"(?:(?P<offset>[0-9A-F]{8}) (?P<data>(?:<[a-z]+ [0-9A-Fa-f]+h?>|[^\s<])+))?"
     r" *(?:<(?P<level>\d+)>)?(?: (?P<text>.*))?$"
 )
 _REPEAT = re.compile(r"<rep ([0-9A-Fa-f]+)h?>")

@@ -42,6 +42,12 @@ def judges(wanted: MachineCode) -> bool:
     return wanted is not False and find_spec(DECODER) is not None
 
 
+def require_decoder() -> None:
+    """Raise ToolError, with how to install it, unless the decoder of machine code is there."""
+    if find_spec(DECODER) is None:
+        raise ToolError("the decoder of machine code, iced-x86, is not installed", INSTALL)
+
+
 class Judge:
     """Judges the objects of one build, those that call each other together."""
 

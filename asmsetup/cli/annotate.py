@@ -7,8 +7,7 @@ import os
 import sys
 import tempfile
 
-from ..annotate.lines import annotate
-from ..annotate.page import page
+from ..check.machine_code import require_decoder
 from ..files import atomic_write, write_text
 from ..live.building import examine, on_standard_error
 from ._sources import add_arguments as add_source
@@ -33,17 +32,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the page and print its path.
 
-    Raises AsmsetupError when the source cannot be assembled, and OSError for a file that
-    cannot be read.
+    Raises AsmsetupError when the source cannot be assembled or the decoder is missing, and
+    OSError for a file that cannot be read.
     """
+    require_decoder()
+    from ..annotate.lines import annotate
+    from ..annotate.page import page
+
     perf = ""
     if options.perf:
         with open(options.perf, encoding="utf-8", errors="replace") as file:
             perf = file.read()
     with tempfile.TemporaryDirectory(prefix="asmsetup-") as work:
         reporter = on_standard_error(verbose=False)._replace(progress=lambda text: None)
-        examined = examine(options.source, work, build_options(options), reporter)
-        text = page(options.source, annotate(examined, perf))
+        how = build_options(options, debug=True)
+        examined = examine(options.source, work, how, reporter)
+        text = page(annotate(examined, how.settings, perf))
     if options.output == "-":
         sys.stdout.write(text)
         return 0

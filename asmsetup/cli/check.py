@@ -7,11 +7,11 @@ import functools
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from .. import config
-from ..errors import AsmsetupError, ToolError, UsageError
+from ..check.machine_code import require_decoder
+from ..errors import AsmsetupError, UsageError
 from ..files import read_lines
 from ..rules import RuleSettings
 
@@ -49,11 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Check the targets; return 1 when something was found."""
-    if find_spec("iced_x86") is None:
-        raise ToolError(
-            "the decoder of machine code, iced-x86, is not installed",
-            "install it:   pip install 'asmsetup[check]'",
-        )
+    require_decoder()
     if options.explain or options.rules:
         return _show_rules(options.explain)
     if not options.targets:

@@ -87,6 +87,8 @@ def _examine() -> Iterator[Examined]:
     yield _tool("ld", "modules of pure assembly cannot be linked without it", _ld, "binutils")
     yield _package("setuptools", "projects cannot be built without it", required=True)
     yield _package("auditwheel", "wheels get no manylinux tag without it", required=True)
+    decoder = _package("iced-x86", "check and annotate cannot read machine code", required=False)
+    yield decoder if decoder.found else decoder._replace(cure="pip install 'asmsetup[check]'")
     yield _optional(
         "patchelf", "--version", "external libraries cannot be copied into wheels without it"
     )

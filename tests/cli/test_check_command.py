@@ -141,10 +141,11 @@ def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
     assert "kept-register" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", ["check", "annotate"])
 def test_without_the_decoder(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("asmsetup.cli.check.find_spec", lambda name: None)
+    monkeypatch.setattr("asmsetup.check.machine_code.find_spec", lambda name: None)
 
-    assert main(["check", "m.asm"]) == 3
+    assert main([command, "m.asm"]) == 3
     assert "pip install 'asmsetup[check]'" in capsys.readouterr().err

@@ -23,7 +23,15 @@ def test_a_machine_that_can_build() -> None:
     lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if line[0] != " ")
     assert lines["Python"].endswith(sys.executable)
     assert lines["nasm"].startswith(("2.", "3."))
-    assert {"ld", "setuptools", "auditwheel", "patchelf", "libc", "processor"} <= lines.keys()
+    assert {
+        "ld",
+        "setuptools",
+        "auditwheel",
+        "iced-x86",
+        "patchelf",
+        "libc",
+        "processor",
+    } <= lines.keys()
 
 
 def test_the_same_for_programs() -> None:

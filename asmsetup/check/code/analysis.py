@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .engine import Engine
+from .engine import Engine, Watch
 from .function import NOT_CODE
 from .image import Image
 from .marks import C_FUNCTION, GENERATED
@@ -38,11 +38,11 @@ class Verdict:
         return self.engine.notes.visits
 
 
-def analyse(image: Image) -> Verdict:
-    """Follow every function of an image; return what was found."""
+def analyse(image: Image, watch: Watch | None = None) -> Verdict:
+    """Follow every function of an image, with ``watch`` looking on; return what was found."""
     entries = find_entries(image)
     roots = find_roots(image, entries)
-    engine = Engine(image, roots)
+    engine = Engine(image, roots, watch)
     engine.run(start for start in sorted(roots) if roots[start].role != GENERATED)
     called = _called_by_generated(engine, roots)
     _follow_pointers(image, engine, roots, called)

@@ -7,7 +7,7 @@ summed up, and the sum is put in where they are called.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from . import decode
@@ -17,10 +17,14 @@ from .function import FunctionAnalysis
 from .image import Image
 from .prototypes import prototype
 from .roots import Root
+from .state import State
 from .walk import Notes, Walk
 
 MOST_INSTRUCTIONS = 2_000_000
 """The limit of work for one image; the rest is reported as not checked."""
+
+Watch = Callable[[int, int, State], None]
+"""Gets the function, the address of an instruction, and what is known before it (not to be kept)."""
 
 
 @dataclass
@@ -35,8 +39,10 @@ class Scan:
 class Engine:
     """The analysis of one image."""
 
-    def __init__(self, image: Image, roots: dict[int, Root]) -> None:
+    def __init__(self, image: Image, roots: dict[int, Root], watch: Watch | None = None) -> None:
+        """``watch`` is called before each instruction that is followed, each time it is."""
         self.image = image
+        self.watch = watch
         self.roots = roots
         self.notes = Notes()
         self.summaries: dict[int, Summary] = {}

@@ -165,6 +165,7 @@ class FunctionAnalysis:
     def _follow(self, at: int, state: State) -> None:
         """Follow a path until it ends or comes to a leader."""
         leaders, table, walk = self._leaders, self._engine.table, self._walk
+        watch = self._engine.watch
         first, visits = True, 0
         while True:
             if not first and at in leaders:
@@ -176,6 +177,8 @@ class FunctionAnalysis:
                 self._falls_off(at, state)
                 break
             visits += 1
+            if watch is not None:
+                watch(self._start, at, state)
             if found.operation.flow == decode.NEXT:
                 step(walk, state, found)
                 at = found.next

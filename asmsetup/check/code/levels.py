@@ -7,7 +7,7 @@ test of the processor: PyDispatch, cpuid, or what compilers call for __builtin_c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from iced_x86 import CpuidFeature, Mnemonic
@@ -106,6 +106,13 @@ def _rank_of_dispatch(name: str) -> int:
 def level_name(rank: int) -> str:
     """Return the name of a level by its number; "beyond" for more than the last."""
     return LEVELS[rank] if rank < len(LEVELS) else "beyond"
+
+
+def level_and_extensions(features: Iterable[int]) -> tuple[Level, tuple[str, ...]]:
+    """Return the level that an instruction with these features needs, and what no level has."""
+    names = {_NAMES[number] for number in features} - _EVERYWHERE
+    rank = max((_LEVEL_OF[name] for name in names if name in _LEVEL_OF), default=0)
+    return LEVELS[rank], tuple(sorted(name for name in names if name not in _LEVEL_OF))
 
 
 def _rank(feature: str) -> int:

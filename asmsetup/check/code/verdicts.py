@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from . import decode
 from .analysis import Verdict
 from .rules import RULES
 from .state import Step
@@ -87,6 +88,29 @@ def _way(verdict: Verdict, fault: Fault) -> tuple[str, ...]:
             steps.append(words)
         step = step.before
     return tuple(reversed(steps))
+
+
+def addresses_of_way(verdict: Verdict, fault: Fault) -> list[int]:
+    """Return the instructions from the function's start to the one that breaks a rule.
+
+    Of a way that went round a loop it is the last round; only the last instruction where the
+    way cannot be told.
+    """
+    branches: dict[int, int] = {}
+    way = fault.way
+    while way is not None:
+        branches.setdefault(way.at, way.goal)
+        way = way.before
+    passed: dict[int, None] = {}
+    here = fault.function
+    while here not in passed and (found := verdict.engine.decoded(here)) is not None:
+        passed[here] = None
+        if here == fault.at:
+            return list(passed)
+        flow, goal = found.operation.flow, found.goal
+        goes_on = flow == decode.JUMP and verdict.image.is_code(goal)
+        here = branches.get(here, goal if goes_on else found.next)
+    return [fault.at]
 
 
 def _step(verdict: Verdict, function: int, step: Step) -> str:
