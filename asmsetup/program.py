@@ -23,7 +23,7 @@ class Done(NamedTuple):
 
     status: int
     """Its exit code, or the negative number of the signal that killed it."""
-    said: str
+    output: str
     """Its output, from standard output and standard error alike."""
 
 
@@ -94,9 +94,9 @@ def run(
         raise ToolError(f"cannot run {command[0]}: {error.strerror}", *ways_out) from error
     except ValueError as error:  # a NUL, which ends an argument
         raise ToolError(*_with_a_nul(command)) from error
-    said = done.stdout.decode(sys.getfilesystemencoding(), errors="replace")
+    output = done.stdout.decode(sys.getfilesystemencoding(), errors="replace")
     # A name at the beginning may begin with a space.
-    return Done(done.returncode, said.rstrip().lstrip("\r\n"))
+    return Done(done.returncode, output.rstrip().lstrip("\r\n"))
 
 
 def _with_a_nul(command: Sequence[str]) -> tuple[str, str]:
@@ -121,14 +121,14 @@ def _run(
         ) as process:
             fcntl.fcntl(guard, fcntl.F_SETOWN, process.pid)
             try:
-                said, _ = process.communicate()
+                output, _ = process.communicate()
             except BaseException:
                 process.kill()
                 raise
     finally:
         os.close(guard)
         os.close(ours)
-    return subprocess.CompletedProcess(process.args, process.returncode, said)
+    return subprocess.CompletedProcess(process.args, process.returncode, output)
 
 
 def _guard() -> tuple[int, int]:

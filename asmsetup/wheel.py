@@ -116,11 +116,11 @@ def _needs_nothing(path: str) -> bool:
 def _verdict_key(modules: Mapping[str, str], libc: Libc) -> str:
     from importlib.metadata import version
 
-    said = [f"verdict 2 {libc} auditwheel {version('auditwheel')}"]
+    parts = [f"verdict 2 {libc} auditwheel {version('auditwheel')}"]
     for name, path in modules.items():
         with open(path, "rb") as file:
-            said.append(f"{hashlib.sha256(file.read()).hexdigest()} {name}")
-    return hashlib.sha256("\n".join(said).encode(errors="surrogateescape")).hexdigest()
+            parts.append(f"{hashlib.sha256(file.read()).hexdigest()} {name}")
+    return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()
 
 
 def _asked(modules: Mapping[str, str], libc: Libc) -> Verdict:

@@ -58,16 +58,16 @@ def size_limit(environ: Mapping[str, str]) -> int:
 
     Raises ConfigError when it is anything else.
     """
-    said = environ.get("ASMSETUP_CACHE_SIZE", "").strip()
-    if not said:
+    text = environ.get("ASMSETUP_CACHE_SIZE", "").strip()
+    if not text:
         return DEFAULT_SIZE
-    digits, unit = said[:-1], said[-1].upper()
-    if said.isdecimal():
-        digits, unit = said, ""
+    digits, unit = text[:-1], text[-1].upper()
+    if text.isdecimal():
+        digits, unit = text, ""
     shift = {"": 0, "K": 10, "M": 20, "G": 30}.get(unit)
     if shift is None or not digits.isdecimal() or len(digits) > 18:
         raise ConfigError(
-            f"ASMSETUP_CACHE_SIZE is {said!r}, and must be a number of bytes",
+            f"ASMSETUP_CACHE_SIZE is {text!r}, and must be a number of bytes",
             "K, M and G are understood:   ASMSETUP_CACHE_SIZE=500M",
         )
     return int(digits) << shift

@@ -170,18 +170,18 @@ class Reader:
         never relative to the including file: so nasm does it. ``args`` are
         further arguments of nasm's, ``define`` macros: their values are text.
         """
-        told = tuple(f"{name} {value}" for name, value in define if _may_say_more(value))
-        key = source, tuple(include_dirs), tuple(args), told
+        values = tuple(f"{name} {value}" for name, value in define if _may_say_more(value))
+        key = source, tuple(include_dirs), tuple(args), values
         if key not in self._closures:
-            said = arguments.parse(tuple(args))
-            text = (*said.text, *(f"%define {macro}" for macro in told))
-            self._closures[key] = self._find_all(source, include_dirs, said._replace(text=text))
+            given = arguments.parse(tuple(args))
+            text = (*given.text, *(f"%define {macro}" for macro in values))
+            self._closures[key] = self._find_all(source, include_dirs, given._replace(text=text))
         return self._closures[key]
 
-    def _find_all(self, source: str, include_dirs: Sequence[str], said: Arguments) -> Closure:
-        walk = _Walk(self, source, _search(include_dirs, said), said)
+    def _find_all(self, source: str, include_dirs: Sequence[str], given: Arguments) -> Closure:
+        walk = _Walk(self, source, _search(include_dirs, given), given)
         text = merged(list(walk.texts.values()))
-        if said.response_files or not said.understood:
+        if given.response_files or not given.understood:
             text = text._replace(computed=True, computed_include=True, hidden=True)
         if text.computed:
             text = text._replace(mentioned=TARGET_MACROS)
@@ -291,10 +291,12 @@ class Reader:
 class _Walk:
     """Follows every name from a source on; each attribute is what was found on the way."""
 
-    def __init__(self, reader: Reader, source: str, search: Sequence[str], said: Arguments) -> None:
+    def __init__(
+        self, reader: Reader, source: str, search: Sequence[str], given: Arguments
+    ) -> None:
         self._reader = reader
         self._search = search
-        self._before = "\n".join(said.text).encode("utf-8", "surrogateescape")
+        self._before = "\n".join(given.text).encode("utf-8", "surrogateescape")
         self.texts: dict[str, Text] = {"": scan(self._before) if self._before else NOTHING}
         self.files: dict[str, _File] = {}
         self.missing: dict[str, Missing] = {}
@@ -302,8 +304,8 @@ class _Walk:
         self.contents: list[tuple[str, _File | None]] = []
         self._seen: set[tuple[str, bool]] = set()
         named = [
-            *((Named(name, 0, "include"), "-@") for name in said.response_files),
-            *((Named(name, 0, "include"), "-P") for name in said.pre_includes),
+            *((Named(name, 0, "include"), "-@") for name in given.response_files),
+            *((Named(name, 0, "include"), "-P") for name in given.pre_includes),
             *((each, "-D") for each in self.texts[""].named),
         ]
         self._add_source(source)
@@ -378,9 +380,9 @@ def search_path(source: str, include_dirs: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((folder, *include_dirs)))
 
 
-def _search(include_dirs: Sequence[str], said: Arguments) -> tuple[str, ...]:
+def _search(include_dirs: Sequence[str], given: Arguments) -> tuple[str, ...]:
     # The current directory comes first, by whatever name it is in the list again.
-    folders = (*include_dirs, *said.include_dirs)
+    folders = (*include_dirs, *given.include_dirs)
     return ("", *(folder for folder in folders if folder not in (".", "./")))
 
 

@@ -83,11 +83,11 @@ def path_in_wheel() -> str | None:
 
 def _on_path(name: str) -> Nasm:
     path = program.find("nasm", name, _INSTALL, chosen_by="NASM", arguments="NASMFLAGS")
-    said = program.run([path, "-v"], environment(), _INSTALL).said
+    output = program.run([path, "-v"], environment(), _INSTALL).output
     # The dynamic loader may have something to say before.
-    match = re.search(r"^NASM version (\d+)\.(\d+)(?:\.(\d+))?.*", said, re.MULTILINE)
+    match = re.search(r"^NASM version (\d+)\.(\d+)(?:\.(\d+))?.*", output, re.MULTILINE)
     if match is None:
-        raise ToolError(f"{path} does not look like NASM: it says {said!r}", *_INSTALL)
+        raise ToolError(f"{path} does not look like NASM: it says {output!r}", *_INSTALL)
     version = int(match[1]), int(match[2]), int(match[3] or 0)
     if version < MINIMUM:
         raise ToolError(
@@ -148,15 +148,15 @@ def assemble(command: Sequence[str], source: str, environment: Mapping[str, str]
     done = program.run(command, environment)
     if done.status < 0:
         what = f"{source}: nasm was killed by {program.signal_name(-done.status)}"
-        raise AssembleError(what, *filter(None, (done.said,)), *program.after_signal("NASM"))
+        raise AssembleError(what, *filter(None, (done.output,)), *program.after_signal("NASM"))
     if done.status:
-        what = done.said or f"{source}: nasm failed with exit code {done.status}"
-        raise AssembleError(what, *_looked_for(done.said, command))
-    return done.said
+        what = done.output or f"{source}: nasm failed with exit code {done.status}"
+        raise AssembleError(what, *_looked_for(done.output, command))
+    return done.output
 
 
-def _looked_for(said: str, command: Sequence[str]) -> Iterator[str]:
+def _looked_for(output: str, command: Sequence[str]) -> Iterator[str]:
     """Yield where NASM has looked for files, if it complains that it found one nowhere."""
-    if re.search(_FILE_NOT_FOUND, said) and "Too many open files" not in said:
+    if re.search(_FILE_NOT_FOUND, output) and "Too many open files" not in output:
         folders = (word[2:] for word in command if word.startswith("-I"))
         yield f"looked for in: {', '.join(dict.fromkeys((os.curdir, *folders)))}"

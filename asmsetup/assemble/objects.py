@@ -96,7 +96,7 @@ class Objects:
         _require_regular(closure.missing)
         with atomic_write(wanted.path) as partial:
             start = time.monotonic()
-            said, rules = self._run(wanted, partial)
+            messages, rules = self._run(wanted, partial)
             seconds = round(time.monotonic() - start, 6)
             content = self._read_object(partial, wanted.source)
             dependencies = uptodate.dependencies(rules, closure, wanted.options.include_dirs)
@@ -109,13 +109,13 @@ class Objects:
         if full_digest is None or self._reader.changed(read):
             self.contents[wanted.path] = content
             self._reader.forget(wanted.path)
-            return said
+            return messages
         self._keep(wanted, print_, dependencies, full_digest, content, seconds)
         if self._cache is not None and print_.cacheable:
             if print_.asks:
                 self._add_answer(self._cache, print_, dependencies)
-            self._cache.put(full_digest, _Entry(said, seconds, content).to_bytes())
-        return said
+            self._cache.put(full_digest, _Entry(messages, seconds, content).to_bytes())
+        return messages
 
     def _keep(
         self,
@@ -172,7 +172,7 @@ class Objects:
             return self._shown(launched, wanted), []
         rules, text = f"{output}.d", f"{output}.i"
         try:
-            said = self._shown(nasm.with_depfile(launched, rules), wanted)
+            messages = self._shown(nasm.with_depfile(launched, rules), wanted)
             texts = [self._read_rules(rules, wanted.source)]
             # What is incbin'd it does not forget, and nothing else can be pasted together.
             if closure.text.computed_include and nasm.forgets_includes(self._nasm.version):
@@ -181,7 +181,7 @@ class Objects:
         finally:
             _remove(rules)
             _remove(text)
-        return said, texts
+        return messages, texts
 
     def _command(self, wanted: ObjectFile, output: str, *args: str) -> list[str]:
         """Return NASM's command; write the bindings of the typed functions that it reads first."""

@@ -67,13 +67,13 @@ class Session:
         faults = [self._reporter.fault(each) for each in events if not is_gain(each)]
         if leaks:
             faults += self._leaks()
-        told = list(dict.fromkeys(str(each) for each in faults if not self._is_allowed(each)))
-        if more and told:
-            told.append(f"and {more} more")
+        lines = list(dict.fromkeys(str(each) for each in faults if not self._is_allowed(each)))
+        if more and lines:
+            lines.append(f"and {more} more")
         if self._wrapper.errors:
-            told += [f"asm-abi itself failed: {error!r}" for error in self._wrapper.errors]
+            lines += [f"asm-abi itself failed: {error!r}" for error in self._wrapper.errors]
             self._wrapper.errors.clear()
-        return "\n".join(told)
+        return "\n".join(lines)
 
     def _leaks(self) -> list[Fault]:
         events, self._held = self._held, []

@@ -167,8 +167,8 @@ def _qword(address: int) -> int:
 
 
 def _load() -> ctypes.CDLL:
-    said = config.load(os.curdir, os.environ)
-    settings = Settings(nasm=said.nasm, ld=said.ld, cache=said.cache)
+    loaded = config.load(os.curdir, os.environ)
+    settings = Settings(nasm=loaded.nasm, ld=loaded.ld, cache=loaded.cache)
     # The library stays mapped when its file is gone.
     with tempfile.TemporaryDirectory(prefix="asmsetup-") as folder:
         return ctypes.CDLL(_build(settings, folder))

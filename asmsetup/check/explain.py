@@ -36,7 +36,7 @@ _MISSING_END = re.compile(
 class _Message(NamedTuple):
     """One message of nasm's, with the lines that belong to it."""
 
-    said: str
+    output: str
     file: str = ""
     line: int = 0
     kind: str = "fatal"
@@ -65,28 +65,28 @@ _Hint = Callable[[re.Match[str], _Line], "str | None"]
 
 
 def explain_nasm(
-    said: str,
+    output: str,
     source: SourceText,
     include: AboutInclude = lambda name: None,
     shown: int = SHOWN,
 ) -> str:
     """Return nasm's messages, each with its source line and, where one is known, a hint."""
     source = functools.cache(source)
-    messages = _in_words(list(_messages(said.splitlines())), source)
+    messages = _in_words(list(_messages(output.splitlines())), source)
     errors = [each for each in messages if not each.is_warning]
     warnings = [each for each in messages if each.is_warning]
-    told = frozenset(each.place for each in errors)
+    reported = frozenset(each.place for each in errors)
     parts = [
         *_explained_nasm(errors, source, include, shown),
-        *_explained_nasm(warnings, source, include, shown, told),
+        *_explained_nasm(warnings, source, include, shown, reported),
     ]
     return "\n".join(parts)
 
 
-def _messages(said: Sequence[str]) -> Iterator[_Message]:
+def _messages(output: Sequence[str]) -> Iterator[_Message]:
     last: _Message | None = None
     further: list[str] = []
-    for line in said:
+    for line in output:
         match = _NASM_LINE.match(line)
         if match is None and last is not None and last.file:
             further.append(line)
@@ -102,15 +102,15 @@ def _messages(said: Sequence[str]) -> Iterator[_Message]:
 
 def _in_words(messages: Sequence[_Message], source: SourceText) -> list[_Message]:
     """Return the messages, with misleading ones reworded."""
-    told = set()
+    reported = set()
     kept = []
     for each in messages:
         if each.file and _is_utf16(source(each.file)):
             each = _error(each, 1, "NASM cannot read this file: it is in UTF-16; save it as UTF-8")
         elif missing := _MISSING_END.match(each.text):
-            if missing["symbol"] in told:
+            if missing["symbol"] in reported:
                 continue
-            told.add(missing["symbol"])
+            reported.add(missing["symbol"])
             opener = missing["end"].replace("End", "", 1)
             each = _error(each, each.line, f"{opener} of line {each.line} has no {missing['end']}")
         elif wrong := _WRONG_STRUC.match(each.text):
@@ -169,8 +169,8 @@ def _same_in(first: _Message, others: Sequence[_Message]) -> Iterator[str]:
 
 
 def _error(message: _Message, line: int, text: str) -> _Message:
-    said = f"{message.file}:{line}: error: {text}"
-    return _Message(said, message.file, line, "error", text)
+    output = f"{message.file}:{line}: error: {text}"
+    return _Message(output, message.file, line, "error", text)
 
 
 def _is_utf16(lines: Sequence[str]) -> bool:
@@ -182,7 +182,7 @@ def _explained_nasm(
     source: SourceText,
     include: AboutInclude,
     shown_at_most: int,
-    told: frozenset[tuple[str, int]] = frozenset(),
+    reported: frozenset[tuple[str, int]] = frozenset(),
 ) -> Iterator[str]:
     left: dict[str, int] = {}
     shown = []
@@ -192,10 +192,10 @@ def _explained_nasm(
         if left[each.file] <= shown_at_most or each.kind == "fatal":
             shown.append(each)
     for each, following in zip(shown, (*shown[1:], _Message("")), strict=False):
-        yield each.said
+        yield each.output
         yield from each.further
         if each.file:
-            shown_later = following.place == each.place or each.place in told
+            shown_later = following.place == each.place or each.place in reported
             yield from _added(each, source(each.file), include, shown_later)
     for file, count in left.items():
         if (more := count - sum(each.file == file for each in shown)) > 0:

@@ -15,14 +15,14 @@ Locate = Callable[[str, str, int], "SourceLine | None"]
 """The source line of (file as ld calls it, section, offset)."""
 
 
-def explain_ld(said: str, locate: Locate) -> str:
+def explain_ld(output: str, locate: Locate) -> str:
     """Return ld's messages, with the source line of each place and a hint where one is known."""
-    return "\n".join(_explained_ld(said.splitlines(), locate))
+    return "\n".join(_explained_ld(output.splitlines(), locate))
 
 
-def without_text_relocations(said: str) -> str:
+def without_text_relocations(output: str) -> str:
     """Return ld's messages without the warnings of text relocations, which name no place."""
-    kept = [line for line in said.splitlines() if not _TEXT_RELOCATION.search(line)]
+    kept = [line for line in output.splitlines() if not _TEXT_RELOCATION.search(line)]
     return "\n".join(kept)
 
 
@@ -32,17 +32,17 @@ _TEXT_RELOCATION = re.compile(
 _LD_PLACE = re.compile(r"(?P<file>[^\s:]+):\((?P<section>[^()+]+)\+0x(?P<offset>[0-9a-f]+)\)")
 
 
-def _explained_ld(said: Sequence[str], locate: Locate) -> Iterator[str]:
-    told = set()
-    for message in said:
+def _explained_ld(output: Sequence[str], locate: Locate) -> Iterator[str]:
+    reported = set()
+    for message in output:
         yield message
         for place in _LD_PLACE.finditer(message):
             if line := locate(place["file"], place["section"], int(place["offset"], 16)):
                 yield f"    {line.file}:{line.number}: {line.text}"
         for pattern, advice in _LD_HINTS:
             found = re.search(pattern, message)
-            if found and advice not in told:
-                told.add(advice)
+            if found and advice not in reported:
+                reported.add(advice)
                 yield f"  {advice.format(*found.groups())}"
 
 

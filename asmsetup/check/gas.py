@@ -76,8 +76,8 @@ class GasLines:
         tool = shutil.which("addr2line")
         if tool is None:
             return None
-        said = program.run([tool, "-e", self._path, "-j", section, hex(offset)]).said
-        match = re.match(r"(.+):(\d+)(?: .*)?$", said)
+        output = program.run([tool, "-e", self._path, "-j", section, hex(offset)]).output
+        match = re.match(r"(.+):(\d+)(?: .*)?$", output)
         if match is None or match[1].endswith("??"):
             return None
         file = self._source if match[1].endswith(self._source) else match[1]

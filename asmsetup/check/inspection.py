@@ -90,19 +90,19 @@ class Inspector:
         facts, objects = elf.read(path), self._checked(module)
         return check.check_module(module.path, facts, self._context(module), known, objects)
 
-    def explained(self, module: ModuleFile, said: str) -> str:
+    def explained(self, module: ModuleFile, output: str) -> str:
         """Return ld's messages about a module, with source lines and hints."""
         from .explain_ld import explain_ld  # only needed when a tool complains
 
-        return explain_ld(said, check.locator(self._checked(module), self._context(module)))
+        return explain_ld(output, check.locator(self._checked(module), self._context(module)))
 
-    def unreported(self, module: ModuleFile, said: str) -> str:
+    def unreported(self, module: ModuleFile, output: str) -> str:
         """Return ld's warnings, without those about what a finding has already reported."""
-        if not said or not check.tells_text_relocations(self._found.get(module.name, ())):
-            return said
+        if not output or not check.tells_text_relocations(self._found.get(module.name, ())):
+            return output
         from .explain_ld import without_text_relocations
 
-        return without_text_relocations(said)
+        return without_text_relocations(output)
 
     def c_library(self, module: ModuleFile) -> list[str]:
         """Return the C library's files if a name the objects leave open is not CPython's."""
@@ -171,7 +171,7 @@ def _require_known(rules: RuleSettings) -> None:
             )
 
 
-def explained(said: str, wanted: ObjectFile, reader: Reader, *, briefly: bool = False) -> str:
+def explained(output: str, wanted: ObjectFile, reader: Reader, *, briefly: bool = False) -> str:
     """Return NASM's messages about a source, with source lines and hints; ``briefly`` the first few."""
     from .explain import SHOWN, explain_nasm  # only needed when a tool complains
 
@@ -179,7 +179,7 @@ def explained(said: str, wanted: ObjectFile, reader: Reader, *, briefly: bool = 
         return read_lines(path) if _is_read(path, wanted, reader) else []
 
     about = partial(_about_include, wanted=wanted, reader=reader)
-    return explain_nasm(said, source_lines, about, shown=3 if briefly else SHOWN)
+    return explain_nasm(output, source_lines, about, shown=3 if briefly else SHOWN)
 
 
 def _is_read(path: str, wanted: ObjectFile, reader: Reader) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .listing import SourceLine
 
 
-def told(mistake: Mistake, place: Place) -> Iterator[Finding]:
+def findings_of(mistake: Mistake, place: Place) -> Iterator[Finding]:
     """Yield the finding for one place, unless another finding covers it."""
     finding = _TELL[mistake](place)
     if finding is not None:

@@ -91,11 +91,11 @@ def _exports(facts: ElfFacts, module: ModuleContext) -> Iterator[_Found]:
 def _memory(facts: ElfFacts) -> Iterator[_Found]:
     """Yield findings about what the loader makes executable, and what it has to write into."""
     if facts.stack_flags != "RW":
-        said = "asks for" if facts.stack_flags else "says nothing about its stack, which means"
+        verb = "asks for" if facts.stack_flags else "says nothing about its stack, which means"
         yield (
             "executable-stack",
             ERROR,
-            f"the module {said} an executable stack: since glibc 2.41 the import fails, and before"
+            f"the module {verb} an executable stack: since glibc 2.41 the import fails, and before"
             " it made the whole process's stack executable",
             "take `-z execstack' out of the linker's arguments, or add `-z noexecstack'",
         )
@@ -163,12 +163,12 @@ def _unprovided(
 ) -> Iterator[Finding]:
     """Yield names that nothing provides; those in assembly were found before, with their line."""
     providers = Providers(module)
-    told = {s.name for o in objects if o.source is not None for s in o.facts.undefined}
+    undefined = {s.name for o in objects if o.source is not None for s in o.facts.undefined}
     for symbol in facts.undefined:
         name = symbol.name
         if symbol.binding == "weak" or name.startswith(_OF_RUNTIMES):
             continue
-        if name in told and name.startswith(("Py", "_Py", "__")):
+        if name in undefined and name.startswith(("Py", "_Py", "__")):
             continue
         if _is_missing(symbol, module, facts, providers):
             needing = [o.file for o in objects if any(s.name == name for s in o.facts.undefined)]

@@ -44,7 +44,7 @@ def check(places: ObjectPlaces, names: ModuleNames) -> Iterator[Finding]:
             for relocation in table:
                 mistake = wrong.get((relocation.type, relocation.symbol))
                 if mistake is not None:
-                    yield from mistakes.told(mistake, places.place(table, relocation))
+                    yield from mistakes.findings_of(mistake, places.place(table, relocation))
         yield from _branches_into_the_got(places, table)
     if places.object.source is not None:
         yield from _data_as_code(places, names)
@@ -80,7 +80,7 @@ def _branches_into_the_got(places: ObjectPlaces, table: RelocationTable) -> Iter
 
     for relocation in table:
         if relocation.type in GOT_RELATIVE and relocation.offset in called:
-            yield from mistakes.told("got-called", places.place(table, relocation))
+            yield from mistakes.findings_of("got-called", places.place(table, relocation))
 
 
 def _data_as_code(places: ObjectPlaces, names: ModuleNames) -> Iterator[Finding]:

@@ -129,9 +129,9 @@ def _in_project(folder: Path) -> Iterator[Code]:
         )
         wheels = sorted(Path(output).glob("*.whl"))
         if done.returncode or not wheels:
-            said = (done.stderr or done.stdout).strip()
+            output = (done.stderr or done.stdout).strip()
             raise CheckError(
-                f"{folder}: the project could not be built, so there is no code:\n{said}"
+                f"{folder}: the project could not be built, so there is no code:\n{output}"
             )
         for code in _in_wheel(wheels[0]):
             inner = code.name.rpartition(":")[2]

@@ -136,7 +136,7 @@ def _ld() -> str:
 
 def _version(command: list[str]) -> str:
     """Return the version in the first line that a program writes of itself."""
-    first = program.run(command).said.partition("\n")[0]
+    first = program.run(command).output.partition("\n")[0]
     numbers = re.findall(r"\d+(?:\.\d+)+", first)
     return numbers[-1] if numbers else first
 

@@ -177,7 +177,7 @@ def _git_config(key: str) -> str:
     if git is None:
         return ""
     done = program.run([git, "config", "--get", key])
-    return done.said if done.status == 0 and done.said.isprintable() else ""
+    return done.output if done.status == 0 and done.output.isprintable() else ""
 
 
 def _require_empty(folder: str) -> None:

@@ -79,8 +79,8 @@ def _folder_known_to_compiler(library: str) -> str | None:
             with suppress(ToolError):
                 done = program.run([*compiler, f"-print-file-name={name}"])
                 # A name that is not found is printed as it is.
-                if done.status == 0 and os.path.isabs(done.said) and os.path.isfile(done.said):
-                    return os.path.dirname(os.path.normpath(done.said))
+                if done.status == 0 and os.path.isabs(done.output) and os.path.isfile(done.output):
+                    return os.path.dirname(os.path.normpath(done.output))
     return None
 
 

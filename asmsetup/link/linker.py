@@ -204,18 +204,18 @@ def link(command: Sequence[str]) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "LD_RUN_PATH"}
     done = program.run(command, environment)
     if done.status == 0:
-        return done.said
+        return done.output
     other = _not_gnu(command[0])
     if done.status < 0:
         what = f"the linker was killed by {program.signal_name(-done.status)}"
-        raise LinkError(what, *filter(None, (done.said,)), *(other or program.after_signal("LD")))
-    what = done.said or f"the linker failed with exit code {done.status}"
+        raise LinkError(what, *filter(None, (done.output,)), *(other or program.after_signal("LD")))
+    what = done.output or f"the linker failed with exit code {done.status}"
     raise LinkError(what, *other)
 
 
 def _not_gnu(ld: str) -> tuple[str, ...]:
     """Return what to do when the linker that has failed is another one than GNU ld."""
-    banner = program.run([ld, "--version"]).said.partition("\n")[0]
+    banner = program.run([ld, "--version"]).output.partition("\n")[0]
     if re.search(r"\b(gold|mold|lld|wild)\b", banner, re.IGNORECASE) is None:
         return ()
     chosen = os.environ.get("LD")

@@ -42,8 +42,8 @@ class Work(NamedTuple):
 def command(work: Work) -> list[str]:
     """Return the command that does the work."""
     built = [(each.source, each.name, each.path, each.object.path) for each in work.built]
-    said = json.dumps([built, work.text, list(work.arguments), work.everything])
-    return [sys.executable, "-m", "asmsetup.live.child", said]
+    task = json.dumps([built, work.text, list(work.arguments), work.everything])
+    return [sys.executable, "-m", "asmsetup.live.child", task]
 
 
 def run(work: Work) -> int:
@@ -60,9 +60,9 @@ def run(work: Work) -> int:
     return 128 + number
 
 
-def main(said: str) -> None:
+def main(task: str) -> None:
     """Be the child process."""
-    sources, text, arguments, everything = json.loads(said)
+    sources, text, arguments, everything = json.loads(task)
     built = [
         Built(source, name, path, ObjectFile(source, object_, AssemblerOptions()))
         for source, name, path, object_ in sources

@@ -134,5 +134,7 @@ def _line(path: str, address: int) -> int | None:
     addr2line = shutil.which("addr2line")
     if addr2line is None:
         return None
-    line = program.run([addr2line, "-e", path, hex(address)]).said.rpartition(":")[2].split(" ")[0]
+    line = (
+        program.run([addr2line, "-e", path, hex(address)]).output.rpartition(":")[2].split(" ")[0]
+    )
     return int(line) if line.isdecimal() and line != "0" else None

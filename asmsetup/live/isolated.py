@@ -53,8 +53,8 @@ class IsolatedFunction:
         return result
 
 
-def _crash(number: int, said: str) -> str:
-    found = re.search(r"^error: (.*)$", said, re.MULTILINE)
+def _crash(number: int, output: str) -> str:
+    found = re.search(r"^error: (.*)$", output, re.MULTILINE)
     return found[1] if found else signal_name(number)
 
 

@@ -64,8 +64,8 @@ class Loader:
 
     def build(self, source: str, options: Options) -> Built:
         """Build the module of ``source``, where the next build of the same puts its own."""
-        said = repr((os.path.abspath(source), options)).encode()
-        work = os.path.join(self.folder, hashlib.sha256(said).hexdigest()[:16])
+        identity = repr((os.path.abspath(source), options)).encode()
+        work = os.path.join(self.folder, hashlib.sha256(identity).hexdigest()[:16])
         found: list[str] = []
         built = build(source, work, work, options, silent(found))
         for text in found:

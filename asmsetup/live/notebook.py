@@ -131,15 +131,15 @@ def _parts(definition: str) -> tuple[str, str, str]:
     return definition.partition("=")
 
 
-def _in_cell(said: str, source: str, cell: str) -> str:
+def _in_cell(output: str, source: str, cell: str) -> str:
     """Return an error with the cell's line numbers, and below each the line itself."""
     inner = os.path.join(os.path.dirname(source), _TEXT)
-    said = said.replace(source, _CELL).replace(inner, _CELL)
-    return "\n".join(_with_source(said, cell.splitlines()))
+    output = output.replace(source, _CELL).replace(inner, _CELL)
+    return "\n".join(_with_source(output, cell.splitlines()))
 
 
-def _with_source(said: str, lines: list[str]) -> Iterator[str]:
-    for line in said.splitlines():
+def _with_source(output: str, lines: list[str]) -> Iterator[str]:
+    for line in output.splitlines():
         yield line
         found = re.match(rf"{_CELL}:(\d+): ", line)
         if found and 1 <= int(found[1]) <= len(lines):

@@ -21,14 +21,14 @@ def inputs(chosen: Any, call: Mapping[str, Any]) -> str:
     """Return a digest of all that a call of ``link_shared_object`` makes a module from."""
     words = [name for name in call if name not in _NO_INPUT]
     files = dict.fromkeys([*call["objects"], *chosen.objects, *_named_files(call, chosen)])
-    said = [
+    parts = [
         "module 1",
         state(chosen, linking=True),
         {name: call[name] for name in words},
         {path: hash_of(path) for path in files},
         [os.environ.get(name) for name in _ENVIRONMENT],
     ]
-    text = json.dumps(said, default=str, sort_keys=True)
+    text = json.dumps(parts, default=str, sort_keys=True)
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 

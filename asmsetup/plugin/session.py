@@ -133,13 +133,13 @@ def lowest_version(dist: Distribution, chosen: config.Settings) -> tuple[int, in
     That is ``limited-api``, else the lower bound of requires-python, else the
     running version. Raises ConfigError when it is newer than that.
     """
-    said, version = "limited-api", chosen.limited_api
+    origin, version = "limited-api", chosen.limited_api
     if version is None:
-        said, version = "the lower bound of requires-python", _lower_bound(dist)
+        origin, version = "the lower bound of requires-python", _lower_bound(dist)
     running = sys.version_info[:2]
     if version > running:
         raise ConfigError(
-            "{} is {}.{}, and this is Python {}.{}".format(said, *version, *running),
+            "{} is {}.{}, and this is Python {}.{}".format(origin, *version, *running),
             "a module for the stable ABI is built by its oldest Python or by a newer one",
         )
     return max(version, ABI3T_SINCE) if sysconfig.get_config_var("Py_GIL_DISABLED") else version

@@ -34,4 +34,4 @@ def test_a_nul_ends_no_argument_unnoticed() -> None:
 def test_more_output_than_a_pipe_holds() -> None:
     code = "import sys; sys.stderr.write('e' * 300_000); print('o' * 300_000)"
     done = program.run([sys.executable, "-c", code])
-    assert (done.status, len(done.said)) == (0, 600_000)
+    assert (done.status, len(done.output)) == (0, 600_000)
