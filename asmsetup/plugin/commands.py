@@ -43,7 +43,7 @@ from .session import (
     setuptools_errors,
 )
 from .sources import missing_from_sdist, shipped_files
-from .tags import examine, has_libraries_alone, not_portable, universal_tags
+from .tags import examine, has_libraries_alone, not_portable, require_target, universal_tags
 
 if TYPE_CHECKING:
     from .run import BuildRun
@@ -340,6 +340,9 @@ class BdistWheel(Command):
     def _require_modules_as_named(self) -> None:
         """Raise PlatformError for modules that no Python, or not every one, could import."""
         modules = wheel.modules_in(str(self.bdist_dir))
+        if modules and self.plat_name_supplied:
+            with setuptools_errors():
+                require_target(self.plat_name, "--plat-name")
         from ..check import packaged  # front ends ask for metadata first, without any module
 
         if wrong := packaged.misnamed(modules):
@@ -386,6 +389,23 @@ class BdistWheel(Command):
         with self._staged() if concerned else nullcontext():
             super().run()
             self._graft()
+
+    def run_command(self, command: str) -> None:
+        """Run another command once; see distutils."""
+        super().run_command(command)
+        if command == "build" and is_concerned(self.distribution):
+            self._collect()
+
+    def _collect(self) -> None:
+        """Have modules that build_ext was told to put elsewhere (-b) in the wheel as well."""
+        build_ext = self.get_finalized_command("build_ext")
+        folder = str(self.get_finalized_command("build").build_lib)
+        if os.path.abspath(build_ext.build_lib) == os.path.abspath(folder):
+            return
+        for path in filter(os.path.isfile, build_ext.get_outputs()):
+            collected = os.path.join(folder, os.path.relpath(path, build_ext.build_lib))
+            self.mkpath(os.path.dirname(collected))
+            build_ext.copy_file(path, collected)
 
     @contextmanager
     def _staged(self) -> Iterator[None]:

@@ -22,6 +22,7 @@ from ..assemble.queue import Job
 from ..build import Builder, Reporter, Wanted
 from ..errors import AsmsetupError, SourceError
 from ..facts import target
+from ..facts.target import Target
 from ..files import same_content
 from ..link.linker import GasObject, LinkerOptions, ModuleFile, entry_points
 from ..plan import Recipe
@@ -42,6 +43,7 @@ from .session import (
     settings,
     setuptools_errors,
 )
+from .tags import require_target
 
 _OUTPUT = "objects", "output_filename"
 
@@ -173,7 +175,7 @@ class BuildRun:
                     detail=lambda text: command.announce(text, LEVELS[logging.DEBUG]),
                 )
                 folder = os.path.join(lasting_folder(command), "asm")
-                self._builder = Builder(self._settings, target.running(), folder, reporter)
+                self._builder = Builder(self._settings, _target(command), folder, reporter)
                 self._c_objects = CObjects(self._builder)
             return self._builder
 
@@ -434,6 +436,12 @@ class BuildRun:
                 path = str(self._command.get_ext_fullpath(other.name))
                 given = plain({**vars(other), "extra_postargs": other.extra_link_args})
                 yield self._module(chosen, other, path, objects, given)
+
+
+def _target(command: Any) -> Target:
+    machine = target.running()
+    require_target(getattr(command, "plat_name", None), "--plat-name")
+    return machine
 
 
 def _never(*args: object, **given: object) -> list[str]:

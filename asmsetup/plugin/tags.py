@@ -9,10 +9,23 @@ from setuptools import Distribution
 
 from .. import config, wheel
 from ..assemble import cache
-from ..errors import WheelError
+from ..errors import PlatformError, WheelError
 from ..facts import target
 from ..versions import ABI3T_SINCE, FREE_THREADED_SINCE, OLDEST, VERSIONS
 from .declared import Library
+
+
+def require_target(platform: str | None, option: str) -> None:
+    """Raise PlatformError for the name of a platform that what we build does not run on.
+
+    ``option`` is what may have named it.
+    """
+    for each in (platform or "any").split("."):
+        if each != "any" and not ("linux" in each and each.endswith("x86_64")):
+            raise PlatformError(
+                f"{option} asks for {each}, and what is built is for x86-64 Linux",
+                f"leave {option} out",
+            )
 
 
 def has_libraries_alone(dist: Distribution) -> bool:

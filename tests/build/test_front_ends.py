@@ -26,6 +26,9 @@ WHEELS = [
     ["build_ext", "-t", "temp", "bdist_wheel"],
     ["build", "-b", "other", "-t", "temp", "bdist_wheel"],
     ["egg_info", "sdist", "bdist_wheel"],
+    ["build_ext", "-b", "out", "-t", "tmp", "bdist_wheel"],
+    ["bdist_wheel", "build_ext", "-b", "out"],
+    ["bdist_wheel", "--bdist-dir", "collected", "--build-number", "3"],
     ["bdist_wheel", "--keep-temp", "bdist_wheel"],
     ["clean", "--all", "bdist_wheel"],
     ["build_clib", "build_py", "build_ext", "build", "bdist_wheel"],
@@ -121,6 +124,21 @@ def test_a_tag_that_universal_rules_out(hello: Project, option: str) -> None:
         f"{option.partition('=')[0]} and universal = true: the wheel is for every CPython\n"
         "  leave the option out, or build without universal"
     )
+
+
+@pytest.mark.parametrize("platform", ["linux-aarch64", "manylinux2014_aarch64", "win_amd64"])
+@pytest.mark.parametrize("command", ["build_ext", "bdist_wheel"])
+def test_a_platform_that_modules_are_not_for(hello: Project, command: str, platform: str) -> None:
+    assert hello.setup(command, f"--plat-name={platform}", ok=False).error == (
+        f"--plat-name asks for {platform}, and what is built is for x86-64 Linux\n"
+        "  leave --plat-name out"
+    )
+
+
+def test_a_platform_of_ones_own_choice(hello: Project) -> None:
+    hello.setup("bdist_wheel", "--plat-name=manylinux2014_x86_64")
+
+    assert hello.built_wheel().tag.endswith("-manylinux2014_x86_64")
 
 
 def test_py_limited_api_as_setuptools_has_it(hello: Project) -> None:
