@@ -19,11 +19,11 @@ _INSTALL = program.ways_to_get("nasm", "NASM", "nasm")
 
 _FILE_NOT_FOUND = r"unable to (open include file|open file|get length of file) `"
 
-ERRORS = ("-w+error=number-overflow", "-w+error=label-orphan")
+ERRORS = ("-w+error=number-overflow", "-w+error=float-overflow", "-w+error=label-orphan")
 """Warnings that mean another program than the source says, which pip would hide.
 
-A number that was cut off, and a label alone on its line without a colon: a mnemonic with a typing
-error. Both words are understood since 2.15, and -w-error=... in the arguments takes them back.
+A number that was cut off or became infinite, and a label alone on its line without a colon: a
+mnemonic with a typing error. All are understood since 2.15, and -w-error=... in the arguments takes them back.
 """
 
 Macro = tuple[str, str | None]

@@ -366,7 +366,7 @@ _DEFAULTS = {
     "unsigned": _INTEGER,
     "real": _Rule(
         "a number such as 1, 0.5 or -1e3",
-        r"None|[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?",
+        r"None|[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?",
         lambda written: None if written == "None" else float(written),
     ),
     "bool": _Rule("True or False", "True|False|None"),

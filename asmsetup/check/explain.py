@@ -11,10 +11,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from . import foreign
+from . import foreign, misspelt
 
 SourceText = Callable[[str], Sequence[str]]
 """The lines of a source by the path nasm calls it; empty when it cannot be read."""
@@ -116,7 +115,7 @@ def _in_words(messages: Sequence[_Message], source: SourceText) -> list[_Message
         elif wrong := _WRONG_STRUC.match(each.text):
             each = _error(each, each.line, _STRUCS[wrong["which"]].format(wrong["struc"]))
         kept.append(each)
-    return _each_name_once(_without_consequences(list(dict.fromkeys(kept))))
+    return _each_name_once(_without_consequences(list(dict.fromkeys(kept)), source))
 
 
 _WRONG_STRUC = re.compile(
@@ -131,13 +130,37 @@ _STRUCS = {
 }
 
 
-def _without_consequences(messages: Sequence[_Message]) -> list[_Message]:
-    """Return the messages without those about fields of objects whose size is not known."""
+def _without_consequences(messages: Sequence[_Message], source: SourceText) -> list[_Message]:
+    """Return the messages without those that only follow from others.
+
+    They are about fields of objects whose size is not known, and about blocks that a misspelt
+    macro opens or closes.
+    """
     unknown = any(
         not each.is_warning and ("not defined" in each.text or "PyObject_HEAD" in each.text)
         for each in messages
     )
-    return [each for each in messages if not (unknown and each.text.startswith("PyMember: "))]
+    wrong = [
+        text
+        for each in messages
+        if _NO_INSTRUCTION.search(each.text) and misspelt.macro(text := _line_of(each, source))
+    ]
+    operands = {each.place for each in messages if "invalid register set size" in each.text}
+    return [
+        each
+        for each in messages
+        if not (unknown and each.text.startswith("PyMember: "))
+        and not misspelt.is_consequence(each.text, wrong)
+        and not (each.place in operands and "invalid combination" in each.text)
+    ]
+
+
+_NO_INSTRUCTION = re.compile(r"instruction expected|label alone on a line")
+
+
+def _line_of(message: _Message, source: SourceText) -> str:
+    lines = source(message.file)
+    return lines[message.line - 1] if 0 < message.line <= len(lines) else ""
 
 
 _UNDEFINED = re.compile(r"symbol `([^']+)' (?:not defined|undefined)")
@@ -261,6 +284,8 @@ def _says(advice: str) -> _Hint:
 
 def _undefined(found: re.Match[str], line: _Line) -> str | None:
     name = found[1]
+    if name.startswith("PyCPU_"):
+        return misspelt.feature(name)
     if name.startswith(("Py", "_Py")):
         return f"declare it, it is CPython's:   extern {name}"
     import difflib  # slow to import, and needed for errors alone
@@ -321,30 +346,32 @@ def _not_opened(found: re.Match[str], line: _Line) -> str | None:
 
 
 def _no_instruction(found: re.Match[str], line: _Line) -> str | None:
-    text = line.text
-    if not text:
+    statement = misspelt.statement(line.text)
+    if not statement:
         return None
-    word = text.split(None, 1)[0]
-    if word.startswith("Py"):
-        if near := _similar_macro(word):
-            return f"did you mean {near}?"
+    if advice := misspelt.advice(line.text):
+        return advice
+    if misspelt.is_macro_like(line.text):
         return 'the macros that begin with Py need:   %include "python.inc"'
+    word = statement.split(None, 1)[0]
     return f"`{word}' is neither an instruction nor a macro known here: misspelt, or its %include is missing"
 
 
-def _similar_macro(word: str) -> str | None:
-    """Return the macro of python.inc that a word is like, None where it is one or like none."""
-    import difflib  # as above
-
-    names = _macros()
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.75)
-    return near[0] if near and word not in names else None
+def _label_alone(found: re.Match[str], line: _Line) -> str | None:
+    if advice := misspelt.advice(line.text):
+        return advice
+    return f"an instruction that is misspelt; or, if it is a label:   {line.text.split()[0]}:"
 
 
-@functools.cache
-def _macros() -> tuple[str, ...]:
-    text = (Path(__file__).parents[1] / "include" / "python.inc").read_text(encoding="utf-8")
-    return tuple(re.findall(r"^%macro (Py\w+) ", text, re.MULTILINE))
+def _without_brackets(found: re.Match[str], line: _Line) -> str:
+    if written := misspelt.bracketed(line.text, line.lines):
+        return f"a name of PyLocal, PyBuffer or PyArguments is an address:\nwrite:   {written}"
+    return "a name of PyLocal or PyBuffer is an address, and needs brackets:   mov rax, [name]"
+
+
+def _slot(found: re.Match[str], line: _Line) -> str | None:
+    near = misspelt.slot(found[1])
+    return f"did you mean {near}?" if near else None
 
 
 def _size_missing(found: re.Match[str], line: _Line) -> str | None:
@@ -384,10 +411,10 @@ _NASM_HINTS: tuple[tuple[str, _Hint], ...] = (
     (r"expected at start of line", _no_label),
     (r"instruction expected", _no_instruction),
     (r"operation size not specified", _size_missing),
-    (
-        r"invalid register set size",
-        _says("a name of PyLocal or PyBuffer is an address, and needs brackets:   mov rax, [name]"),
-    ),
+    (r"label alone on a line", _label_alone),
+    (r"invalid register set size", _without_brackets),
+    (r"`(\w+)' is not a slot of a type", _slot),
+    (r"that PyDispatch does not know: ([\w.]+)", lambda found, line: misspelt.feature(found[1])),
     (r"invalid combination of opcode and operands", _two_in_memory),
     (
         r"not (?:supported in 64-bit mode|valid with 32-bit operand size)",

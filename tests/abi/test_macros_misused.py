@@ -110,7 +110,7 @@ WHOLE = [
         2,
         "`rdi' is a register, and no name for an argument or local; choose another",
     ),
-    ("PyModule m\nPyFunction f, METH_O, a, a", 2, "already, which stands for rbx; choose another"),
+    ("PyModule m\nPyFunction f, METH_O, a, a", 2, "`a' is a name of this function already, and"),
     ('PyModule m\nPyDoc "a"\nPyDoc "b"', 3, "a second PyDoc for the same PyModule"),
     ("PyModule m\nPyModuleSlot nothing, 1", 2, "PyModuleSlot does not take nothing"),
     ("PyModule m\nPyModuleSlot gil, 0\nPyModuleSlot gil, 0", 3, "a second PyModuleSlot gil"),
@@ -365,7 +365,78 @@ WHOLE = [
     ("PyModule m\nPyType T, 32\nPyEndModule", 3, "PyEndModule is inside PyType of line 3"),
     ("PyModule m\nPyFunction f, METH_O\nPyFunction g, METH_O", 3, "of line 3; close that with Py"),
     ("PyModule m\n%push\nPyEndModule", 3, "PyEndModule is inside a context opened with %push"),
-    ("PyRoutine a\nPyKeep b\nPyKeep b", 3, "already, which stands for rbx; choose another"),
+    ("PyRoutine a\nPyKeep b\nPyKeep b", 3, "`b' is a name of this function already, and stands"),
+    ("PyRoutine a\nPyKeep b\nPyLocal b", 3, "`b' is a name of this function already, and stan"),
+    ("PyRoutine a\nPyKeep b, c, c", 2, "`c' is a name of this function already, and stands for r"),
+    ("PyRoutine a\nPyKeep b\nPyKeep r13", 3, "`r13' is a register, and no name for an argument"),
+    ("PyRoutine a\nPyKeep mov", 2, "`mov' is a word of nasm's, and no name for an argument"),
+    ("PyRoutine a\nPyLocal byte", 2, "`byte' is a word of nasm's, and no name for an argument"),
+    ("PyRoutine a\nPyKeep b c", 2, "the name of an argument or local must be a name, not b c"),
+    ("PyRoutine a\nPyLocal b\nPyLocal b", 3, "`b' is a name of this function already, and st"),
+    ("PyRoutine a\nPyBuffer b\nPyKeep b", 3, "`b' is a name of this function already, and stan"),
+    ("PyRoutine a\nPyLocal b, rax", 2, "PyLocal needs a number of bytes, not rax"),
+    *(
+        (f"{before}{macro}", 2, message)
+        for before, macro, message in [
+            ("PyModule m\n", "PyMethod 'f', common, METH_O", "PyMethod: `common' is a word of na"),
+            ("\n", "PyRoutine rax", "PyRoutine: `rax' is a register, and no label; choose another"),
+            ("\n", "PyFrame section", "PyFrame: `section' is a word of nasm's, and no label"),
+            ("\n", "PyDispatch global, b", "PyDispatch: `global' is a word of nasm's, and no"),
+            ("\n", "PyRaise PyErr_Clear, 'a'", "PyRaise needs an exception of CPython's"),
+            ("\n", "PyRaise PyLong_Type, 'a'", "PyRaise needs an exception of CPython's"),
+            ("\n", "a: PyCall PyLong_FromInt64", "not in every version compiled for: PyLong_F"),
+            ("PyModule m\n", "PyConstant 'A', 18446744073709551616", "which 18446744073709551616 "),
+        ]
+    ),
+    *(
+        (f"struc O\nPyObject_HEAD\n.x: resq 1\nendstruc\n{text}", line, message)
+        for text, line, message in [
+            ("PyModule m\nPyConstant 'a', 1\nPyConstant 'a', 2", 7, "PyConstant: a second a of"),
+            ("PyModule m\nPyMethod 'f', g, METH_O\nPyMethod 'f', h, METH_O", 7, "a second f of"),
+            ("PyModule m\nPyMethod 'f', g, METH_O\nPyFunction f, METH_O", 7, "a second f of this"),
+            ("PyModule m\nPyType T, O_size\nPyGetSet 'x', f\nPyMember 'x', 1, O.x", 8, "a second"),
+            ("PyModule m\nPyType T, O_size\nPyTypeSlot Py_tp_repr, 0", 7, "no routine is left out"),
+            ("PyModule m\nPyType T, O_size\nPyMember 'x', LONG, O.x", 7, "did you mean Py_T_LONG?"),
+            ("PyModule m\nPyType T, O_size\nPyMember 'x', 99, O.x", 7, "99 is not a type; the typ"),
+        ]
+    ),
+    ("PyFrame a\nPyReturn", 2, "PyReturn is outside of PyFunction and PyRoutine; a plain routine"),
+    *(
+        (f"PyModule m\nf: {macro}", 2, f"{macro.split()[0]} is outside of PyFunction and PyRoutine")
+        for macro in [
+            *("PyKeep a", "PyLocal a", "PyBuffer a", "PyTailCall PyErr_Clear"),
+            *("PyGetBuffer a, rsi, 0", "Py_BEGIN_ALLOW_THREADS", "PyReturn rax"),
+        ]
+    ),
+    ("PyModule m\nPyEndFunction", 2, "PyEndFunction is outside of PyFunction"),
+    ("PyModule m\nPyType T, 0\nPyMethod '__repr__', f, METH_NOARGS", 3, "PyTypeSlot Py_tp_repr"),
+    ("PyModule m\nPyType T, 0\nPyTypeSlot 9999, f", 3, "`9999' is not the number of a slot"),
+    *(
+        (f'PyModule m\nPyConstant "A", {value}', 2, message)
+        for value, message in [
+            ("true", "PyConstant: true is no value; write it as in Python: True"),
+            ("FALSE", "write it as in Python: False"),
+            ("none", "write it as in Python: None"),
+            ("1e400", "1e400 does not fit a double, the largest of which is"),
+            ("-1.8e308", "-1.8e308 does not fit a double"),
+            ("1.5e", "1.5e is no number; write one as in Python, such as 1.5 or -1e3"),
+            ("1.2.3", "1.2.3 is no number"),
+            ("1.5f", "1.5f is no number"),
+            ("0x1p3", "0x1p3 is no number"),
+            ("1.0 + 2", "1.0 + 2 is no number"),
+        ]
+    ),
+    *(
+        (f"PyDispatch a, b, {rest}", 1, message)
+        for rest, message in [
+            ("PyCPU_AVX2 | PyCPU_FMA3, c", "that PyDispatch does not know: PyCPU_FMA3"),
+            ("PyCPU_SSE4.2, c", "that PyDispatch does not know: PyCPU_SSE4.2"),
+            ("AVX2, c", "PyDispatch needs the feature as PyCPU_AVX2, not AVX2"),
+            ("PyCPU_SSE3 | FMA, c", "PyDispatch needs the feature as PyCPU_FMA, not FMA"),
+            ("c, PyCPU_AVX2", "the features first and then their routine: PyCPU_AVX2, c"),
+            ("'avx2', c", "not the string avx2"),
+        ]
+    ),
     ("PyRoutine a\nPyKeep b\nPyLocal c, 0", 3, "PyLocal needs one byte or more, not 0"),
     (
         "PyRoutine a\nPy_BEGIN_CRITICAL_SECTION rdi\nPyReturn",

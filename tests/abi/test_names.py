@@ -17,7 +17,20 @@ CPYTHONS = {
 }
 """Constants of Python.h without a prefix of CPython's."""
 EXTENDED = {
-    *("extern", "istruc", "push", "pop", "add", "sub", "and", "lea", "mov", "leave", "ret"),
+    *(
+        "extern",
+        "struc",
+        "istruc",
+        "push",
+        "pop",
+        "add",
+        "sub",
+        "and",
+        "lea",
+        "mov",
+        "leave",
+        "ret",
+    ),
     "jmp",
     "NullMethodDef",
 }

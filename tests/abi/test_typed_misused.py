@@ -91,7 +91,7 @@ MISUSES = [
     ('"f(a: double = x)"', "`x' is not a default for `a: double'; write a number such as 1, 0.5"),
     ('"f(a: double = --1)"', "`--1' is not a default for `a: double'"),
     ('"f(a: double = 1e)"', "`1e' is not a default for `a: double'"),
-    ('"f(a: double = .5)"', "`.5' is not a default for `a: double'"),
+    ('"f(a: double = .)"', "`.' is not a default for `a: double'"),
     ('"f(a: double = 1.2.3)"', "`1.2.3' is not a default for `a: double'"),
     ('"f(a: double = 1e999)"', "the default 1e999 of `a' does not fit double"),
     ('"f(a: double = -2E308)"', "the default -2E308 of `a' does not fit double"),
@@ -114,6 +114,8 @@ MISUSES = [
     ('"f()", calls', f"PyTypedFunction f: `calls' {OPTIONS}"),
     ('"f()", calls routine twice', f"PyTypedFunction f: `calls routine twice' {OPTIONS}"),
     ('"f()", calls routine, nogil please', f"PyTypedFunction f: `nogil please' {OPTIONS}"),
+    ('"f()", calls common', "PyTypedFunction: `common' is a word of nasm's, and no label"),
+    ('"f()", extern byte', "PyTypedFunction: `byte' is a word of nasm's, and no label"),
     ('"f()", calls routine, doc', f"PyTypedFunction f: `doc' {OPTIONS}"),
     ('"f()", calls routine, doc text', f"PyTypedFunction f: `doc text' {OPTIONS}"),
     ('"f()", calls routine, extern other', "PyTypedFunction f: one routine is called"),
@@ -193,7 +195,7 @@ def test_arguments(flags: str, signature: str, error: str, tmp_path: Path) -> No
 
 def test_arguments_outside_of_a_function(tmp_path: Path) -> None:
     (line,) = errors_of('\nPyArguments "f(a)"', tmp_path)
-    assert f"m.asm:{LINE}: fatal: PyArguments is inside PyModule" in line
+    assert f"m.asm:{LINE}: fatal: PyArguments is outside of PyFunction" in line
 
 
 def test_names_of_the_user_change_nothing(tmp_path: Path) -> None:

@@ -40,6 +40,11 @@ NASM_MISTAKES = [
     ("PyReise PyExc_ValueError", "did you mean PyRaise?"),
     ("Py_INCREFF rdi", "did you mean Py_INCREF?"),
     ("PyCall PyErr_Clear", 'the macros that begin with Py need:   %include "python.inc"'),
+    ("pycall PyErr_Clear", "did you mean PyCall?"),
+    (".a: PyCal PyErr_Clear", "did you mean PyCall?"),
+    ("Py_RETURN NONE", "did you mean Py_RETURN_NONE?"),
+    ("mov eax, PyCPU_AVX3", "did you mean PyCPU_AVX512F?"),
+    ("mov eax, PyCPU_SSE2", "every x86-64 processor has it: leave the feature out"),
     ("mov [rdi], [rsi]", "one instruction cannot have two operands in memory: go through a register"),
     (
         "mov eax, rbx",
@@ -251,6 +256,67 @@ def test_an_encoding_that_nasm_does_not_read(encoding: str, said: str) -> None:
     if encoding == "utf-16":
         errors += "\nx.asm:2: warning: label alone on a line"
     assert explain_nasm(errors, lambda path: lines) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "advice"),
+    [
+        ("Py_RETURN_NON", "error: label alone on a line", "did you mean Py_RETURN_NONE?"),
+        ("PyErr_Clear", "error: label alone on a line", "to call it:   PyCall PyErr_Clear"),
+        (
+            "rett",
+            "error: label alone on a line",
+            "an instruction that is misspelt; or, if it is a label:   rett:",
+        ),
+        *(
+            (f"PyTypeSlot {name}, f", f"fatal: `{name}' is not a slot of a type", advice)
+            for name, advice in [
+                ("Py_tp_reprr", "did you mean Py_tp_repr?"),
+                ("py_tp_repr", "did you mean Py_tp_repr?"),
+                ("__repr__", "did you mean Py_tp_repr?"),
+                ("Py_nb_sub", "did you mean Py_nb_subtract?"),
+                ("Py_sq_len", "did you mean Py_sq_length?"),
+            ]
+        ),
+        *(
+            (f"PyDispatch v, f, {name}, g", f"fatal: that PyDispatch does not know: {name}", advice)
+            for name, advice in [
+                ("PyCPU_AVX512", "did you mean PyCPU_AVX512F?"),
+                ("PyCPU_SSE4_1", "did you mean PyCPU_SSE41?"),
+                ("PyCPU_avx2", "did you mean PyCPU_AVX2?"),
+                ("PyCPU_BMI", "did you mean PyCPU_BMI1?"),
+            ]
+        ),
+        *(
+            (text, "error: invalid register set size", f"write:   {written}")
+            for text, written in [
+                ("mov rax, count", "mov rax, [count]"),
+                ("mov count, rax", "mov [count], rax"),
+                ("inc count", "inc qword [count]"),
+                ("cmp count, 0", "cmp qword [count], 0"),
+                ("movsd xmm0, count ; it", "movsd xmm0, [count]"),
+                ("mov rdi, view.len", "mov rdi, [view.len]"),
+                ("mov rdi, second", "mov rdi, [second]"),
+                ("PyReturn count", "PyReturn [count]"),
+            ]
+        ),
+    ],
+)
+def test_what_was_meant(text: str, said: str, advice: str) -> None:
+    lines = ["PyLocal count", "PyBuffer view", 'PyArguments "f(first, second)"', text]
+    assert explain_nasm(f"x.asm:4: {said}", lambda path: lines).splitlines()[-1] == f"  {advice}"
+
+
+def test_what_follows_from_a_misspelt_block_is_not_told() -> None:
+    lines = ["PyModule m", "PyFuncion f, METH_O", "PyEndFunction"]
+    said = (
+        "x.asm:2: error: parser: instruction expected\n"
+        "x.asm:3: fatal: PyEndFunction is outside of PyFunction"
+    )
+    assert explain_nasm(said, lambda path: lines).splitlines()[1:] == [
+        "    PyFuncion f, METH_O",
+        "  did you mean PyFunction?",
+    ]
 
 
 def test_the_size_of_a_struc_that_is_misspelt() -> None:
