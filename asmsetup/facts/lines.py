@@ -27,6 +27,7 @@ class Lines:
         self._table = table
         self._line_strings = line_strings
         self._strings = strings
+        self._parts: list[Lines] = []
         self._rows: list[tuple[int, Place | None]] | None = None
         self._addresses: list[int] = []
 
@@ -34,17 +35,14 @@ class Lines:
     def together(cls, parts: Iterable[Lines]) -> Lines:
         """Return the tables of several objects as one."""
         whole = cls()
-        rows: list[tuple[int, Place | None]] = []
-        for part in parts:
-            rows += part.rows
-        whole._set(rows)
+        whole._parts = list(parts)
         return whole
 
     @property
     def rows(self) -> list[tuple[int, Place | None]]:
         """Each address at which another line begins, sorted; None where a stretch ends."""
         if self._rows is None:
-            rows: list[tuple[int, Place | None]] = []
+            rows = [row for part in self._parts for row in part.rows]
             at = 0
             while at + 4 <= len(self._table) and len(rows) < _MOST_ROWS:
                 unit = _Unit(self._table, at, self._line_strings, self._strings)

@@ -97,10 +97,12 @@ class Decoded(NamedTuple):
     """The address that it branches to; 0 unless it names one."""
 
 
-_READS = (OpAccess.READ, OpAccess.READ_WRITE, OpAccess.READ_COND_WRITE, OpAccess.COND_READ)
-_WRITES = (OpAccess.WRITE, OpAccess.READ_WRITE, OpAccess.COND_WRITE, OpAccess.READ_COND_WRITE)
-_IS_READ = {access: access in _READS for access in range(8)}
-_IS_WRITE = {access: access in _WRITES for access in range(8)}
+_READS = frozenset(
+    (OpAccess.READ, OpAccess.READ_WRITE, OpAccess.READ_COND_WRITE, OpAccess.COND_READ)
+)
+_WRITES = frozenset(
+    (OpAccess.WRITE, OpAccess.READ_WRITE, OpAccess.COND_WRITE, OpAccess.READ_COND_WRITE)
+)
 
 _FLOWS: dict[int, int] = {
     FlowControl.NEXT: NEXT,
@@ -219,6 +221,9 @@ def _numbered() -> dict[int, tuple[int, int]]:
 _NUMBERS = _numbered()
 _NO_REGISTER = (-1, 0)
 _MMX = frozenset(range(Register.MM0, Register.MM7 + 1))
+_WIDE = frozenset(
+    (*range(Register.YMM0, Register.YMM15 + 1), *range(Register.ZMM0, Register.ZMM15 + 1))
+)
 
 
 class Decoding:
@@ -228,25 +233,30 @@ class Decoding:
         self._decoder = Decoder(64, code, ip=address)
         self._code = code
         self._start = address
+        self._next = address
+        self._raw = Instruction()
         self._information = InstructionInfoFactory()
 
     def at(self, address: int, shared: dict[bytes, Operation]) -> Decoded | None:
         """Return the instruction at an address; None for bytes that are none."""
-        decoder = self._decoder
+        decoder, raw = self._decoder, self._raw
         position = address - self._start
-        decoder.ip, decoder.position = address, position
-        raw = decoder.decode()
-        if raw.is_invalid:
-            return None
-        length = raw.len
-        code = self._code[position : position + length]
+        if address != self._next:
+            decoder.ip, decoder.position = address, position
+        decoder.decode_out(raw)
+        self._next = following = raw.next_ip
+        code = self._code[position : following - self._start]
         operation = shared.get(code)
         if operation is not None:
-            return Decoded(address, address + length, operation, 0)
-        is_branch = raw.op_count and raw.op0_kind == OpKind.NEAR_BRANCH64
-        if is_branch:
+            return _new(Decoded, (address, following, operation, 0))
+        if raw.is_invalid:
+            self._next = -1
+            return None
+        goal = 0
+        if raw.op_count and raw.op0_kind == OpKind.NEAR_BRANCH64:
             # The same but for where it leads; the condition is in the opcode.
             code = raw.code.to_bytes(2, "little") + b"branch"
+            goal = raw.near_branch_target
         elif raw.is_ip_rel_memory_operand:
             at = decoder.get_constant_offsets(raw).displacement_offset
             code = code[:at] + b"here" + code[at + 4 :]
@@ -256,21 +266,50 @@ class Decoding:
         memory = operation.memory
         if memory is not None and memory.base == RIP:
             memory = memory._replace(displacement=raw.ip_rel_memory_address)
-            operation = operation._replace(memory=memory)
-        goal = raw.near_branch_target if is_branch else 0
-        return Decoded(address, address + length, operation, goal)
+            parts = *operation[:_MEMORY], memory, *operation[_MEMORY + 1 :]
+            operation = _new(Operation, parts)
+        return _new(Decoded, (address, following, operation, goal))
+
+
+# For each instruction one is made: without the detour over the class's own __new__.
+_new = tuple.__new__
+_MEMORY = Operation._fields.index("memory")
+
+
+class _Kind(NamedTuple):
+    """What all instructions of one of iced-x86's codes have in common."""
+
+    flow: int
+    condition: int
+    changes_flags: bool
+    features: tuple[int, ...]
+    stack_change: int
+    is_legacy: bool
+
+
+def _kind_of(raw: Instruction, mnemonic: int, known: dict[int, _Kind] = {}) -> _Kind:  # noqa: B006
+    found = known.get(raw.code)
+    if found is None:
+        is_loop = mnemonic in _LOOPS
+        found = known[raw.code] = _Kind(
+            _flow(raw, mnemonic),
+            ANY if is_loop else _CONDITIONS.get(raw.condition_code, ANY),
+            bool(raw.rflags_modified),
+            tuple(raw.cpuid_features()),
+            raw.stack_pointer_increment if raw.is_stack_instruction else 0,
+            raw.encoding == EncodingKind.LEGACY,
+        )
+    return found
 
 
 def _operation(raw: Instruction, factory: InstructionInfoFactory) -> Operation:
     information = factory.info(raw)
     mnemonic = raw.mnemonic
-    kinds = [raw.op_kind(place) for place in range(raw.op_count)]
-    registers = [
-        _NUMBERS.get(raw.op_register(place), _NO_REGISTER)
-        if kind == OpKind.REGISTER
-        else _NO_REGISTER
-        for place, kind in enumerate(kinds)
-    ]
+    kind_of = _kind_of(raw, mnemonic)
+    kinds = [*map(raw.op_kind, range(raw.op_count))]
+    # Zero for an operand that is none.
+    named = [*map(raw.op_register, range(len(kinds)))]
+    registers = [_NUMBERS.get(register, _NO_REGISTER) for register in named]
     reads, whole, writes = _registers(information)
     uses = reads
     memory = _memory(raw, information, mnemonic) if OpKind.MEMORY in kinds else None
@@ -289,7 +328,7 @@ def _operation(raw: Instruction, factory: InstructionInfoFactory) -> Operation:
     elif mnemonic in _MERGING and target >= 0 and target not in (source,):
         reads, whole = reads & ~(1 << target), whole & ~(1 << target)
     return Operation(
-        flow=_flow(raw, mnemonic),
+        flow=kind_of.flow,
         effect=effect,
         uses=uses,
         reads=reads,
@@ -301,16 +340,13 @@ def _operation(raw: Instruction, factory: InstructionInfoFactory) -> Operation:
         source_size=source_size,
         number=number,
         memory=memory,
-        condition=_CONDITIONS.get(raw.condition_code, ANY) if mnemonic not in _LOOPS else ANY,
-        changes_flags=bool(raw.rflags_modified),
-        dirties_upper=_dirties_upper(raw, kinds),
-        uses_mmx=any(
-            kind == OpKind.REGISTER and raw.op_register(place) in _MMX
-            for place, kind in enumerate(kinds)
-        ),
-        features=tuple(raw.cpuid_features()),
+        condition=kind_of.condition,
+        changes_flags=kind_of.changes_flags,
+        dirties_upper=not kind_of.is_legacy and bool(named) and named[0] in _WIDE,
+        uses_mmx=not _MMX.isdisjoint(named),
+        features=kind_of.features,
         mnemonic=mnemonic,
-        stack_change=raw.stack_pointer_increment if raw.is_stack_instruction else 0,
+        stack_change=kind_of.stack_change,
     )
 
 
@@ -329,11 +365,11 @@ def _registers(information: InstructionInfo) -> tuple[int, int, int]:
         if number < 0:
             continue
         access = used.access
-        if _IS_READ.get(access, False):
+        if access in _READS:
             reads |= 1 << number
             if size == 8:
                 whole |= 1 << number
-        if _IS_WRITE.get(access, False):
+        if access in _WRITES:
             writes |= 1 << number
     return reads, whole, writes
 
@@ -347,15 +383,15 @@ def _memory(raw: Instruction, information: InstructionInfo, mnemonic: int) -> Me
     else:
         number = _NUMBERS.get(base, _NO_REGISTER)[0]
     displacement = raw.ip_rel_memory_address if number == RIP else raw.memory_displacement
-    used = information.used_memory()
+    accesses = [used.access for used in information.used_memory()]
     return Memory(
         number,
         _NUMBERS.get(index, _NO_REGISTER)[0],
         raw.memory_index_scale,
         displacement if number == RIP else _signed(displacement),
         MemorySizeExt.size(raw.memory_size),
-        any(_IS_READ.get(each.access, False) for each in used),
-        any(_IS_WRITE.get(each.access, False) for each in used),
+        not _READS.isdisjoint(accesses),
+        not _WRITES.isdisjoint(accesses),
         mnemonic in _ALIGNED,
     )
 
@@ -406,15 +442,6 @@ def _ignores_operands(
             mnemonic == Mnemonic.AND and number == 0 and kinds[1] in _IMMEDIATES
         )
     return False
-
-
-def _dirties_upper(raw: Instruction, kinds: Sequence[int]) -> bool:
-    if raw.encoding == EncodingKind.LEGACY or not kinds or kinds[0] != OpKind.REGISTER:
-        return False
-    register = raw.op_register(0)
-    return (Register.YMM0 <= register <= Register.YMM15) or (
-        Register.ZMM0 <= register <= Register.ZMM15
-    )
 
 
 def _signed(number: int) -> int:

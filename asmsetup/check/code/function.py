@@ -141,7 +141,7 @@ class FunctionAnalysis:
         if len(known) >= _MOST_DEPTHS:
             self._push_any_depth(at, state, known)
             return
-        known.append(state.copy())
+        known.append(state)
         self._queue(at, len(known) - 1)
 
     def _push_any_depth(self, at: int, state: State, known: list[State]) -> None:
@@ -153,7 +153,7 @@ class FunctionAnalysis:
                 if other.join(state):
                     self._queue(at, number)
                 return
-        known.append(state.copy())
+        known.append(state)
         self._queue(at, len(known) - 1)
 
     def _queue(self, at: int, number: int) -> None:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import NamedTuple
+from dataclasses import dataclass
 
 _PATH = os.path.join(
     os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "data", "prototypes.txt"
 )
 
 
-class Prototype(NamedTuple):
+@dataclass(frozen=True)
+class Prototype:
     """How a function is called and what it returns."""
 
     result: str
@@ -28,12 +29,12 @@ class Prototype(NamedTuple):
     returns: bool = True
     known: bool = True
 
-    @property
+    @functools.cached_property
     def words(self) -> int:
         """How many of the parameters are passed in general registers."""
         return min(6, sum(kind != "d" for kind in self.parameters))
 
-    @property
+    @functools.cached_property
     def vectors(self) -> int:
         """How many of the parameters are passed in vector registers."""
         return sum(kind == "d" for kind in self.parameters)

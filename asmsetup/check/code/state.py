@@ -236,6 +236,9 @@ class State:
         return before != (self.stale, self.half, self.fresh, self.intact)
 
     def _join_rest(self, other: State) -> bool:
+        if self._rest() == (before := other._rest()):
+            self.maybe |= other.maybe
+            return False
         before = self._rest()
         self.upper |= other.upper
         self.mmx |= other.mmx
