@@ -24,6 +24,7 @@ Level = Literal["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 """Levels of processors, each with more features than the one before (psABI, micro-architecture levels)."""
 AuditwheelMode = Literal["repair", "check", "skip"]
+Elsewhere = Literal["error", "skip"]
 
 
 def _text(value: object) -> str:
@@ -54,6 +55,18 @@ def _level(value: object) -> Level:
         if value == level:
             return level
     raise RefusedError(f"one of {', '.join(LEVELS)}, in quotes")
+
+
+def _elsewhere(value: object) -> Elsewhere:
+    if value == "error" or value == "skip":
+        return value
+    raise RefusedError('"error" or "skip"')
+
+
+def _target(value: object) -> str:
+    if value == "x86_64-linux":
+        return value
+    raise RefusedError('"x86_64-linux"')
 
 
 def _python_version(value: object) -> tuple[int, int]:
@@ -92,12 +105,23 @@ class Settings(NamedTuple):
     check: RuleSettings = RuleSettings()
     baseline: Level = "x86-64"
     editable_rebuild: bool = False
+    elsewhere: Elsewhere = "error"
+    target: str | None = None
     ldflags: tuple[str, ...] = ()
     """LDFLAGS: written for a compiler driver, and no setting of the project's."""
 
 
 Kind = Literal[
-    "text", "boolean", "arguments", "count", "auditwheel", "python version", "rules", "level"
+    "text",
+    "boolean",
+    "arguments",
+    "count",
+    "auditwheel",
+    "python version",
+    "rules",
+    "elsewhere",
+    "target",
+    "level",
 ]
 
 KINDS: dict[str, Kind] = {
@@ -116,6 +140,8 @@ KINDS: dict[str, Kind] = {
     "check": "rules",
     "baseline": "level",
     "editable_rebuild": "boolean",
+    "elsewhere": "elsewhere",
+    "target": "target",
 }
 """The kind of value that each setting takes."""
 
@@ -125,6 +151,8 @@ _PARSE: dict[Kind, Callable[[object], Any]] = {
     "arguments": _arguments,
     "count": _count,
     "auditwheel": _auditwheel,
+    "elsewhere": _elsewhere,
+    "target": _target,
     "python version": _python_version,
     "rules": rules.parse,
     "level": _level,

@@ -41,6 +41,8 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
     "arguments": {"type": "array", "items": {"type": "string"}},
     "count": {"type": "integer", "minimum": 1},
     "auditwheel": {"enum": ["repair", "check", "skip"]},
+    "elsewhere": {"enum": ["error", "skip"]},
+    "target": {"enum": ["x86_64-linux"]},
     "python version": {"enum": [f"{major}.{minor}" for major, minor in VERSIONS]},
     "rules": {"anyOf": [_MACHINE_CODE, _RULE_TABLE]},
     "level": {"enum": list(LEVELS)},
@@ -61,6 +63,8 @@ _ABOUT = {
     "launcher": "put before NASM's command",
     "check": "whether machine code is judged; rules to switch off, or to make errors or warnings",
     "baseline": "the processors that functions must run on without a test",
+    "elsewhere": "what happens to assembly on other machines than x86-64 Linux",
+    "target": "the platform to build for, where that is another one",
     "editable-rebuild": "an editable install builds what has changed when it is imported",
 }
 

@@ -112,7 +112,11 @@ class Inspector:
         others = module.extra_objects or libraries.named_libraries(module.options.args).files
         if not others and all(name.startswith(("Py", "_Py")) for name in undefined):
             return []
-        return list(libraries.c_library_files())
+        return list(self._c_library())
+
+    def _c_library(self) -> tuple[str, ...]:
+        # Another machine's C library is none of the module's.
+        return libraries.c_library_files() if self._target.is_host else ()
 
     def _read(self, path: str) -> elf.ElfFacts:
         # One build may make two objects, one after the other, under the same name.
@@ -138,7 +142,7 @@ class Inspector:
             extra_objects=bool(
                 module.extra_objects or named.files or any(map(elf.is_bitcode, module.compiled))
             ),
-            c_library=libraries.c_library_files(),
+            c_library=self._c_library(),
             library_dirs=(*options.library_dirs, *named.folders),
             runtime_library_dirs=options.runtime_library_dirs,
             exports=frozenset(module.exported),

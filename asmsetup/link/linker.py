@@ -210,6 +210,11 @@ def link(command: Sequence[str]) -> str:
         what = f"the linker was killed by {program.signal_name(-done.status)}"
         raise LinkError(what, *filter(None, (done.output,)), *(other or program.after_signal("LD")))
     what = done.output or f"the linker failed with exit code {done.status}"
+    if re.search(r"unrecogni[sz]ed emulation", done.output):
+        other = (
+            "this linker is for another machine; name one for x86-64:   LD=x86_64-linux-gnu-ld",
+            "or one for all:   LD=ld.lld",
+        )
     raise LinkError(what, *other)
 
 

@@ -29,7 +29,7 @@ from ..facts import target
 from ..files import atomic_write, sweep_folders, write_text
 from ..suffixes import is_ours
 from ..versions import ABI3T_SINCE
-from . import declared
+from . import declared, elsewhere
 from .compiler import Compiler
 from .extensions import assembly_sources, shadowing
 from .session import (
@@ -37,12 +37,13 @@ from .session import (
     LEVELS,
     BuildError,
     is_concerned,
+    is_elsewhere,
     is_universal,
     lowest_version,
     settings,
     setuptools_errors,
 )
-from .sources import missing_from_sdist, shipped_files
+from .sources import choose_sources, missing_from_sdist, shipped_files
 from .tags import examine, has_libraries_alone, not_portable, require_target, universal_tags
 
 if TYPE_CHECKING:
@@ -137,6 +138,11 @@ class BuildExt(_Compiling):
     def force(self, value: Any) -> None:
         self.__dict__["force"] = value
 
+    def finalize_options(self) -> None:
+        """Settle the options; see setuptools."""
+        super().finalize_options()
+        choose_sources(self.distribution)
+
     def run(self) -> None:
         """Build everything; see setuptools."""
         try:
@@ -163,6 +169,13 @@ class BuildExt(_Compiling):
         run = self._this_run()
         if run.is_stopped:  # by Ctrl-C; setuptools, with -j, starts all the others first
             raise BuildError("the build was stopped")
+        if is_elsewhere(self.distribution) and elsewhere.is_left_out(ext):
+            self.announce(
+                f"leaving out {ext.name}: its assembly is not for {target.platform_name()}",
+                LEVELS[logging.WARNING],
+            )
+            ext.optional = True  # setuptools misses no file of it
+            return
         with run.building(ext):
             super().build_extension(ext)
         if isinstance(ext, declared.Library):
@@ -434,7 +447,9 @@ class BdistWheel(Command):
             return
         command, version, path = self.distribution.dist_files[-1]
         try:
-            path = wheel.graft(path, verdict.graftable, target.running().libc)
+            path = wheel.graft(
+                path, verdict.graftable, target.running(settings(self.distribution).target).libc
+            )
         except WheelError as error:
             self.announce(
                 f"{error}\n  without them, the wheel works only on this machine",

@@ -8,9 +8,12 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 import setuptools
+
+from ..facts import target
 
 Path = str | os.PathLike[str]
 CompileArgs = Sequence[str] | Mapping[str, Sequence[str]] | None
@@ -19,7 +22,7 @@ OPTIONS = (
     *("include_dirs", "define_macros", "undef_macros", "library_dirs", "libraries"),
     *("runtime_library_dirs", "extra_objects", "extra_compile_args", "extra_link_args"),
     *("export_symbols", "swig_opts", "depends", "language", "optional", "py_limited_api"),
-    "groups",
+    *("groups", "sources_for"),
 )
 """The keywords of Extension."""
 
@@ -68,20 +71,41 @@ class Extension(setuptools.Extension):
         sources: Sequence[Path] = (),
         *,
         groups: Sequence[Sources] = (),
+        sources_for: Mapping[str, Sequence[Path]] | None = None,
         **options: Any,
     ) -> None:
         """Declare a module of ``sources`` and of the sources of all ``groups``.
 
-        A source that stands in two groups is built once for each. ``options`` are those of
-        setuptools.Extension, and hold for all sources.
+        A source that stands in two groups is built once for each. ``sources_for`` has further
+        sources for some platforms: the keys are names such as x86_64-linux, or patterns such as
+        aarch64-*. ``options`` are those of setuptools.Extension, and hold for all sources.
         """
         self.groups = groups
         self.ungrouped = texts(sources)
+        self.sources_for = {} if sources_for is None else sources_for
         self.unknown = sorted({*options} - {*OPTIONS})
         """The keywords that do not exist."""
         named = [path for group in self.sound_groups for path in group.sources]
         known = {key: value for key, value in options.items() if key in OPTIONS}
-        super().__init__(name, list(dict.fromkeys((*self.ungrouped, *named))), **known)
+        self._everywhere = list(dict.fromkeys((*self.ungrouped, *named)))
+        super().__init__(name, self._everywhere, **known)
+        self.choose(target.platform_name())
+
+    def choose(self, platform: str) -> None:
+        """Have the extension built for a platform: take what ``sources_for`` has for it."""
+        chosen = (paths for key, paths in self._sources_for() if fnmatchcase(platform, key))
+        named = (path for paths in chosen for path in texts(paths))
+        self.sources = list(dict.fromkeys((*self._everywhere, *named)))
+
+    @property
+    def of_all_platforms(self) -> list[str]:
+        """The sources, of this platform and of all others."""
+        named = (path for _, paths in self._sources_for() for path in texts(paths))
+        return list(dict.fromkeys((*self.sources, *named)))
+
+    def _sources_for(self) -> list[tuple[str, Any]]:
+        given = self.sources_for if isinstance(self.sources_for, Mapping) else {}
+        return [(key, paths) for key, paths in given.items() if isinstance(key, str)]
 
     @property
     def sound_groups(self) -> list[Sources]:

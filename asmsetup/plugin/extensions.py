@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from collections.abc import Iterable, Mapping
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -11,6 +12,7 @@ from typing import Any
 from setuptools import Extension
 
 from ..errors import SourceError
+from ..facts import target
 from ..files import unreadable
 from ..suffixes import is_assembly, is_gas
 from . import declared
@@ -63,6 +65,7 @@ def require_sound(ext: Extension | None, given: Mapping[str, Any]) -> None:
     require_flags(owner, ext)
     if isinstance(ext, declared.Extension):
         _require_options(owner, ext)
+        _require_platforms(owner, ext)
         if isinstance(ext, declared.Library):
             _require_sound_library(ext)
         require_sound_groups(ext)
@@ -80,6 +83,25 @@ def _require_sound_library(library: declared.Library) -> None:
     for header in library.headers:
         if why := unreadable(os.fspath(header)):
             raise SourceError(f"{owner} names the header {header}: {why}")
+
+
+def _require_platforms(owner: str, ext: declared.Extension) -> None:
+    if not isinstance(ext.sources_for, Mapping):
+        raise SourceError(
+            f"{owner}: sources_for must be a dictionary of lists, and is {ext.sources_for!r}"
+        )
+    for key, paths in ext.sources_for.items():
+        require_list(owner, f"sources_for[{key!r}]", paths)
+        if not isinstance(key, str) or not fnmatch.filter(target.PLATFORMS, key):
+            import difflib  # slow to import, and only needed to explain an error
+
+            near = difflib.get_close_matches(str(key), target.PLATFORMS, n=1)
+            raise SourceError(
+                f"{owner}: sources_for has the key {key!r}, which is no platform",
+                *(f"did you mean {each!r}?" for each in near),
+                "a platform is a machine and a system, such as x86_64-linux, aarch64-linux,"
+                " aarch64-macos, x86_64-windows, or a pattern such as aarch64-*",
+            )
 
 
 def _require_options(owner: str, ext: declared.Extension) -> None:
@@ -182,6 +204,22 @@ def require_universal(ext: Extension | None, sources: Iterable[str]) -> None:
         )
 
 
+def require_portable(ext: Extension | None, sources: Iterable[str], *, universal: bool) -> None:
+    """Raise SourceError when an extension cannot be built for another machine than this one."""
+    wanted = f"target = {target.PLATFORM!r} on {target.platform_name()}"
+    owner = f"Extension {ext.name!r}" if ext is not None else "a library"
+    if not (universal or isinstance(ext, declared.Library)):
+        raise SourceError(
+            f"{owner} is for this machine's Python, and {wanted}",
+            "universal = true in [tool.asmsetup], or an asmsetup.Library, is for every Python",
+        )
+    if others := [source for source in sources if not is_assembly(source)]:
+        raise SourceError(
+            f"{owner} has sources besides NASM's, and {wanted}: {', '.join(others)}",
+            "this machine's C compiler makes objects for this machine alone",
+        )
+
+
 def is_mixed(sources: Iterable[str]) -> bool:
     """Return whether anything but assembly is among the sources."""
     return not all(is_assembly(source) or is_gas(source) for source in sources)
@@ -213,7 +251,11 @@ def _split(path: str) -> tuple[str, str]:
     return os.path.join(folder, stem), dot + rest
 
 
+def _of_all_platforms(ext: Extension) -> list[str]:
+    return ext.of_all_platforms if isinstance(ext, declared.Extension) else ext.sources
+
+
 def assembly_sources(extensions: Iterable[Extension]) -> list[str]:
     """Return every source for NASM and GAS once, as the extensions name it."""
-    named = (str(source) for ext in extensions for source in ext.sources)
+    named = (str(source) for ext in extensions for source in _of_all_platforms(ext))
     return list(dict.fromkeys(each for each in named if is_assembly(each) or is_gas(each)))

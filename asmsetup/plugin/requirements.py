@@ -7,7 +7,7 @@ from setuptools.errors import SetupError
 
 from ..assemble import nasm
 from ..errors import ToolError
-from .session import settings
+from .session import is_elsewhere, settings
 
 ASKS_FOR_NASM = False
 """To become True when asmsetup-nasm is published: before, pip would find nothing."""
@@ -24,7 +24,8 @@ def ask_for_nasm(dist: Distribution) -> None:
     if not ASKS_FOR_NASM or type(dist).__module__ != "setuptools.build_meta":
         return
     try:
-        nasm.find(settings(dist).nasm)
+        if not is_elsewhere(dist):
+            nasm.find(settings(dist).nasm)
     except ToolError:
         dist.fetch_build_eggs([REQUIREMENT])
     except SetupError:

@@ -27,15 +27,16 @@ from ..files import same_content
 from ..link.linker import GasObject, LinkerOptions, ModuleFile, entry_points
 from ..plan import Recipe
 from ..suffixes import is_assembly, is_gas, is_ours
-from . import c_objects, declared, driver
+from . import c_objects, declared, driver, elsewhere
 from .c_objects import CObjects
 from .compiler import COMPILE, added_include_dirs, plain
-from .extensions import namesakes, require_sound, require_universal
+from .extensions import namesakes, require_portable, require_sound, require_universal
 from .flags import assembly_calls, other_calls, require_ungrouped
 from .session import (
     FAILURES,
     LEVELS,
     concern,
+    is_elsewhere,
     is_universal,
     lasting_folder,
     lowest_version,
@@ -133,6 +134,8 @@ class BuildRun:
         ext = self.extension
         with setuptools_errors():
             require_sound(ext, given)
+            if is_elsewhere(self._command.distribution):
+                return elsewhere.compile_rest(chosen, below, ext, given)
             given = plain(given)
             sources = given["sources"]
             if any(map(is_assembly, sources)):
@@ -140,6 +143,8 @@ class BuildRun:
             if is_universal(self._command.distribution):
                 require_universal(ext, sources)
             builder = self._ready()
+            if not builder.target.is_host:
+                require_portable(ext, sources, universal=self._settings.universal)
             self._start_early(chosen)
             planned = self._objects(chosen, ext, given, builder.plan_again)
             jobs = builder.start(self._wanted(planned, ext))
@@ -175,7 +180,8 @@ class BuildRun:
                     detail=lambda text: command.announce(text, LEVELS[logging.DEBUG]),
                 )
                 folder = os.path.join(lasting_folder(command), "asm")
-                self._builder = Builder(self._settings, _target(command), folder, reporter)
+                machine = _target(command, self._settings.target)
+                self._builder = Builder(self._settings, machine, folder, reporter)
                 self._c_objects = CObjects(self._builder)
             return self._builder
 
@@ -251,6 +257,7 @@ class BuildRun:
     ) -> tuple[list[tuple[str, str]], list[Job]]:
         """Queue the sources besides assembly; return each with its object, and the jobs to wait for."""
         sources = given["sources"]
+        given = elsewhere.with_macro(given, ext)
         others = [source for source in sources if not is_assembly(source)]
         objects: list[tuple[str, str]] = []
         jobs: list[Job] = []
@@ -438,9 +445,10 @@ class BuildRun:
                 yield self._module(chosen, other, path, objects, given)
 
 
-def _target(command: Any) -> Target:
-    machine = target.running()
-    require_target(getattr(command, "plat_name", None), "--plat-name")
+def _target(command: Any, wanted: str | None) -> Target:
+    machine = target.running(wanted)
+    if machine.is_host:
+        require_target(getattr(command, "plat_name", None), "--plat-name")
     return machine
 
 

@@ -21,6 +21,7 @@ from setuptools import Distribution
 
 from .. import config
 from ..errors import AsmsetupError, ConfigError
+from ..facts import target
 from ..suffixes import has_assembly
 from ..versions import ABI3T_SINCE
 
@@ -74,14 +75,23 @@ def is_universal(dist: Distribution) -> bool:
     must not break: it is reported at build time.
     """
     try:
-        return _settings(dist).universal
+        return _settings(dist).universal and not is_elsewhere(dist)
     except ConfigError:
         return False
 
 
+def is_elsewhere(dist: Distribution) -> bool:
+    """Return whether assembly is left out, because this machine is none that it is for."""
+    try:
+        chosen = _settings(dist)
+    except ConfigError:
+        return False
+    return chosen.elsewhere == "skip" and chosen.target is None and not target.is_supported()
+
+
 def is_concerned(dist: Distribution) -> bool:
-    """Return whether ``dist`` has assembly, whoever came to it and when."""
-    return dist in _assembling or has_assembly(dist)
+    """Return whether ``dist`` has assembly to build here, whoever came to it and when."""
+    return (dist in _assembling or has_assembly(dist)) and not is_elsewhere(dist)
 
 
 def concern(dist: Distribution) -> None:

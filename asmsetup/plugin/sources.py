@@ -6,7 +6,7 @@ import os
 import sysconfig
 from collections.abc import Iterable, Iterator
 
-from setuptools import Command, Extension
+from setuptools import Command, Distribution, Extension
 
 from ..assemble import gas, includes
 from ..errors import SourceError
@@ -14,6 +14,17 @@ from ..suffixes import is_gas
 from . import declared, flags
 from .extensions import assembly_sources, require_sound_groups
 from .session import BuildError, settings
+
+
+def choose_sources(dist: Distribution) -> None:
+    """Have extensions built for the platform that the settings name, if they name one."""
+    try:
+        platform = settings(dist).target
+    except BuildError:
+        return  # reported when something is built
+    for ext in dist.ext_modules or ():
+        if platform is not None and isinstance(ext, declared.Extension):
+            ext.choose(platform)
 
 
 def shipped_files(command: Command) -> list[str]:
@@ -46,6 +57,9 @@ def _files_read(command: Command) -> list[str]:
     reader = includes.Reader()
     found: dict[str, None] = {}
     for ext in _extensions(command):
+        if isinstance(ext, declared.Extension):
+            there = filter(os.path.isfile, ext.of_all_platforms)
+            found.update((os.path.relpath(each), None) for each in there)
         if isinstance(ext, declared.Library):
             found.update((os.path.relpath(each), None) for each in declared.texts(ext.headers))
         for source in assembly_sources([ext]):

@@ -50,7 +50,7 @@ def examine(modules: Mapping[str, str], chosen: config.Settings) -> wheel.Verdic
 
     Raises WheelError.
     """
-    libc = target.running().libc
+    libc = target.running(chosen.target).libc
     ask = chosen.auditwheel == "check"
     # Problems of the cache were already reported when the modules were built.
     verdicts = cache.open_cache(os.environ, lambda text: None) if chosen.cache else None

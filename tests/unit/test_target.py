@@ -51,6 +51,5 @@ def test_another_python_is_refused() -> None:
 
     assert str(refused.value) == (
         "asmsetup builds modules for CPython only, and this is PyPy\n"
-        "  leave the assembly extensions out here:"
-        "   ext_modules=... if sys.implementation.name == 'cpython' else []"
+        '  leave the assembly out here:   elsewhere = "skip"   in [tool.asmsetup]'
     )
