@@ -11,7 +11,8 @@ from functools import cache
 from setuptools import Command
 from setuptools.command.build_ext import build_ext as _build_ext
 
-from .commands import BdistWheel, BuildClib, BuildExt, BuildPy, Sdist
+from .bdist_wheel import BdistWheel
+from .commands import BuildClib, BuildExt, BuildPy, Sdist
 from .requirements import ask_for_nasm
 
 __all__ = ["ask_for_nasm", "build_ext", "extended"]
