@@ -24,7 +24,7 @@ from ..errors import AsmsetupError, SourceError
 from ..facts import target
 from ..facts.target import Target
 from ..files import same_content
-from ..link.linker import GasObject, LinkerOptions, ModuleFile, entry_points
+from ..link.linker import GasObject, ModuleFile, entry_points
 from ..plan import Recipe
 from ..suffixes import is_assembly, is_gas, is_ours
 from . import c_objects, declared, driver, elsewhere
@@ -97,7 +97,10 @@ class BuildRun:
         if any(is_assembly(source) or is_gas(source) for source in sources):
             return True
         return ext is not None and (
-            not ext.sources or is_ours(ext) or is_universal(self._command.distribution)
+            not ext.sources
+            or is_ours(ext)
+            or isinstance(ext.extra_compile_args, dict)
+            or is_universal(self._command.distribution)
         )
 
     def is_to_link(self, objects: Sequence[str]) -> bool:
@@ -381,22 +384,6 @@ class BuildRun:
                 os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)
                 os.replace(made, path)
 
-    def _linker_options(self, chosen: Any, given: Mapping[str, Any]) -> LinkerOptions:
-        preargs, postargs = (given.get(f"extra_{each}args") or () for each in ("pre", "post"))
-
-        def both(name: str) -> tuple[str, ...]:
-            return (*(given.get(name) or ()), *getattr(chosen, name))
-
-        return LinkerOptions.of(
-            library_dirs=both("library_dirs"),
-            libraries=both("libraries"),
-            runtime_library_dirs=both("runtime_library_dirs"),
-            ld_args=self._settings.ld_args,
-            ldflags=self._settings.ldflags,
-            link_args=[*preargs, *postargs],
-            debug=self._settings.debug or bool(given.get("debug")),
-        )
-
     def _module(
         self,
         chosen: Any,
@@ -424,7 +411,7 @@ class BuildRun:
             extra_objects=tuple(each for each in others if each not in self._compiled),
             entry_points=() if is_library else entries,
             exported=tuple(exported),
-            options=self._linker_options(chosen, given),
+            options=driver.linker_options(chosen, given, self._settings),
             limited_api=self._limited_api(ext),
             universal=self._settings.universal and not is_library,
         )

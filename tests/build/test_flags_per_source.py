@@ -76,6 +76,36 @@ def test_flags_of_some_sources(four: Project, flags: dict[str, list[str]], answe
     assert four.answer() == answer
 
 
+@pytest.mark.parametrize(
+    ("flags", "answer"),
+    [
+        ({"c": ["-mavx2"]}, "(1, 1, 1, 7)"),
+        ({"src/c_*.c": ["-mavx2"], "nasm": ["-g"]}, "(0, 0, 1, 7)"),
+    ],
+)
+def test_an_extension_of_c_alone_beside_assembly(
+    four: Project, flags: dict[str, list[str]], answer: str
+) -> None:
+    c_alone = [*SOURCES[:-1], "number.c"]
+    four.write({"number.c": "long number(void) { return 7; }\n"})
+    four.write({"one.asm": '%include "module.inc"\nMODULE one, 1\n'})
+    four.extensions(("one", ["one.asm"], {}), ("hello", c_alone, {"extra_compile_args": flags}))
+
+    for _ in range(2):
+        four.build_ext()
+        assert four.answer() == answer
+
+
+def test_an_extension_of_c_alone_with_an_unknown_key(four: Project) -> None:
+    four.write({"one.asm": '%include "module.inc"\nMODULE one, 1\n'})
+    flags = {"cc": ["-O2"]}
+    four.extensions(
+        ("one", ["one.asm"], {}), ("hello", SOURCES[:-1], {"extra_compile_args": flags})
+    )
+
+    assert "extra_compile_args has the key 'cc'" in four.refused()
+
+
 def test_changed_flags_rebuild_what_they_concern(four: Project) -> None:
     assert made(with_flags(four, {"nasm": ["-DNUMBER=7"]}).build_ext().output) == {*SOURCES}
 
