@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.abi.assembling import (
     Defines,
     build,
     python,
+    said_by,
     target_of,
 )
 
@@ -99,3 +101,38 @@ def test_memory_fails_at_the_import(
     said = check(name, universal, defines, "check_every_allocation_fails_once", tmp_path)
     if "no _testcapi" in said:
         pytest.skip("this interpreter was built without _testcapi, which makes memory fail")
+
+
+ABI3T = {"Py_LIMITED_API": "0x030f0000", "Py_GIL_DISABLED": "1"}
+
+
+@pytest.mark.parametrize("name", [n for n, each in INTERPRETERS.items() if each.version >= (3, 15)])
+@pytest.mark.parametrize("phases", [{}, SINGLE_PHASE], ids=["multi-phase", "single-phase"])
+def test_abi3t_with_and_without_the_gil(phases: Defines, name: str, tmp_path: Path) -> None:
+    """Builds with the GIL import it, too, and their objects have a shorter header."""
+    defines = {"EXEC": "add_last", **phases, **ABI3T}
+    build(MODULES / "slots.asm", tmp_path / "slots.so", defines)
+    python(INTERPRETERS[name], tmp_path, str(CHECKS), "check_exec_is_last")
+
+
+def test_the_slots_are_stored_once(tmp_path: Path) -> None:
+    """Two threads may import the module first: neither sees what the other does halfway."""
+    build(MODULES / "slots.asm", tmp_path / "slots.so", UNIVERSAL)
+    code = said_by("objdump", "-d", "--no-show-raw-insn", tmp_path / "slots.so")
+    (entry,) = re.findall(
+        r"^\S+ <PyInit_slots>:\n(.*?)\n\n", f"{code}\n\n", re.MULTILINE | re.DOTALL
+    )
+    stores = re.findall(r"\bmov\s+%r\w+,0x", entry)
+    assert len(stores) == 1, entry
+
+
+@pytest.mark.parametrize(
+    ("phases", "asked"), [({}, False), (SINGLE_PHASE, True)], ids=["multi-phase", "single-phase"]
+)
+def test_the_layout_is_told_by_an_object(phases: Defines, asked: bool, tmp_path: Path) -> None:
+    """Not by a name of free-threaded Python's, which every build may have one day."""
+    build(MODULES / "slots.asm", tmp_path / "slots.so", UNIVERSAL | phases)
+    names = said_by("nm", "-D", tmp_path / "slots.so").split()
+    assert {"_Py_TrueStruct", "PyBool_Type"} <= {*names}
+    # It is called where it is, and decides nothing.
+    assert ("PyUnstable_Module_SetGIL" in names) is asked
