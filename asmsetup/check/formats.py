@@ -26,6 +26,8 @@ class Judged(NamedTuple):
     """Functions that were not followed to their end, and why."""
     needs: list[Need]
     """The processor features of the functions that need more than x86-64."""
+    variant: list[str]
+    """The properties of a wheel variant for these needs."""
 
 
 def as_text(judged: Sequence[Judged], *, colour: bool = False) -> str:
@@ -51,17 +53,23 @@ def _count(number: int, noun: str) -> str:
 
 def levels_as_text(judged: Sequence[Judged]) -> str:
     """Return what each routine needs of the processor, a line each; the rest needs x86-64."""
-    lines = []
-    for each in judged:
-        lines.append(f"{each.target}: what needs more than x86-64")
-        width = max((len(need.name) for need in each.needs), default=0)
-        for need in each.needs:
-            through = f"  (calls {need.through})" if need.through else ""
-            features = " ".join(need.features)
-            lines.append(f"  {need.name:{width}}  {need.level:10} {features}{through}")
-        if not each.needs:
-            lines.append("  nothing")
-    return "\n".join(lines)
+    return "\n".join(
+        line for each in judged for line in levels(each.target, each.needs, each.variant)
+    )
+
+
+def levels(target: str, needs: Sequence[Need], variant: Sequence[str]) -> list[str]:
+    """Return the lines of ``levels_as_text`` for one object or module."""
+    lines = [f"{target}: what needs more than x86-64"]
+    width = max((len(need.name) for need in needs), default=0)
+    for need in needs:
+        through = f"  (calls {need.through})" if need.through else ""
+        features = " ".join(need.features)
+        lines.append(f"  {need.name:{width}}  {need.level:10} {features}{through}")
+    if not needs:
+        lines.append("  nothing")
+    lines.append(f"  as a wheel variant (PEP 825, a draft): {', '.join(variant)}")
+    return lines
 
 
 def as_finding(found: CodeFinding) -> Finding:
@@ -92,6 +100,7 @@ def as_json(judged: Sequence[Judged]) -> str:
                 }
                 for need in each.needs
             ],
+            "variant": each.variant,
         }
         for each in judged
     ]

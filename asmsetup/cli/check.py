@@ -98,7 +98,7 @@ def _judge(
 ) -> Iterator[Judged]:
     from ..check.code.analysis import analyse
     from ..check.code.image import load_module, load_objects
-    from ..check.code.levels import faults_of, needs_of
+    from ..check.code.levels import faults_of, needs_of, variant_of
     from ..check.code.verdicts import entries_of, findings_of
     from ..check.formats import Judged
     from ._targets import codes_of
@@ -121,6 +121,7 @@ def _judge(
             entries_of(verdict),
             [(image.name(gap.function), gap.why) for gap in verdict.gaps],
             needs,
+            variant_of(verdict, needs),
         )
 
 

@@ -320,7 +320,11 @@ def test_a_declared_baseline_is_what_processors_have(judged: Project) -> None:
     judged.write({"hello.asm": FAULTS["cpu-level"]})
     output = judged.settings('universal = true\nbaseline = "x86-64-v2"').setup("-v", "build_ext")
 
-    assert "answer needs x86-64-v2: POPCNT" in output.output
+    assert (
+        "hello.asm: what needs more than x86-64\n"
+        "  answer  x86-64-v2  POPCNT\n"
+        "  as a wheel variant (PEP 825, a draft): x86_64 :: level :: v2\n"
+    ) in output.output
 
 
 def test_what_is_wanted_and_cannot_be_done_ends_the_build(hello: Project) -> None:

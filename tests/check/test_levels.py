@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup.check.code.levels import faults_of, needs_of
+from asmsetup.check.code.levels import faults_of, needs_of, variant_of
 from asmsetup.config import Level
 from tests.check.assembled import HEAD, function, method, verdict_of
 
@@ -70,3 +70,21 @@ def test_a_method_needs_a_test(tmp_path: Path) -> None:
     assert broken(tmp_path, direct, "x86-64") == {"cpu-level"}
     assert broken(tmp_path, direct, "x86-64-v2") == set()
     assert broken(tmp_path, chosen, "x86-64") == set()
+
+
+@pytest.mark.parametrize(
+    ("instruction", "variant"),
+    [
+        ("nop", ["x86_64 :: level :: v1"]),
+        ("popcnt rax, rsi", ["x86_64 :: level :: v2"]),
+        ("vpaddd ymm0, ymm0, ymm1 / vzeroupper", ["x86_64 :: level :: v3"]),
+        (
+            "pclmulqdq xmm0, xmm1, 0 / popcnt rax, rsi",
+            ["x86_64 :: level :: v2", "x86_64 :: pclmulqdq :: on"],
+        ),
+    ],
+)
+def test_as_a_wheel_variant(instruction: str, variant: list[str], tmp_path: Path) -> None:
+    verdict = verdict_of(tmp_path, method("METH_O", f"{instruction} / PyReturn NULL"))
+
+    assert variant_of(verdict, needs_of(verdict.engine, verdict.roots)) == variant

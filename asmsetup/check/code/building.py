@@ -8,7 +8,7 @@ from ...config import Level
 from ...facts import elf
 from ...facts.elf import ElfFacts
 from ...files import read_lines
-from ..formats import as_finding
+from .. import formats
 from ..machine_code import Verdict as Judged
 from . import analysis, levels
 from .analysis import Verdict
@@ -37,8 +37,8 @@ def judge(
         verdict, needs = _follow(named, public, baseline)
     found = findings_of(verdict, objects[0][0], read_lines)
     return Judged(
-        [as_finding(each) for each in found if RULES[each.rule].in_builds],
-        [*_needs(needs), *_gaps(verdict)],
+        [formats.as_finding(each) for each in found if RULES[each.rule].in_builds],
+        [*_levels(objects, verdict, needs), *_gaps(verdict)],
     )
 
 
@@ -59,9 +59,11 @@ def _follow(
     return verdict, needs
 
 
-def _needs(needs: Sequence[levels.Need]) -> Iterator[str]:
-    for need in needs:
-        yield f"{need.name} needs {need.level}: {' '.join(need.features)}"
+def _levels(
+    objects: Sequence[tuple[str, ElfFacts]], verdict: Verdict, needs: list[levels.Need]
+) -> list[str]:
+    names = " ".join(name for name, _ in objects)
+    return formats.levels(names, needs, levels.variant_of(verdict, needs)) if needs else []
 
 
 def _gaps(verdict: Verdict) -> Iterator[str]:

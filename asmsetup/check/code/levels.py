@@ -81,8 +81,7 @@ def needs_of(engine: Engine, roots: dict[int, Root]) -> list[Need]:
 
 def faults_of(verdict: Verdict, needs: list[Need], baseline: Level) -> Iterator[Fault]:
     """Yield a fault for each function that Python calls and that needs more than a baseline."""
-    called = {entry.function for entry in verdict.entries}
-    called |= {start for start, root in verdict.roots.items() if root.role in _CALLED_BY_PYTHON}
+    called = _called_by_python(verdict)
     for need in needs:
         missing = [
             name for name in need.features if _rank_of_dispatch(name) > LEVELS.index(baseline)
@@ -94,6 +93,28 @@ def faults_of(verdict: Verdict, needs: list[Need], baseline: Level) -> Iterator[
                 f" more than {baseline}, the declared baseline"
             )
             yield Fault("cpu-level", need.at, need.function, what, None)
+
+
+def variant_of(verdict: Verdict, needs: list[Need]) -> list[str]:
+    """Return the properties of a wheel variant that runs where these functions do.
+
+    They are spelt as PEP 825 (a draft) and its provider for x86-64 spell them. What is reached
+    through a test of the processor needs nothing.
+    """
+    called = _called_by_python(verdict)
+    features = {name for need in needs if need.function in called for name in need.features}
+    ranks = {name: _rank_of_dispatch(name) for name in features}
+    level = max((rank for rank in ranks.values() if rank < len(LEVELS)), default=0)
+    beyond = sorted(name.lower() for name, rank in ranks.items() if rank == len(LEVELS))
+    return [
+        f"x86_64 :: level :: v{level + 1}",
+        *(f"x86_64 :: {name} :: on" for name in beyond),
+    ]
+
+
+def _called_by_python(verdict: Verdict) -> set[int]:
+    called = {entry.function for entry in verdict.entries}
+    return called | {s for s, root in verdict.roots.items() if root.role in _CALLED_BY_PYTHON}
 
 
 _CALLED_BY_PYTHON = (METHOD, CALLBACK, ENTRY_POINT)
