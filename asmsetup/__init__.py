@@ -27,7 +27,7 @@ def include_dir() -> str:
 
 def load_ipython_extension(shell: object) -> None:
     """Give IPython's ``shell`` the magic %%nasm: what ``%load_ext asmsetup`` calls."""
-    from .live import notebook
+    from . import notebook
 
     notebook.load_ipython_extension(shell)
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from .errors import ToolError
 
+_running: set[subprocess.Popen[bytes]] = set()
 _F_SETSIG = 10
 """From <fcntl.h>; the module fcntl does not have it."""
 
@@ -99,6 +100,15 @@ def run(
     return Done(done.returncode, output.rstrip().lstrip("\r\n"))
 
 
+def kill_running() -> None:
+    """Kill the programs that are running now, in whatever threads.
+
+    For a process that goes on when its build was interrupted; one that ends takes them along.
+    """
+    for process in tuple(_running):
+        process.kill()
+
+
 def _with_a_nul(command: Sequence[str]) -> tuple[str, str]:
     word = next((word for word in command if "\0" in word), "")
     return f"cannot run {command[0]}: its argument {word!r} holds a NUL", "remove that character"
@@ -120,11 +130,14 @@ def _run(
             close_fds=False,
         ) as process:
             fcntl.fcntl(guard, fcntl.F_SETOWN, process.pid)
+            _running.add(process)
             try:
                 output, _ = process.communicate()
             except BaseException:
                 process.kill()
                 raise
+            finally:
+                _running.discard(process)
     finally:
         os.close(guard)
         os.close(ours)

@@ -73,17 +73,22 @@ class Annotated:
     """The findings that no line of the source can be blamed for."""
 
 
-def annotate(examined: Examined, settings: Settings, perf: str = "") -> Annotated:
-    """Return what is known of each line of a source; ``perf`` is what perf script wrote of a run.
+def annotate(
+    examined: Examined, settings: Settings, perf: str = "", of: str | None = None
+) -> Annotated:
+    """Return what is known of each line of a source, or of the file ``of`` that it includes.
+
+    ``perf`` is what perf script wrote of a run.
 
     The findings are those of ``examined``, with those of the checks of machine code in full.
     Raises ObjectError for a damaged object.
     """
-    text = Path(examined.source).read_text(encoding="utf-8", errors="replace")
+    shown = of or examined.source
+    text = Path(shown).read_text(encoding="utf-8", errors="replace")
     lines = [Line(number, text) for number, text in enumerate(text.splitlines(), 1)]
     code = read(examined.source, elf.read(examined.object.path), settings)
     listing = Listing(examined.listing, examined.source, examined.object.options.include_dirs)
-    numbers = dict(_numbers(code, listing, examined.source, len(lines)))
+    numbers = dict(_numbers(code, listing, shown, len(lines)))
     samples = _samples(perf, code.image)
     for section in code.sections.values():
         for each in section.instructions:
@@ -94,12 +99,12 @@ def annotate(examined: Examined, settings: Settings, perf: str = "") -> Annotate
                 goals = [numbers[goal] for goal in each.goals if goal in numbers]
                 line.jumps += [goal for goal in dict.fromkeys(goals) if goal not in line.jumps]
     for row in listing.rows:
-        if row.line.file == examined.source and not lines[row.line.number - 1].instructions:
+        if row.line.file == shown and not lines[row.line.number - 1].instructions:
             lines[row.line.number - 1].data += len(row.content) * row.repeats
     for at, remark in code.remarks:
         if at in numbers:
             lines[numbers[at] - 1].remarks.append(remark)
-    annotated = Annotated(examined.source, lines)
+    annotated = Annotated(shown, lines)
     _add_findings(annotated, examined, code, numbers)
     return annotated
 
@@ -111,8 +116,9 @@ def _add_findings(
         if finding.rule not in CODE_RULES:
             _put(annotated, finding)
     for found in code.findings:
-        number = numbers.get(found.address, found.finding.line)
-        finding = found.finding._replace(line=number)
+        finding = found.finding
+        if found.address in numbers:
+            finding = finding._replace(file=annotated.source, line=numbers[found.address])
         _put(annotated, finding)
         passed = [numbers[at] for at in found.way if at in numbers]
         # Consecutive instructions of one line are one station.

@@ -1,1 +1,1 @@
-"""A single source comes in, a loaded module, a child process or a notebook cell goes out."""
+"""A single source comes in, a loaded module, or what a child process did, goes out."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from .. import program
 from ..assemble.nasm import AssemblerOptions, Macro, ObjectFile
 from ..build import Builder, Reporter
 from ..check import Finding
@@ -105,6 +106,11 @@ def _assembled(
     try:
         objects = builder.assemble(recipe)
         yield builder, _module(name, path, objects, settings)
+    except KeyboardInterrupt:
+        # The process is a notebook's or a prompt's, and goes on.
+        builder.jobs.stop()
+        program.kill_running()
+        raise
     finally:
         builder.finish()
 

@@ -37,12 +37,14 @@ class Work(NamedTuple):
     """The script and its arguments, or the code's arguments."""
     everything: bool = False
     """The code sees the functions of the modules by their own names, too."""
+    others: Sequence[Built] = ()
+    """Modules that the code may import, the newest of a name last."""
 
 
 def command(work: Work) -> list[str]:
     """Return the command that does the work."""
-    built = [(each.source, each.name, each.path, each.object.path) for each in work.built]
-    task = json.dumps([built, work.text, list(work.arguments), work.everything])
+    built, others = (list(map(_written, each)) for each in (work.built, work.others))
+    task = json.dumps([built, work.text, list(work.arguments), work.everything, others])
     return [sys.executable, "-m", "asmsetup.live.child", task]
 
 
@@ -62,16 +64,14 @@ def run(work: Work) -> int:
 
 def main(task: str) -> None:
     """Be the child process."""
-    sources, text, arguments, everything = json.loads(task)
-    built = [
-        Built(source, name, path, ObjectFile(source, object_, AssemblerOptions()))
-        for source, name, path, object_ in sources
-    ]
+    sources, text, arguments, everything, more = json.loads(task)
+    built, others = (list(map(_read, each)) for each in (sources, more))
     report_crashes(
-        lambda: built, "Python's own traceback follows; the last line of yours that ran is in it"
+        lambda: [*others, *built],
+        "Python's own traceback follows; the last line of yours that ran is in it",
     )
     sys.excepthook = _show_users_part
-    sys.path[:0] = [os.path.dirname(each.path) for each in built]
+    sys.path[:0] = [os.path.dirname(each.path) for each in (*built, *reversed(others))]
     names = _names([importlib.import_module(each.name) for each in built], everything)
     sys.argv = ["-c", *arguments] if text is not None else arguments or [""]
     if text is not None:
@@ -82,6 +82,15 @@ def main(task: str) -> None:
             exec(compile(file.read(), arguments[0], "exec"), names)  # noqa: S102 (the user's)
     else:
         code.interact(local=names, exitmsg="")
+
+
+def _written(built: Built) -> list[str]:
+    return [built.source, built.name, built.path, built.object.path]
+
+
+def _read(written: Sequence[str]) -> Built:
+    source, name, path, object_ = written
+    return Built(source, name, path, ObjectFile(source, object_, AssemblerOptions()))
 
 
 def _names(modules: Sequence[ModuleType], everything: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,12 @@ class IsolatedFunction:
     Arguments and results are pickled: what a routine writes into its arguments is lost.
     """
 
-    def __init__(self, built: Built, name: str, doc: str | None) -> None:
+    def __init__(
+        self, built: Built, name: str, doc: str | None, others: Callable[[], Sequence[Built]]
+    ) -> None:
+        """``others`` returns the modules that the child process may import as well."""
         self._built = built
+        self._others = others
         self.__name__ = name
         self.__doc__ = doc
 
@@ -37,13 +42,12 @@ class IsolatedFunction:
         """Call the function. Raise CrashError when it crashes, else what it raises."""
         with tempfile.TemporaryDirectory(prefix="asmsetup-") as folder:
             path = Path(folder, "call")
-            path.write_bytes(pickle.dumps((self.__name__, args, kwargs)))
+            path.write_bytes(self._pickled(args, kwargs))
             text = (
                 f"from asmsetup.live.isolated import answer; answer({self._built.name}, {folder!r})"
             )
-            done = subprocess.run(
-                command(Work([self._built], text)), stderr=subprocess.PIPE, text=True, check=False
-            )
+            work = Work([self._built], text, others=self._others())
+            done = subprocess.run(command(work), stderr=subprocess.PIPE, text=True, check=False)
             if done.returncode < 0:
                 raise CrashError(_crash(-done.returncode, done.stderr))
             sys.stderr.write(done.stderr)
@@ -51,6 +55,14 @@ class IsolatedFunction:
         if error is not None:
             raise error
         return result
+
+    def _pickled(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+        try:
+            return pickle.dumps((self.__name__, args, kwargs))
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise TypeError(
+                f"an argument of {self.__name__} cannot be sent to the process it runs in: {error}"
+            ) from None
 
 
 def _crash(number: int, output: str) -> str:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import nbclient
 import nbformat
 import pytest
+from jupyter_client.manager import KernelManager
 
 from tools.matrix.interpreters import REPOSITORY
 
@@ -42,7 +49,8 @@ def _output(outputs: list[Any]) -> dict[str, Any]:
         output.get("text", "") + output.get("data", {}).get("text/plain", "") for output in outputs
     )
     error = "\n".join(line for output in outputs for line in output.get("traceback", ()))
-    return {"text": text, "error": error}
+    html = "".join(output.get("data", {}).get("text/html", "") for output in outputs)
+    return {"text": text, "error": error, "html": html}
 
 
 def test_functions_of_a_cell_appear_and_change(tmp_path: Path) -> None:
@@ -126,6 +134,136 @@ def test_a_crash_in_isolation_is_an_exception(tmp_path: Path) -> None:
     assert "signal 11 (SIGSEGV) in peek (cell:3)" in said[1]["error"]
     assert said[2]["text"] == "3"
     assert "TypeError" in said[3]["error"]
+
+
+IMPORTING = """%%nasm --isolated
+%include "python.inc"
+PyModule importing
+PyFunction ask, METH_NOARGS
+    lea         rdi, [other]
+    PyCall      PyImport_ImportModule
+    PyReturn    rax
+PyEndFunction
+PyFunction fault, METH_NOARGS
+    lea         rdi, [other]
+    PyCall      PyImport_ImportModule
+    mov         rdi, rax
+    lea         rsi, [peek]
+    lea         rdx, [format]
+    mov         ecx, 8
+    PyCall      PyObject_CallMethod
+    PyReturn    rax
+PyEndFunction
+PyEndModule
+section .rodata
+other:  db "crashing", 0
+peek:   db "peek", 0
+format: db "i", 0"""
+CRASHING = (
+    CRASH.replace("{options}", '\n%include "python.inc"\nPyModule crashing') + "\nPyEndModule"
+)
+
+
+def test_isolated_cells_import_other_modules_of_the_notebook(tmp_path: Path) -> None:
+    said = run(CRASHING, IMPORTING, "fault()", folder=tmp_path, errors=True)
+
+    assert "signal 11 (SIGSEGV) in peek (cell:5)" in said[2]["error"]
+
+
+@pytest.mark.parametrize("argument", ["lambda: 1", "(i for i in 'x')"])
+def test_arguments_that_cannot_be_sent(argument: str, tmp_path: Path) -> None:
+    cell = """%%nasm --isolated
+PyFunction show, METH_O
+    mov     rdi, rsi
+    PyCall  PyObject_Repr
+    PyReturn rax
+PyEndFunction"""
+    said = run(cell, f"show({argument})", folder=tmp_path, errors=True)
+    assert "an argument of show cannot be sent to the process it runs in: " in said[1]["error"]
+
+
+def test_an_annotated_cell(tmp_path: Path) -> None:
+    own = '\n%include "python.inc"\nPyModule own'
+    cells = [
+        TWICE.format(options="--annotate", factor=2),
+        TWICE.format(options="--annotate" + own, factor=2) + "\nPyEndModule",
+    ]
+    for said, lines in zip(run(*cells, folder=tmp_path), (4, 7), strict=True):
+        page = unescape(said["html"])
+        assert page.startswith('<iframe srcdoc="<!DOCTYPE html>')
+        assert "<h1>cell</h1>" in page
+        assert page.count("<tr ") == lines
+        assert "lea rax, [rdi+rdi]" in page
+        assert "asmsetup-" not in page
+
+
+SLOW = """%%nasm
+%assign i 0
+%rep 900000
+%assign i i + 1
+    dd          i
+%endrep
+PyTypedFunction "late() -> i64"
+late:
+    xor         eax, eax
+    ret"""
+
+
+@pytest.mark.parametrize("whole_group", [True, False], ids=["group", "kernel alone"])
+def test_an_interrupted_cell_leaves_nothing(whole_group: bool, tmp_path: Path) -> None:
+    manager = KernelManager()
+    manager.start_kernel(cwd=str(tmp_path), env={**os.environ, "TMPDIR": str(tmp_path)})
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=60)
+        client.execute_interactive("%load_ext asmsetup", timeout=60, output_hook=lambda _: None)
+        client.execute_interactive(TWICE.format(options="", factor=2), timeout=60)
+        kernel = int(manager.provisioner.pid)  # type: ignore[union-attr]
+        client.execute(SLOW)
+        nasm = wait_for_child(kernel, "nasm")
+        if whole_group:
+            manager.interrupt_kernel()
+        else:
+            os.kill(kernel, signal.SIGINT)
+        reply = client.get_shell_msg(timeout=60)
+        assert reply["content"]["status"] == "error"
+        assert reply["content"]["traceback"] == [
+            "error: the build was interrupted; the notebook has what it had before the cell"
+        ]
+        wait_until(lambda: not nasm.exists())
+        assert not [path for path in tmp_path.rglob("*.o*") if path.stat().st_size == 0]
+        reply = client.execute_interactive("assert twice(4) == 8", timeout=60)
+        assert reply["content"]["status"] == "ok"
+        client.execute_interactive(TWICE.format(options="", factor=4), timeout=60)
+        reply = client.execute_interactive("assert twice(4) == 16", timeout=60)
+        assert reply["content"]["status"] == "ok"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def wait_for_child(parent: int, name: str) -> Path:
+    """Return the folder in /proc of a process's child of that name, as soon as there is one."""
+    found: list[Path] = []
+
+    def is_there() -> bool:
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                command, _, rest = stat.read_text().partition("(")[2].rpartition(")")
+                if command == name and int(rest.split()[1]) == parent:
+                    found.append(stat.parent)
+        return bool(found)
+
+    wait_until(is_there)
+    return found[0]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_a_crash_of_the_kernel_names_the_routine(
