@@ -3,7 +3,8 @@
     Extension -> Recipe -> ObjectFile... -> module.so -> wheel -> tagged wheel
               plugin   plan      assemble, check, link     wheel
 
-Knows files and tools, not setuptools: ``plugin`` makes the recipes and shows the messages.
+Knows files and tools, not setuptools: callers (``plugin``, ``live`` and others) make the
+recipes, show the messages, and call ``plan``, ``start``, ``check`` and ``link`` in this order.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Reporter(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """An object that a group of them needs."""
+    """An object to build, and on whose behalf."""
 
     object: ObjectFile
     group: Hashable
@@ -173,7 +174,7 @@ class Builder:
         self.__dict__.pop("_inspector", None)
 
     def assemble(self, recipe: Recipe) -> list[ObjectFile]:
-        """Return the objects a recipe asks for when all of them are up to date.
+        """Return the objects a recipe asks for once all of them are up to date.
 
         Raises AssembleError with everything NASM reported.
         """
@@ -195,6 +196,7 @@ class Builder:
         with self._starting:
             if not self._job_of:
                 sweep(self.folder)
+            # Of duplicates the first one counts; reversing twice keeps the order.
             new = {each.object.path: each for each in reversed(wanted)}
             new = {path: each for path, each in new.items() if self._must_start(path)}
             stale = [each for each in new.values() if not self._objects.is_up_to_date(each.object)]
@@ -328,7 +330,7 @@ class Builder:
     ) -> Iterator[None]:
         """Add to a link's failure the options without which it succeeds.
 
-        ``link`` tries with the options, and to the path, that it is called with.
+        ``link(options, path)`` links with these options to this path.
         """
         try:
             yield

@@ -1,7 +1,7 @@
 """The project's settings: [tool.asmsetup], the environment and PEP 517 config settings.
 
-Read once, validated, and handed on as one frozen ``Settings``; nothing after
-this module looks at the environment.
+Read once, validated, and handed on as one frozen ``Settings``; no other module reads a setting
+from the environment. (Variables of compilers and linkers are read where they are used.)
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from . import rules
 from .errors import ConfigError
 from .rules import RefusedError, RuleSettings
 from .versions import NEWEST, OLDEST
-
-"""The Pythons whose stable ABI is known (data/)."""
 
 Level = Literal["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"]
 LEVELS: tuple[Level, ...] = get_args(Level)

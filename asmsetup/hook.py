@@ -1,7 +1,7 @@
-"""The door setuptools opens in every build: look for assembly, and stay out of the way without any.
+"""The setuptools entry point: looks for assembly, and stays out of the way where there is none.
 
 This module runs in every setuptools build of every environment asmsetup is
-installed in, so it imports nothing but a leaf that imports nothing.
+installed in, so it imports only ``suffixes``, which imports nothing; the rest on demand.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The CPython versions that asmsetup supports: the one place that names them."""
+"""The CPython versions that asmsetup supports: the one place that code reads them from."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Named(NamedTuple):
 
 
 class Text(NamedTuple):
-    """The findings of one text that matter to its object."""
+    """What one text names and reads, as far as it matters to its object."""
 
     named: tuple[Named, ...] = ()
     computed: bool = False

@@ -1,10 +1,9 @@
-"""Is this object up to date? What decides its content, as one digest, and how that digest is found.
+"""Decides whether an object is up to date, by one digest.
 
-The digest is of the command, NASM itself, and every byte read. It decides whether an object is
-up to date, and names it in the cache. It depends on no time stamp, and on no path but those that
-NASM writes into the object. Where the text alone does not tell which files NASM reads, NASM is
-asked, and its answer holds as long as none of those files changes and none appears that would
-be found before them.
+The digest is of NASM's command, NASM itself and the bytes of every file read; the cache uses it
+as the object's name. Time stamps play no part. Paths count only where they can change the
+object: where NASM writes them into it, or where NASM has to be asked which files it reads. Its
+answer holds until one of those files changes, or one appears that would be found first.
 """
 
 from __future__ import annotations
@@ -34,11 +33,12 @@ class Fingerprint(NamedTuple):
     asks: bool
     """NASM has to be asked which further files it reads."""
     lasting: bool
-    """It tells an up-to-date object; false when it cannot be known what NASM reads."""
+    """The digest can be compared with that of an earlier build; false when NASM may read files that
+    nobody lists."""
     cacheable: bool
     """The same digest means the same object anywhere, at any time."""
     text: Text
-    """The findings of all texts that are named."""
+    """What scan.py read out of the source and all files it names."""
 
 
 class Dependencies(NamedTuple):
@@ -48,7 +48,7 @@ class Dependencies(NamedTuple):
     absent: tuple[str, ...] = ()
     """Files that would be read in the place of others if they existed."""
     texts: bool = False
-    """Some of the files may be texts; when not, all of them are incbin'd."""
+    """Some of them may be %include'd; false when all are incbin'd."""
 
     def to_json(self) -> list[Any]:
         """Return the list that ``from_json`` takes."""
@@ -64,7 +64,7 @@ class Dependencies(NamedTuple):
         return Dependencies(tuple(map(_here, files)), tuple(map(_here, absent)), bool(texts))
 
     def without(self, path: str) -> Dependencies:
-        """Return the same without a file that is made of the others."""
+        """Return the same without one file: the bindings, which are generated from the others."""
         left = (each for each in self.files if os.path.normpath(each) != os.path.normpath(path))
         return self._replace(files=tuple(left))
 
@@ -74,9 +74,9 @@ def is_up_to_date(
 ) -> bool:
     """Return whether the object ``path`` is what making it now would give.
 
-    It is when its record's fingerprint still holds and it is the object that the record was
-    written for: whatever was interrupted in between, nothing else is trusted. ``named`` is as
-    for ``full_digest``.
+    It is when the record's fingerprint is this one, the files read besides are the same, and
+    the object has the bytes that the record was written for: an interrupted build leaves
+    nothing that is trusted. ``named`` is the fingerprint's ``text``.
     """
     record = state.record(path)
     if record is None or record.fingerprint != fingerprint:
@@ -144,11 +144,11 @@ def _debug_info(args: Sequence[str]) -> bool:
 def full_digest(
     digest: str, dependencies: Dependencies, reader: Reader, named: Text = NOTHING
 ) -> str | None:
-    """Return the digest of a fingerprint with what NASM read besides, None when that has changed.
+    """Return the fingerprint's digest extended by the further files that NASM read.
 
-    Without further files it is the fingerprint's own. None as well when one of them depends
-    on something that no digest holds, such as the clock. ``named`` is what matters of the
-    texts that the fingerprint is of.
+    With none it is the digest itself. None when a file has appeared that would be read in the
+    place of one of them, or when one depends on something that no digest holds, such as the
+    clock. ``named`` is the fingerprint's ``text``.
     """
     if any(map(os.path.lexists, dependencies.absent)):
         return None

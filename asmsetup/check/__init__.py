@@ -1,10 +1,12 @@
 """Judges objects before they are linked, and the module after: facts in, findings out.
 
-The rules are pure and read no file; the pipeline gives them what was read. Every finding has
-a stable rule name, which docs/errors.md explains.
+Rules get facts that inspection.py has read; on demand they open libraries for their names
+(providers.py) and run addr2line for sources of GAS (gas.py). Every finding has a stable rule
+name: docs/errors.md explains those about objects and modules, docs/reference/checks.md those
+about machine code (code/).
 
-    findings = check_objects(objects, module)     # before the linker
-    findings = check_module(path, facts, module)  # after it
+    findings = check_objects(objects, module, cpython_abi)  # before the linker
+    findings = check_module(path, facts, module)            # after it
     print(report(findings))
 """
 

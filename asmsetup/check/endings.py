@@ -1,7 +1,7 @@
 """Rules about how the functions of python.inc's macros end: with a return, and with an object.
 
 The bytes of the last instructions tell; where they are in doubt, nothing is found. The machine
-code as a whole is followed by `asmsetup check`.
+code as a whole is followed by check/code, where the decoder is installed.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ WARNING = "warning"
 
 
 class Finding(NamedTuple):
-    """One mistake. ``rule`` is its stable name, a heading of docs/errors.md."""
+    """One mistake. ``rule`` is its stable name, a heading of docs/errors.md or
+    docs/reference/checks.md."""
 
     rule: str
     severity: str
@@ -82,7 +83,8 @@ RULES = frozenset(
         *("refuses-dlopen", "wrong-platform-name"),
     ]
 )
-"""Every rule about objects and modules, as docs/errors.md explains them."""
+"""Every rule about objects and modules, as docs/errors.md explains them; those of machine code are in
+code/rules.py."""
 
 
 def as_errors(findings: Iterable[Finding]) -> list[Finding]:

@@ -193,10 +193,11 @@ def _defined(facts: ElfFacts) -> Iterable[str]:
 @functools.cache
 def _judged_by() -> str:
     """Return a digest of what judges: another version of it may find something else."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     digest = hashlib.sha256()
-    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "code")
-    for name in sorted(os.listdir(folder)):
-        if name.endswith(".py"):
-            with open(os.path.join(folder, name), "rb") as file:
-                digest.update(file.read())
+    for folder in (os.path.join("check", "code"), os.path.join("facts", "elf"), "data"):
+        for name in sorted(os.listdir(os.path.join(package, folder))):
+            if name.endswith((".py", ".txt")):
+                with open(os.path.join(package, folder, name), "rb") as file:
+                    digest.update(file.read())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""One relocation with what surrounds it: the bytes, the symbol's name, the source line."""
+"""What rules ask about one object, and about one relocation in it: bytes, symbol, source line."""
 
 from __future__ import annotations
 

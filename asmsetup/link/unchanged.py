@@ -95,14 +95,14 @@ def _digest(
 def _code() -> tuple[str, ...]:
     """Return the files that link and judge: another version of them may find something else."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    folders = [os.path.join(package, name) for name in ("link", "check", "facts")]
+    folders = [os.path.join(package, name) for name in ("link", "check", "facts", "data")]
     names = [
         os.path.join(parent, name)
         for folder in folders
         for parent, _, files in os.walk(folder)
         for name in files
     ]
-    return tuple(sorted(name for name in names if name.endswith(".py")))
+    return tuple(sorted(name for name in names if name.endswith((".py", ".txt"))))
 
 
 def _statuses(paths: Iterable[str]) -> list[Status | None]:

@@ -1,6 +1,8 @@
 """The setuptools plugin: Extensions and commands in; recipes, log messages and errors out.
 
-Its commands are layers over whatever classes a project uses. No other part of asmsetup
+Each command class (commands.py) is mixed in front of the class that the project uses;
+compiler.py catches what setuptools compiles and links, run.py makes recipes and modules of it,
+and tags.py decides the wheel's tag. No other part of asmsetup
 imports setuptools.
 """
 
@@ -28,7 +30,7 @@ _LAYERS = {
 
 @cache
 def extended(command: str, base: type[Command]) -> type[Command]:
-    """Return ``base`` with assembly laid over it; ``base`` itself where it is there already."""
+    """Return a subclass of ``base`` that also builds assembly; ``base`` itself if it already does."""
     layer = _LAYERS[command]
     if issubclass(base, layer):
         return base
