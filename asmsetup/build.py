@@ -32,7 +32,7 @@ from .config import Settings
 from .errors import AsmsetupError, AssembleError, CheckError, LinkError, ObjectError
 from .facts.target import Target
 from .files import atomic_write, same_content, sweep, write_text
-from .link import linker
+from .link import debug_file, linker
 from .link.given import Given, advice, at_fault
 from .link.linker import ModuleFile
 from .link.unchanged import LinkedModules
@@ -313,6 +313,9 @@ class Builder:
         with atomic_write(module.path, self.folder) as output:
             yield output
             self._report(module, self._findings_in(module, output))
+            if self.settings.split_debug:
+                name = os.path.basename(module.path)
+                debug_file.split(output, debug_file.path_of(self.folder, module.name, name))
             if same_content(output, module.path):
                 os.remove(output)
 

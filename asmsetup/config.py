@@ -11,6 +11,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple, get_args
 
 from . import rules
@@ -22,6 +23,7 @@ Level = Literal["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 """Levels of processors, each with more features than the one before (psABI, micro-architecture levels)."""
 AuditwheelMode = Literal["repair", "check", "skip"]
+Strip = Literal["all", "debug", "none"]
 Elsewhere = Literal["error", "skip"]
 
 
@@ -53,6 +55,20 @@ def _level(value: object) -> Level:
         if value == level:
             return level
     raise RefusedError(f"one of {', '.join(LEVELS)}, in quotes")
+
+
+def _debug(value: object) -> bool | Literal["split"]:
+    if value == "split":
+        return "split"
+    with suppress(RefusedError):
+        return rules.boolean(value)
+    raise RefusedError('true, false or "split"')
+
+
+def _strip(value: object) -> Strip:
+    if value == "all" or value == "debug" or value == "none":
+        return value
+    raise RefusedError('"all", "debug" or "none"')
 
 
 def _elsewhere(value: object) -> Elsewhere:
@@ -93,6 +109,9 @@ class Settings(NamedTuple):
     nasm_args: tuple[str, ...] = ()
     ld_args: tuple[str, ...] = ()
     debug: bool = False
+    split_debug: bool = False
+    """debug = "split": what it adds to a module goes to a file of its own."""
+    strip: Strip = "all"
     strict: bool = False
     auditwheel: AuditwheelMode = "repair"
     limited_api: tuple[int, int] | None = None
@@ -117,6 +136,8 @@ Kind = Literal[
     "auditwheel",
     "python version",
     "rules",
+    "debug",
+    "strip",
     "elsewhere",
     "target",
     "level",
@@ -127,8 +148,9 @@ KINDS: dict[str, Kind] = {
     "ld": "text",
     "nasm_args": "arguments",
     "ld_args": "arguments",
-    "debug": "boolean",
+    "debug": "debug",
     "strict": "boolean",
+    "strip": "strip",
     "auditwheel": "auditwheel",
     "limited_api": "python version",
     "universal": "boolean",
@@ -149,6 +171,8 @@ _PARSE: dict[Kind, Callable[[object], Any]] = {
     "arguments": _arguments,
     "count": _count,
     "auditwheel": _auditwheel,
+    "debug": _debug,
+    "strip": _strip,
     "elsewhere": _elsewhere,
     "target": _target,
     "python version": _python_version,
@@ -187,6 +211,8 @@ def load(
         values[key] = parsed
     nasm_flags = _parsed("NASMFLAGS", "nasm_args", environ.get("NASMFLAGS", ""))
     values["nasm_args"] = values.get("nasm_args", ()) + nasm_flags
+    values["split_debug"] = values.get("debug") == "split"
+    values["debug"] = bool(values.get("debug"))
     values["ldflags"] = _parsed("LDFLAGS", "ld_args", environ.get("LDFLAGS", ""))
     return Settings(**values)
 
@@ -241,7 +267,8 @@ def _parsed(where: str, key: str, value: object) -> Any:
     parse = _PARSERS[key]
     # In a file a list, a number or true is as easy to write as a string, and leaves no quoting
     # to guess.
-    misplaced = where.startswith(_IN_FILE) and parse in _NO_TEXT and isinstance(value, str)
+    no_text = parse in _NO_TEXT or (parse is _debug and value != "split")
+    misplaced = where.startswith(_IN_FILE) and no_text and isinstance(value, str)
     try:
         return parse(None if misplaced else value)
     except RefusedError as refused:

@@ -187,7 +187,7 @@ def _build(settings: Settings, folder: str) -> str:
     write_text(script, linker.version_script(["interface"]))
     paths = [each.path for each in objects]
     linker.link(
-        linker.command(builder.ld, paths, library, script, linker.LinkerOptions(debug=True))
+        linker.command(builder.ld, paths, library, script, linker.LinkerOptions(strip="none"))
     )
     return library
 

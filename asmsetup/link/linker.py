@@ -10,13 +10,14 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from .. import program
 from ..assemble.nasm import ObjectFile
 from ..errors import LinkError
 from ..facts.target import EMULATION
 from . import given
+from .debug_file import BUILD_ID
 from .flags import linker_named, require_possible
 from .given import LD_ARGS, LDFLAGS, LINK_ARGS, Given
 from .libraries import further_folders, named_libraries
@@ -31,6 +32,11 @@ SMALL = ("-z", "noseparate-code", "--hash-style=gnu", "--build-id=none")
 _WITHOUT_SEPARATE_CODE = SMALL[2:]
 """The same for gold, which has two segments anyway and does not know the option."""
 
+Strip = Literal["all", "debug", "none"]
+"""What a module is rid of: all symbols that loading it does not need, debug information, or nothing."""
+
+_STRIP: dict[Strip, tuple[str, ...]] = {"all": ("-s",), "debug": ("-S",), "none": ()}
+
 _INSTALL = program.ways_to_get("binutils", "LD", "ld")
 
 
@@ -41,7 +47,8 @@ class LinkerOptions(NamedTuple):
     libraries: tuple[str, ...] = ()
     runtime_library_dirs: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
-    debug: bool = False
+    strip: Strip = "all"
+    build_id: bool = False
     given: tuple[Given, ...] = ()
     """The words that ``args`` were made from, as they were written."""
 
@@ -55,7 +62,8 @@ class LinkerOptions(NamedTuple):
         ld_args: Iterable[str],
         ldflags: Sequence[str],
         link_args: Sequence[str] = (),
-        debug: bool,
+        strip: Strip,
+        build_id: bool = False,
     ) -> LinkerOptions:
         """Return the options of a module as plain ld takes them.
 
@@ -73,7 +81,8 @@ class LinkerOptions(NamedTuple):
         named = named_libraries(args)
         searched = (*folders, *named.folders)
         folders += further_folders((*libraries, *named.libraries), searched)
-        return cls(folders, libraries, tuple(runtime_library_dirs), args, debug, options)
+        run_path = tuple(runtime_library_dirs)
+        return cls(folders, libraries, run_path, args, strip, build_id, options)
 
     def only(self, kept: Sequence[Given]) -> LinkerOptions:
         """Return these options with only those of ``given`` that are kept."""
@@ -163,7 +172,8 @@ def command(
         EMULATION,
         *HARDENING,
         *(_WITHOUT_SEPARATE_CODE if _is_gold(ld) else SMALL),
-        *(() if options.debug else ("-s",)),
+        *_STRIP[options.strip],
+        *((BUILD_ID,) if options.build_id else ()),
         f"--version-script={script}",
         "-o",
         output,
@@ -190,11 +200,12 @@ def _as_needed(files: Sequence[str]) -> tuple[str, ...]:
     return ("-rpath-link", folder, f"-L{folder}", "--as-needed", *named)
 
 
-def driver_flags(script: str, *, debug: bool) -> list[str]:
+def driver_flags(script: str, options: LinkerOptions) -> list[str]:
     """Return the arguments that make a compiler driver link as ``command`` does."""
     # -Xlinker and not -Wl, : a path may hold a comma.
     # Two words: zig does not take them joined.
-    linker = (*HARDENING, "--version-script", script, *(() if debug else ("-s",)))
+    linker = (*HARDENING, "--version-script", script, *_STRIP[options.strip])
+    linker += (BUILD_ID,) if options.build_id else ()
     return [word for flag in linker for word in ("-Xlinker", flag)]
 
 

@@ -130,7 +130,9 @@ def _module(name: str, path: str, objects: list[ObjectFile], settings: Settings)
         entry_points=entry_points(name),
         exported=(),
         options=LinkerOptions.of(
-            ld_args=settings.ld_args, ldflags=settings.ldflags, debug=settings.debug
+            ld_args=settings.ld_args,
+            ldflags=settings.ldflags,
+            strip="none" if settings.debug else "all",
         ),
         universal=settings.universal,
     )

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import sysconfig
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from itertools import count
@@ -19,11 +20,13 @@ from .. import wheel
 from ..errors import WheelError
 from ..facts import target
 from ..files import sweep_folders
+from ..link import debug_file
 from ..versions import ABI3T_SINCE
 from . import declared
 from .session import (
     LEVELS,
     BuildError,
+    debug_folder,
     is_concerned,
     is_universal,
     lowest_version,
@@ -159,6 +162,26 @@ class BdistWheel(Command):
         with self._staged() if concerned else nullcontext():
             super().run()
             self._graft()
+        if concerned and settings(self.distribution).split_debug:
+            self._leave_debug_files()
+
+    def _leave_debug_files(self) -> None:
+        """Copy the debug files of the wheel's modules to a folder beside it, which is called after it."""
+        path = self.distribution.dist_files[-1][2]
+        kept = debug_folder(self.get_finalized_command("build_ext"))
+        beside, name = os.path.split(os.path.abspath(path))
+        # setuptools' backend moves nothing but the wheel out of its own folder.
+        if os.path.basename(beside).startswith(".tmp-"):
+            beside = os.path.dirname(beside)
+        folder = os.path.join(beside, name.removesuffix(".whl") + debug_file.SUFFIX)
+        shutil.rmtree(folder, ignore_errors=True)
+        with zipfile.ZipFile(path) as archive:
+            for module in archive.namelist():
+                found = os.path.join(kept, module + debug_file.SUFFIX)
+                if os.path.isfile(found):
+                    target_path = os.path.join(folder, module + debug_file.SUFFIX)
+                    os.makedirs(os.path.dirname(target_path), exist_ok=True)
+                    shutil.copyfile(found, target_path)
 
     def run_command(self, command: str) -> None:
         """Run another command once; see distutils."""

@@ -24,6 +24,7 @@ from setuptools import Command, Extension
 from .. import editable, sdist
 from ..facts import target
 from ..files import atomic_write, write_text
+from ..link import debug_file
 from ..suffixes import is_ours
 from . import declared, elsewhere
 from .compiler import Compiler
@@ -32,6 +33,7 @@ from .session import (
     FAILURES,
     LEVELS,
     BuildError,
+    debug_folder,
     is_concerned,
     is_elsewhere,
     is_universal,
@@ -219,10 +221,18 @@ class BuildExt(_Compiling):
         scratch = str(self.get_finalized_command("build").build_temp)
         with atomic_write(outfile, scratch) as partial:
             shutil.copy2(infile, partial)
+        self._copy_debug_file(infile, outfile)
         for path in shadowing(outfile):
             self.announce(f"removing {path}, which would be imported instead", LEVELS[logging.INFO])
             os.remove(path)
         return outfile, True
+
+    def _copy_debug_file(self, module: str, outfile: str) -> None:
+        if settings(self.distribution).split_debug:
+            name = os.path.relpath(module, self.build_lib)
+            path = os.path.join(debug_folder(self), name + debug_file.SUFFIX)
+            if os.path.isfile(path):
+                shutil.copyfile(path, outfile + debug_file.SUFFIX)
 
 
 class BuildPy(Command):

@@ -56,7 +56,7 @@ def _flags(builder: Builder, module: ModuleFile, given: Sequence[Given]) -> list
     """Return what the driver needs when there is assembly in the module."""
     script = builder.version_script(module)
     own = (word for flag in words_of(given, LD_ARGS) for word in ("-Xlinker", flag))
-    return [*linker.driver_flags(script, debug=module.options.debug), *own]
+    return [*linker.driver_flags(script, module.options), *own]
 
 
 def _try(
@@ -112,5 +112,6 @@ def linker_options(
         ld_args=settings.ld_args,
         ldflags=settings.ldflags,
         link_args=[*preargs, *postargs],
-        debug=settings.debug or bool(given.get("debug")),
+        strip="none" if settings.debug or given.get("debug") else settings.strip,
+        build_id=settings.split_debug,
     )

@@ -261,6 +261,8 @@ class BuildRun:
         """Queue the sources besides assembly; return each with its object, and the jobs to wait for."""
         sources = given["sources"]
         given = elsewhere.with_macro(given, ext)
+        if self._settings.split_debug:
+            given["debug"] = True
         others = [source for source in sources if not is_assembly(source)]
         objects: list[tuple[str, str]] = []
         jobs: list[Job] = []

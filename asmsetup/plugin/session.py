@@ -178,6 +178,11 @@ def lasting_folder(command: Any) -> str:
     )
 
 
+def debug_folder(command: Any) -> str:
+    """Return the folder that the modules' debug files are kept in, by their paths in a wheel."""
+    return os.path.join(lasting_folder(command), "asm", "debug")
+
+
 def parallel_jobs(command: Any) -> int | None:
     """Return the number given with -j; without one all cores are used anyway."""
     parallel = getattr(command, "parallel", None)

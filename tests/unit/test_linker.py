@@ -29,7 +29,7 @@ def test_every_module_is_hardened_small_and_stripped() -> None:
 
 
 def test_debug_keeps_what_a_debugger_reads() -> None:
-    assert "-s" not in command(debug=True)
+    assert "-s" not in command(strip="none")
 
 
 @pytest.mark.parametrize(
@@ -60,12 +60,12 @@ def test_exports() -> None:
 
 
 def test_a_driver_is_told_what_ld_is_told() -> None:
-    flags = linker.driver_flags("with,comma", debug=False)
+    flags = linker.driver_flags("with,comma", LinkerOptions())
 
     assert flags[::2] == ["-Xlinker"] * (len(flags) // 2)
     told = flags[1::2]
     assert told == [*linker.HARDENING, "--version-script", "with,comma", "-s"]
-    assert linker.driver_flags("x", debug=True)[1::2] == [
+    assert linker.driver_flags("x", LinkerOptions(strip="none"))[1::2] == [
         *linker.HARDENING,
         *("--version-script", "x"),
     ]
