@@ -18,8 +18,9 @@ from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import NamedTuple
 
-from .assemble import cache, includes, nasm
+from .assemble import cache, database, includes, nasm
 from .assemble.cache import Cache
+from .assemble.database import Compilation
 from .assemble.jobs import Jobs, was_cancelled
 from .assemble.nasm import Nasm, ObjectFile
 from .assemble.objects import Objects
@@ -72,6 +73,8 @@ class Builder:
         self.state = BuildState(os.path.join(folder, "state"))
         self.reader = includes.Reader(self.state)
         self.reporter = reporter
+        self.compilations: dict[str, Compilation] = {}
+        """How objects that are not NASM's are made, by their paths, where the settings ask for it."""
         self._planner = Planner(settings, target, folder)
         self._planned: dict[Recipe, list[ObjectFile]] = {}
         self._lock = threading.Lock()
@@ -128,7 +131,7 @@ class Builder:
     @cached_property
     def _modules(self) -> LinkedModules:
         is_judged = judges(self.settings.check.machine_code)
-        context = (self.target, self.settings._replace(jobs=None), is_judged)
+        context = (self.target, self.settings._replace(jobs=None, compile_commands=None), is_judged)
         return LinkedModules(self.ld, self.state, self.reader, context)
 
     @cached_property
@@ -372,12 +375,18 @@ class Builder:
         return path
 
     def finish(self) -> None:
-        """Stop the queue; save the state and the cache's statistics."""
+        """Stop the queue; save the state, the cache's statistics and the commands that are wanted.
+
+        Raises FileError when the commands cannot be written.
+        """
         self.jobs.stop()
         self.reader.remember()
         self.state.save()
         if "_cache" in self.__dict__ and self._cache is not None:
             self._cache.close()
+        if self.settings.compile_commands and "_objects" in self.__dict__:
+            ours = map(self._objects.compilation, self._started.values())
+            database.write(self.settings.compile_commands, [*ours, *self.compilations.values()])
 
 
 def _not_a_source(wanted: ObjectFile, including: str | None) -> tuple[str, ...]:

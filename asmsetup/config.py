@@ -122,6 +122,7 @@ class Settings(NamedTuple):
     check: RuleSettings = RuleSettings()
     baseline: Level = "x86-64"
     editable_rebuild: bool = False
+    compile_commands: str | None = None
     elsewhere: Elsewhere = "error"
     target: str | None = None
     ldflags: tuple[str, ...] = ()
@@ -160,6 +161,7 @@ KINDS: dict[str, Kind] = {
     "check": "rules",
     "baseline": "level",
     "editable_rebuild": "boolean",
+    "compile_commands": "text",
     "elsewhere": "elsewhere",
     "target": "target",
 }

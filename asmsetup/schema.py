@@ -69,6 +69,7 @@ _ABOUT = {
     "elsewhere": "what happens to assembly on other machines than x86-64 Linux",
     "target": "the platform to build for, where that is another one",
     "editable-rebuild": "an editable install builds what has changed when it is imported",
+    "compile-commands": "a file to write each source's command to, for editors",
 }
 
 

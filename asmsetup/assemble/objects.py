@@ -19,6 +19,7 @@ from ..errors import AssembleError
 from ..files import atomic_write, write_text
 from . import nasm, own, uptodate
 from .cache import Cache
+from .database import Compilation
 from .includes import INCLUDE_DIR, Closure, Missing, Reader
 from .nasm import Nasm, ObjectFile
 from .scan import UNREAD
@@ -182,6 +183,10 @@ class Objects:
             _remove(rules)
             _remove(text)
         return messages, texts
+
+    def compilation(self, wanted: ObjectFile) -> Compilation:
+        """Return how an object is made, without a launcher; the files that NASM needs are there."""
+        return Compilation(wanted.source, wanted.path, self._command(wanted, wanted.path))
 
     def _command(self, wanted: ObjectFile, output: str, *args: str) -> list[str]:
         """Return NASM's command; write the bindings of the typed functions that it reads first."""

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import setuptools.errors
 
 from ..assemble import gas
+from ..assemble.database import Compilation
 from ..assemble.includes import Reader
 from ..assemble.queue import Job
 from ..assemble.state import Record
@@ -45,6 +46,9 @@ _FOR_LINKING = frozenset(
     {"libraries", "library_dirs", "runtime_library_dirs", "objects", "archiver", "ranlib"}
     | {f"linker_{kind}{cxx}" for kind in ("so", "exe") for cxx in ("", "_cxx")}
 )
+
+_RUNNERS = ("call", "spawn")
+"""What a compiler object runs commands with: the first since setuptools 84, before the second."""
 
 _FAILURES = (setuptools.errors.BaseError, setuptools.errors.CCompilerError)
 
@@ -139,6 +143,9 @@ class CObjects:
             folder = os.path.join(self._builder.folder, "c", _name(command))
             (path,) = chosen.object_filenames([source], output_dir=folder)
             objects.append(path)
+            if self._builder.settings.compile_commands:
+                how = compilation(chosen, source, options, folder, path)
+                self._builder.compilations[path] = how
             print_ = _fingerprint(command, [source, *(options.get("depends") or ())], reader)
             with self._lock:
                 job = self._under_way(path, print_)
@@ -250,14 +257,31 @@ def _read_by_gas(work: _Work, rules: str) -> list[str] | None:
     return None if found.computed else list(found.files)
 
 
+def compilation(
+    chosen: Any, source: str, options: Mapping[str, Any], folder: str, path: str
+) -> Compilation:
+    """Return how a compiler object compiles a source, without doing it."""
+    os.makedirs(folder, exist_ok=True)
+    commands: list[list[str]] = []
+
+    def note(command: Sequence[Any], *_: Any, **__: Any) -> None:
+        commands.append([*map(str, command)])
+
+    twin = copy_of(chosen)
+    for name in _RUNNERS:
+        if hasattr(twin, name):
+            setattr(twin, name, note)
+    twin.compile([source], **{**options, "output_dir": folder})
+    return Compilation(source, path, commands[-1])
+
+
 def captured(twin: Any, source: str = "") -> list[str]:
     """Have a copy of a compiler object print nothing; return the list that takes what it would print.
 
     ``source`` is what it compiles.
     """
     printed: list[str] = []
-    # setuptools runs commands with the first one since 84, before with the second.
-    for name in ("call", "spawn"):
+    for name in _RUNNERS:
         if hasattr(twin, name):
             setattr(twin, name, partial(_run, printed, source, name))
     return printed
