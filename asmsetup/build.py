@@ -69,7 +69,7 @@ class Builder:
         self.settings = settings
         self.target = target
         self.folder = folder
-        self.jobs = Jobs(settings.jobs or available(), reporter.progress)
+        self.jobs = Jobs(settings.jobs or available(), reporter.progress, _together)
         self.state = BuildState(os.path.join(folder, "state"))
         self.reader = includes.Reader(self.state)
         self.reporter = reporter
@@ -387,6 +387,12 @@ class Builder:
         if self.settings.compile_commands and "_objects" in self.__dict__:
             ours = map(self._objects.compilation, self._started.values())
             database.write(self.settings.compile_commands, [*ours, *self.compilations.values()])
+
+
+def _together(reports: Sequence[str]) -> list[str]:
+    from .check.together import together  # only needed when sources fail
+
+    return together(reports)
 
 
 def _not_a_source(wanted: ObjectFile, including: str | None) -> tuple[str, ...]:

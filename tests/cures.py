@@ -143,6 +143,10 @@ def _add_keyword(path: Path, item: str) -> None:
     """Add a keyword to the first extension in a setup.py that Project.extension wrote."""
     text = path.read_text(encoding="utf-8")
     assert "**{" in text, text
+    name, _, value = item.partition(": ")
+    if (there := f"{name}: [") in text:  # one more for a list
+        path.write_text(text.replace(there, there + value.strip("[]") + ", ", 1), encoding="utf-8")
+        return
     path.write_text(text.replace("**{", f"**{{{item}, ", 1), encoding="utf-8")
 
 

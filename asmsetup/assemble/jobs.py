@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from ..errors import AsmsetupError, AssembleError, CompileError
 from .queue import Job, Queue, StoppedError
+
+Together = Callable[[Sequence[str]], list[str]]
+"""Returns NASM's messages about several sources without what an earlier one has as well."""
 
 
 class Jobs:
     """Queues the jobs of one build, waits for them, and reports their errors together."""
 
-    def __init__(self, workers: int, show: Callable[[str], None]) -> None:
+    def __init__(self, workers: int, show: Callable[[str], None], together: Together) -> None:
         """``show`` gets what a failed compiler has printed."""
         self._queue = Queue(workers)
         self._show = show
+        self._together = together
         self._lock = threading.Lock()
         self._vital: list[Job] = []
 
@@ -73,11 +77,21 @@ class Jobs:
         for error in distinct:
             if len(distinct) == 1 or not isinstance(error, AsmsetupError):
                 raise error
-        raise AssembleError("\n".join(map(str, distinct)))
+        of_nasm = [error for error in distinct if type(error) is AssembleError]
+        whats = self._together([error.what for error in of_nasm])
+        texts: dict[BaseException, str] = dict(zip(of_nasm, whats, strict=True))
+        parts = (_text(error, texts.get(error)) for error in distinct)
+        raise AssembleError("\n".join(filter(None, parts)))
 
     def stop(self) -> None:
         """Start nothing more; jobs that run go on."""
         self._queue.stop()
+
+
+def _text(error: BaseException, what: str | None) -> str:
+    if what is None or not isinstance(error, AsmsetupError):
+        return str(error)
+    return "\n  ".join(filter(None, (what, *error.ways_out)))
 
 
 def was_cancelled(job: Job) -> bool:

@@ -108,6 +108,44 @@ def test_two_wheels_in_one_process_have_each_their_own(hello: Project) -> None:
     assert sizes[0] < sizes[1]
 
 
+# gettid(2) is in glibc since 2.30.
+OF_GLIBC_2_30 = "int gettid(void); int more_of_it(void) { return gettid(); }\n"
+TAGS_OF_ITS_OWN = {
+    "two calls of the backend": """
+from setuptools import build_meta
+for number in range(2):
+    open("setup.py", "w").write(SETUP % (["hello.asm"] + ["more.c"] * number))
+    build_meta.build_wheel(f"dist{number}")
+""",
+    "two runs of one command": """
+from setuptools import Distribution, Extension
+ext = Extension("hello", ["hello.asm"])
+dist = Distribution({"name": "hello", "version": "1.0", "py_modules": [], "ext_modules": [ext]})
+dist.script_name = "setup.py"
+for number in range(2):
+    for name in list(dist.command_obj):
+        dist.reinitialize_command(name)
+    dist.get_command_obj("bdist_wheel").dist_dir = f"dist{number}"
+    ext.sources += ["more.c"] * number
+    dist.run_command("bdist_wheel")
+""",
+}
+
+
+@pytest.mark.parametrize("way", TAGS_OF_ITS_OWN)
+def test_the_second_wheel_of_a_process_is_tagged_by_what_it_needs(hello: Project, way: str) -> None:
+    hello.write({"more.c": OF_GLIBC_2_30, "pyproject.toml": PYPROJECT})
+    setup = (
+        'SETUP = "from setuptools import Extension, setup\\n'
+        "setup(py_modules=[], ext_modules=[Extension('hello', %r)])\"\n"
+    )
+    hello.run("-c", setup + TAGS_OF_ITS_OWN[way])
+
+    names = [next((hello.folder / f"dist{number}").glob("*.whl")).name for number in range(2)]
+    assert names[0].endswith("-manylinux1_x86_64.manylinux_2_5_x86_64.whl")
+    assert re.search(r"-manylinux_2_3[01]_x86_64[.]whl$", names[1])
+
+
 def test_a_kept_folder_does_not_get_into_the_next_wheel(hello: Project) -> None:
     hello.settings("universal = true").setup("bdist_wheel", "--keep-temp")
     hello.built_wheel().path.unlink()
