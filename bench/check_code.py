@@ -12,6 +12,7 @@ printed by their kind. Nothing is written.
 from __future__ import annotations
 
 import argparse
+import functools
 import random
 import sys
 import sysconfig
@@ -27,10 +28,13 @@ from asmsetup.assemble.includes import INCLUDE_DIR
 from asmsetup.check.code import decode
 from asmsetup.check.code.analysis import Verdict, analyse
 from asmsetup.check.code.decode import Decoded
+from asmsetup.check.code.engine import Engine
 from asmsetup.check.code.image import Image, load_module, load_objects
 from asmsetup.check.code.levels import needs_of
 from asmsetup.check.code.prototypes import prototype
+from asmsetup.check.code.roots import Root, find_roots
 from asmsetup.check.code.rules import RULES
+from asmsetup.check.code.tables import find_entries
 from asmsetup.check.code.values import ARGUMENTS, KEPT, RAX, RSP
 from asmsetup.errors import AsmsetupError
 from asmsetup.facts import elf
@@ -188,42 +192,81 @@ def _print_levels(files: Iterable[Path]) -> None:
 
 
 def _print_faults(files: Sequence[Path], count: int, chance: random.Random) -> None:
-    pools: dict[str, list[tuple[Path, Mutant]]] = defaultdict(list)
+    pools: dict[str, list[tuple[Path, int, Mutant]]] = defaultdict(list)
     chosen = [path for path in files if path.stat().st_size < 400_000]
     for path in chance.sample(chosen, min(len(chosen), 60)):
-        for mutant in _mutants(analyse(_load(path))):
-            pools[mutant.kind].append((path, mutant))
+        for start, mutant in _mutants(analyse(_load(path))):
+            pools[mutant.kind].append((path, start, mutant))
     for kind, pool in sorted(pools.items()):
         seeded = chance.sample(pool, min(count, len(pool)))
         missed = [
-            f"{path.name} {mutant.at:#x}" for path, mutant in seeded if not _found(path, mutant)
+            f"{path.name} {mutant.at:#x}: {reason}"
+            for path, start, mutant in sorted(seeded)
+            if (reason := _missed(path, start, mutant)) is not None
         ]
         share = 1 - len(missed) / len(seeded)
         print(f"seeded: {kind}: {len(seeded) - len(missed)} of {len(seeded)} found ({share:.1%})")
-        _list(missed[:5])
+        why = Counter(line.partition(": ")[2] for line in missed)
+        _list([f"{number} missed: {reason}" for reason, number in why.most_common()])
+        _list(missed[:_NAMED])
 
 
-def _found(path: Path, mutant: Mutant) -> bool:
-    """Whether the fault is reported, and only in the function that has it."""
-    image = _load(path)
-    before = {(fault.rule, fault.at) for fault in analyse(_load(path)).faults}
+_NAMED = 5
+
+
+def _missed(path: Path, start: int, mutant: Mutant) -> str | None:
+    """Return why a fault in the function at ``start`` is not reported; None when it is."""
+    image, roots = _loaded(path)
+    before, _ = _judge(image, roots, start)
     stretch = image.stretch(mutant.at)
     assert stretch is not None
     at = mutant.at - stretch.start
+    kept = stretch.content[at : at + len(mutant.content)]
     stretch.content[at : at + len(mutant.content)] = mutant.content
-    return bool({(fault.rule, fault.at) for fault in analyse(image).faults} - before)
+    after, gaps = _judge(image, roots, start)
+    stretch.content[at : at + len(mutant.content)] = kept
+    if after - before:
+        return None
+    if gaps:
+        return f"incomplete, {gaps[0]}"
+    if "rsp" in mutant.kind and _finds_rsp_again(image, roots, start):
+        return "rsp comes back from rbp, and calls are aligned: it works all the same"
+    return "no rule is broken on any path"
 
 
-def _mutants(verdict: Verdict) -> Iterator[Mutant]:
+def _finds_rsp_again(image: Image, roots: dict[int, Root], start: int) -> bool:
+    engine = Engine(image, roots)
+    found = map(engine.decoded, engine.scan(start).instructions)
+    return any(each is not None and each.operation.effect == decode.LEAVE for each in found)
+
+
+@functools.lru_cache(4)
+def _loaded(path: Path) -> tuple[Image, dict[int, Root]]:
+    image = _load(path)
+    return image, find_roots(image, find_entries(image))
+
+
+def _judge(
+    image: Image, roots: dict[int, Root], start: int
+) -> tuple[set[tuple[str, int]], list[str]]:
+    """Return what is reported in one function, and why it could not be followed, if so."""
+    engine = Engine(image, roots)
+    engine.run([start])
+    notes = engine.notes
+    faults = {(f.rule, f.at) for f in notes.faults.values() if f.function == start}
+    return faults, [gap.why for gap in notes.gaps.values() if gap.function == start]
+
+
+def _mutants(verdict: Verdict) -> Iterator[tuple[int, Mutant]]:
+    """Yield faults to seed, each with the function that it belongs to."""
     engine = verdict.engine
-    seen: set[int] = set()
-    for start in verdict.roots:
+    for start, root in verdict.roots.items():
         scan = engine.scans.get(start)
-        for at in sorted(scan.instructions - seen) if scan is not None else ():
-            seen.add(at)
+        for at in sorted(scan.instructions) if scan is not None else ():
             found = engine.table.get(at)
-            if found is not None:
-                yield from _of(verdict, found)
+            # A scan goes on behind calls that do not return, into other functions.
+            if found is not None and start <= at < root.end:
+                yield from ((start, mutant) for mutant in _of(verdict, found))
 
 
 def _of(verdict: Verdict, found: Decoded) -> Iterator[Mutant]:
@@ -241,14 +284,23 @@ def _of(verdict: Verdict, found: Decoded) -> Iterator[Mutant]:
     elif operation.target == RSP and operation.effect in (decode.ADD, decode.SUBTRACT):
         if operation.source < 0 and operation.memory is None:
             yield Mutant("rsp adjustment deleted", found.at, nothing)
+            content = bytearray(_bytes(verdict, found))
+            content[3] ^= 8  # the lowest byte of the number, behind prefix, opcode and operand
+            yield Mutant("rsp adjustment 8 bytes off", found.at, bytes(content))
     elif operation.effect == decode.ZERO and operation.target == RAX:
-        name, _ = _next_call(verdict, found, 1 << RAX)
+        name = _next_call(verdict, found, 1 << RAX)
         if name is not None and prototype(name).variadic:
             yield Mutant("al deleted", found.at, nothing)
-    is_set = operation.effect in _SETS and operation.target in ARGUMENTS
-    name, is_behind = _next_call(verdict, found, 1 << operation.target) if is_set else (None, False)
-    if name is not None and is_behind and operation.target in ARGUMENTS[: prototype(name).words]:
-        yield Mutant("argument deleted", found.at, nothing)
+    if operation.effect in _SETS and operation.target in ARGUMENTS:
+        name = _next_call(verdict, found, 1 << operation.target)
+        behind = _call_before(verdict, found)
+        if name is not None and operation.target in ARGUMENTS[: prototype(name).words]:
+            if behind and prototype(behind).returns:
+                yield Mutant("argument deleted", found.at, nothing)
+            elif behind == "":
+                yield Mutant(
+                    "argument deleted behind a call of the module's own", found.at, nothing
+                )
 
 
 _SETS = (decode.MOVE, decode.LOAD, decode.ADDRESS, decode.ZERO, decode.SET)
@@ -260,38 +312,43 @@ def _bytes(verdict: Verdict, found: Decoded) -> bytes:
     return bytes(stretch.content[found.at - stretch.start : found.next - stretch.start])
 
 
-def _next_call(verdict: Verdict, found: Decoded, written: int) -> tuple[str | None, bool]:
-    """Return the call that gets what an instruction sets, and whether a call came before."""
-    image, table = verdict.image, verdict.engine.table
-    at, name = found.next, None
+def _next_call(verdict: Verdict, found: Decoded, written: int) -> str | None:
+    """Return the name of the function that gets what an instruction sets."""
+    at = found.next
     for _ in range(16):
-        following = table.get(at)
+        following = verdict.engine.table.get(at)
         if following is None:
-            break
+            return None
         if following.operation.flow in (decode.CALL, decode.CALL_VALUE):
-            memory = following.operation.memory
-            name = image.externals.get(following.goal)
-            if name is None and memory is not None:
-                name = image.slots.get(memory.displacement)
-            break
+            return _name_called(verdict, following) or None
         if following.operation.flow != decode.NEXT or following.operation.writes & written:
-            break
+            return None
         at = following.next
-    return name, _is_behind_call(verdict, found)
+    return None
 
 
-def _is_behind_call(verdict: Verdict, found: Decoded) -> bool:
-    """Whether a call precedes the instruction in the same straight piece of code."""
+def _name_called(verdict: Verdict, call: Decoded) -> str:
+    """Return the name of another module's function that is called; empty for any other."""
+    image, memory = verdict.image, call.operation.memory
+    name = image.externals.get(call.goal)
+    if name is None and memory is not None and memory.base == decode.RIP:
+        name = image.slots.get(memory.displacement)
+    return name or ""
+
+
+def _call_before(verdict: Verdict, found: Decoded) -> str | None:
+    """Return what is called before the instruction in the same straight piece of code, as
+    ``_name_called`` does; None when nothing is."""
     previous = _previous(verdict, found)
     for _ in range(8):
         if previous is None:
-            return False
+            return None
         if previous.operation.flow in (decode.CALL, decode.CALL_VALUE):
-            return True
+            return _name_called(verdict, previous)
         if previous.operation.flow != decode.NEXT:
-            return False
+            return None
         previous = _previous(verdict, previous)
-    return False
+    return None
 
 
 def _previous(verdict: Verdict, found: Decoded) -> Decoded | None:

@@ -204,3 +204,43 @@ def test_what_lies_between_a_frame_and_what_it_was_aligned_from(
     assert rules(tmp_path, function(f"{body} / mov [rsp + 8], rax / leave / ret")) == set()
     broken = function(f"{body} / mov [rsp + 9], rax / leave / ret")
     assert rules(tmp_path, broken) == {"saved-overwritten"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "line"),  # 0: nothing is wrong
+    [
+        ("    jz .none\n    PyReturn object\n.none:\n    xor eax, eax", 7),
+        ("    jz .none\n    PyReturn object\n.none:", 4),
+        ("    PyReturn NULL\n.never:\n    mov rax, object", 0),
+        ("    jz .none\n    PyReturn object\n.none:\n    PyReturn NULL", 0),
+    ],
+)
+def test_the_next_function_is_not_run_into(lines: str, line: int, tmp_path: Path) -> None:
+    following = "PyFunction g, METH_NOARGS\n    PyReturn NULL\nPyEndFunction"
+    text = MODULE.format(METHOD.format(lines) + following)
+
+    found = [(each.rule, each.line) for each in findings(tmp_path, text)]
+    assert found == ([("falls-off", line)] if line else [])
+
+
+@pytest.mark.parametrize(("jump", "broken"), [("jmp rax", {"stack-at-return"}), ("nop", set())])
+def test_a_function_may_be_left_through_a_pointer(
+    jump: str, broken: set[str], tmp_path: Path
+) -> None:
+    text = f"""{HEAD}
+global f:function (f.end - f)
+f:  push rdi
+    test rdi, rdi
+    jz .end_of_work
+    mov rax, [rdi]
+    {jump}
+.end_of_work:
+    pop rdi
+    mov rax, [rdi]
+    jmp rax
+.end:
+"""
+    verdict = verdict_of(tmp_path, text)
+
+    assert {fault.rule for fault in verdict.faults} == broken
+    assert verdict.gaps == []

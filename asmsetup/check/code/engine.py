@@ -16,7 +16,7 @@ from .decode import Decoded, Decoding, Operation
 from .function import FunctionAnalysis
 from .image import Image
 from .prototypes import prototype
-from .roots import Root
+from .roots import Root, pointed_at
 from .state import State
 from .walk import Notes, Walk
 
@@ -53,6 +53,8 @@ class Engine:
         self.named_data: set[int] = set()
         self.taken: set[int] = set()
         """Addresses that instructions take: of functions, perhaps."""
+        self.pointed = set(pointed_at(image))
+        """The addresses of code that stand in data."""
         self._cold_parts: dict[str, list[tuple[int, int]]] = {}
         self.unreachable: set[int] = set()
         """Where compilers jump when the source says that this never happens: there is nothing."""

@@ -56,6 +56,9 @@ class FunctionAnalysis:
         self._heap: list[tuple[int, int, int]] = []
         self._blocks = self._find_blocks()
         self._queued: set[tuple[int, int]] = set()
+        declared = self._image.marks.routines.get(start)
+        self._end = declared.end if declared is not None and declared.end > start else -1
+        """Behind its last instruction, where its author has closed it."""
         self._exit: State | None = None
         self._is_regular = True
         self._found_more = False
@@ -167,7 +170,11 @@ class FunctionAnalysis:
         leaders, table, walk = self._leaders, self._engine.table, self._walk
         watch = self._engine.watch
         first, visits = True, 0
+        last = state.way.at if state.way is not None else at
         while True:
+            if at == self._end:
+                walk.report("falls-off", last, "the function runs on into what follows it", state)
+                break
             if not first and at in leaders:
                 self._push(at, state)
                 break
@@ -177,6 +184,7 @@ class FunctionAnalysis:
                 self._falls_off(at, state)
                 break
             visits += 1
+            last = at
             if watch is not None:
                 watch(self._start, at, state)
             if found.operation.flow == decode.NEXT:
@@ -292,10 +300,21 @@ class FunctionAnalysis:
                 branch = state.copy()
                 branch.way = Step(found.at, goal, state.way)
                 self._push(goal, branch)
-        elif state.registers[RSP] == Frame(0, 0) and type(value) is not Target:
+        elif type(value) is not Target and self._is_left_by_pointers(state):
             self._tail_call(state, found, "a pointer")
         else:
             walk.give_up(found.at, "a jump goes to an address that could not be found out")
+
+    def _is_left_by_pointers(self, state: State) -> bool:
+        """Return whether a jump to an unknown address is a call that returns to the caller."""
+        if state.registers[RSP] == Frame(0, 0):
+            return True
+        # Where data holds addresses inside of the function, such a jump may go to one of them.
+        return any(low < high for low, high in self._walk.extents) and not any(
+            low < target < high
+            for low, high in self._walk.extents
+            for target in self._engine.pointed
+        )
 
     def _add_leaders(self, goals: Iterable[int]) -> None:
         """Take in places that only a value led to; paths that passed them are followed again."""
