@@ -23,6 +23,7 @@ _FLAGS = {
     "fastcall": "METH_FASTCALL",
     "keywords": "METH_FASTCALL | METH_KEYWORDS",
     "tuple": "0",
+    "pair": "0",
 }
 
 
@@ -36,6 +37,8 @@ def bindings(declarations: Iterable[Declaration]) -> str:
     needed = {name for piece in pieces for name in _NEEDED.findall(piece)}
     if any(each.macro == "PyArguments" for each in declarations):
         needed |= {"bind_here", "bind_positional"}
+    if any("%define _pyt_part_" in piece for piece in pieces):
+        needed |= {"parts", "has_slot"}
     head = [
         _RULE,
         "; Bindings of typed functions, made by asmsetup from the signatures in the source.",
@@ -78,7 +81,11 @@ def _binding(number: int, signature: Signature, slot: Slot | None, *, nogil: boo
     yield f"%define _pyt_flags_{number} {_FLAGS[binding.form]}{in_class}"
     if in_class:
         yield f"%define _pyt_is_class_{number}"
-    if slot is not None:
+    if signature.receiver:
+        yield f"%define _pyt_receiver_{number} {quoted(signature.receiver)}"
+    if slot is not None and slot.part:
+        yield f"%define _pyt_part_{number} {slot.part}"
+    elif slot is not None:
         yield f"%define _pyt_slots_{number} {', '.join(slot.ids)}"
     if binding.layout.views:
         yield f"%define _pyt_has_buffers_{number}"
@@ -99,6 +106,10 @@ def _arguments(number: int, signature: Signature) -> Iterator[str]:
         op("_py_define_name", f"{each.name}, _py_base - _pyt_bound + {8 * k}")
         for k, each in enumerate(signature.parameters)
     ]
+    if signature.rest:
+        yield f"%define _pyt_has_rest_{number}"
+        for k, name in enumerate((signature.rest, f"{signature.rest}_count"), count):
+            names.append(op("_py_define_name", f"{name}, _py_base - _pyt_bound + {8 * k}"))
     yield from _macro(f"_pyt_places_{number} 0", names)
 
 
@@ -117,4 +128,4 @@ def _macro(head: str, lines: Iterable[str]) -> Iterator[str]:
 
 def _touches_objects(signature: Signature) -> bool:
     types = (signature.result, *(each.type for each in signature.parameters))
-    return any(each.kind == "object" for each in types)
+    return bool(signature.rest) or any(each.kind == "object" for each in types)

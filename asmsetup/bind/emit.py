@@ -40,7 +40,7 @@ class Binding(Results):
         for k, parameter in enumerate(self.signature.parameters):
             if templates.is_displayed(parameter.type):
                 lines.append(data(f".display_{k}", f"db {quoted(self._display(k))}, 0"))
-            if parameter.type.item:
+            if templates.has_items(parameter.type):
                 lines.append(data(f".items_{k}", f"db {quoted(parameter.type.item)}, 0"))
             text = _literal(parameter)
             if text is not None:
@@ -88,6 +88,10 @@ class Binding(Results):
             yield op("mov", "rbx, rsi", "the argument")
         elif self.form == "tuple":
             yield from self._enter_tuple()
+        elif self.form == "pair":
+            yield op("mov", f"[rsp + {self.layout.bound}], rsi")
+            yield op("mov", f"[rsp + {self.layout.bound + 8}], rdx")
+            yield op("lea", f"rbx, [rsp + {self.layout.bound}]", "the arguments")
         elif self.form != "noargs":
             yield from self._enter_array()
 
@@ -105,7 +109,7 @@ class Binding(Results):
             if self.form == "keywords":
                 yield op("test", "rcx, rcx")
                 yield op("jnz", "near .bind", "names of keywords")
-            yield from _check_number(signature.least, signature.positional)
+            yield from _check_number(signature.least, signature.positional, bool(signature.rest))
         yield label(".bound")
         if layout.given >= 0:
             yield op("mov", f"[rsp + {layout.given}], rdx", "how many")
@@ -186,7 +190,10 @@ class Binding(Results):
         """Return the lines of a template with the places of parameter ``k``."""
         parameter, layout = self.signature.parameters[k], self.layout
         type_, homes = parameter.type, layout.homes[k]
-        held = layout.held(k)
+        held: int | str = layout.held(k)
+        with_it = layout.held(k) + 1
+        if self.slot is not None and self.slot.may_not_fit:
+            held = "other_type"
         case, letters = templates.letters(type_) if type_.item else ("", "")
         filled = template.format(
             k=k,
@@ -196,7 +203,8 @@ class Binding(Results):
             view=layout.views.get(k, 0),
             scratch=layout.scratch,
             held=held,
-            held_with_it=held + 1,
+            held_with_it=with_it,
+            letter=templates.letter(type_) if type_.item else "",
             flags=templates.buffer_flags(type_),
             size=type_.size,
             case=case,
@@ -218,6 +226,8 @@ class Binding(Results):
             if k != self._direct
         ]
         yield from _pass_stacked([each for each in words if not each[0].register])
+        if self.signature.rest:
+            yield from self._pass_rest()
         yield from _pass_in_registers([each for each in words if each[0].register])
         if self.signature.receiver:
             yield op("mov", f"rdi, [rsp + {self.layout.receiver}]", self.signature.receiver)
@@ -226,6 +236,19 @@ class Binding(Results):
         yield op("call", routine)
         if self.nogil:
             yield from self._take_gil()
+
+    def _pass_rest(self) -> Iterator[str]:
+        """Pass the arguments behind the parameters: where they are, and how many."""
+        where, number = self.layout.words[self._count]
+        yield op("lea", f"rax, [rbx + {8 * self._count}]", f"*{self.signature.rest}")
+        yield _passed(where, "rax")
+        yield op("mov", f"rax, [rsp + {self.layout.given}]")
+        yield op("sub", f"rax, {self._count}")
+        if self.signature.least < self._count:
+            yield op("sbb", "rcx, rcx", "none where defaults are taken")
+            yield op("not", "rcx")
+            yield op("and", "rax, rcx")
+        yield _passed(number, "rax")
 
     def _pass_results(self) -> Iterator[str]:
         word, results = self.layout.words[-1][0], self.layout.results
@@ -267,11 +290,12 @@ class Binding(Results):
             yield op("lea", f"r8, [rsp + {self.layout.bound}]", "where they can go")
             yield op("call", "_pyt_bind_arguments", "rsi = the arguments, rdx = how many")
             yield op("jnc", ".bound")
-        elif self.form == "fastcall":
+        elif self.form == "fastcall" and (self.signature.least or not self.signature.rest):
+            most = "rcx, 0x7fffffffffffffff" if self.signature.rest else ""
             yield label(".bind")
             yield op("lea", "rsi, [.py_name]")
             yield op("mov", f"r8d, {self.signature.least}")
-            yield op("mov", f"ecx, {self.signature.positional}")
+            yield op("mov", most or f"ecx, {self.signature.positional}")
             yield op("call", "_pyt_raise_wrong_number")
 
     def _recover(self, k: int) -> Iterator[str]:
@@ -304,9 +328,13 @@ class Binding(Results):
             yield op("mov", f"qword [rsp + {self.layout.views[k] + VIEW_OBJ}], 0", "holds nothing")
 
 
-def _check_number(least: int, most: int) -> Iterator[str]:
+def _check_number(least: int, most: int, has_rest: bool) -> Iterator[str]:
     """Test how many arguments there are by position."""
-    if least == most:
+    if has_rest:
+        if least:
+            yield op("cmp", f"rdx, {least}")
+            yield op("jb", "near .bind")
+    elif least == most:
         yield op("cmp", f"rdx, {most}")
         yield op("jne", "near .bind")
     elif least == 0:
@@ -316,6 +344,10 @@ def _check_number(least: int, most: int) -> Iterator[str]:
         yield op("lea", f"rax, [rdx - {least}]")
         yield op("cmp", f"rax, {most - least}", f"{least} to {most}")
         yield op("ja", "near .bind")
+
+
+def _passed(word: Word, value: str) -> str:
+    return op("mov", f"{word.register or f'[rsp + {word.stacked}]'}, {value}")
 
 
 _Passed = tuple[Word, str, int]

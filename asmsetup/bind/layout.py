@@ -37,13 +37,15 @@ class Layout:
         letters = [
             "i" if each.is_optional_number else templates.words(each.type) for each in parameters
         ]
+        if signature.rest:
+            letters.append("ii")  # the further arguments
         if signature.result.items:
             letters.append("i")  # a pointer to the results
         self.words = _words(signature.receiver, letters)
         for word in (word for words in self.words for word in words if not word.register):
             self._size = max(self._size, word.stacked + 8)
         kinds = {templates.key(each.type) for each in parameters}
-        optional = any(each.default for each in parameters)
+        optional = any(each.default for each in parameters) or bool(signature.rest)
         array = form in ("fastcall", "keywords")
         self.given = self._reserve(8) if array and optional else -1
         uses_scratch = nogil or kinds & {"signed 4", "cstr"}
@@ -57,7 +59,9 @@ class Layout:
             k: self._reserve(8) for k, each in enumerate(parameters) if each.is_optional_number
         }
         self.results = self._reserve(8 * len(signature.result.items))
-        self.bound = self._reserve(8 * len(parameters)) if form in ("keywords", "tuple") else -1
+        self.bound = (
+            self._reserve(8 * len(parameters)) if form in ("keywords", "tuple", "pair") else -1
+        )
         self.views: dict[int, int] = {}
         for k, each in enumerate(parameters):
             if each.type.kind == "buffer":

@@ -24,6 +24,8 @@ def prototype(signature: Signature) -> str:
     parameters = [f"PyObject *{signature.receiver}"] if signature.receiver else []
     for each in signature.parameters:
         parameters += _words(each)
+    if signature.rest:
+        parameters += [f"PyObject *const *{signature.rest}", f"size_t {signature.rest}_count"]
     parameters += [f"int64_t results[{len(signature.result.items)}]"] * bool(signature.result.items)
     return f"{_result(signature.result)}{signature.name}({', '.join(parameters) or 'void'})"
 

@@ -15,6 +15,10 @@ def form(signature: Signature, slot: Slot | None = None) -> str:
     """Return how CPython passes the arguments: noargs, o, fastcall, keywords, or to a slot tuple."""
     if slot is not None and slot.arguments < 0:
         return "tuple"
+    if slot is not None and slot.arguments == 2:
+        return "pair"
+    if signature.rest:
+        return "fastcall"
     if not signature.parameters:
         return "noargs"
     if slot is not None:
@@ -124,6 +128,12 @@ class Results:
         """Where a failure goes, by how many resources are held."""
         if not self._can_fail():
             return
+        converted = any(each.type.kind != "object" for each in self.signature.parameters)
+        if converted and self.slot is not None and self.slot.may_not_fit:
+            yield label(".error_other_type")
+            yield op("call", "_pyt_not_implemented", "in the place of a TypeError")
+            yield from self._drop_frame()
+            yield op("ret")
         if not self.layout.views:
             yield label(".error_0")
             yield self._failed("eax")

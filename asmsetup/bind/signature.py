@@ -34,6 +34,8 @@ class Type(NamedTuple):
     writable: bool = False
     items: tuple[Type, ...] = ()
     """The types of a tuple's items."""
+    is_sequence: bool = False
+    """The items of a buffer are copied from a sequence of numbers."""
 
     @property
     def is_number(self) -> bool:
@@ -79,6 +81,8 @@ class Signature(NamedTuple):
     positional: int
     """How many can be given by position."""
     result: Type
+    rest: str = ""
+    """The name of ``*args``, which takes the further positional arguments; empty without it."""
 
     @property
     def least(self) -> int:
@@ -111,6 +115,8 @@ class Signature(NamedTuple):
             parts.append(f"{parameter.name}={default.written}" if default else parameter.name)
             if index + 1 == self.positional_only:
                 parts.append("/")
+        if self.rest:
+            parts.append(f"*{self.rest}")
         return "".join(f", {part}" for part in parts) + ")"
 
 
@@ -134,7 +140,7 @@ _OTHERS = {"bool": "bool", "object": "object", "str": "str", "cstr": "cstr", "by
 
 _KNOWN = (
     "i32, u32, i64, u64, float, double, bool, str, cstr, object, bytes, writable bytes, "
-    "and buffers such as double[] and writable u8[]"
+    "buffers such as double[] and writable u8[], and sequences such as list[i64]"
 )
 
 
@@ -213,6 +219,7 @@ class _Reader:
         self._parameters: list[Parameter] = []
         self._positional_only = 0
         self._positional: int | None = None
+        self._rest = ""
 
     def read(self, inside: str, result: str) -> Signature:
         for index, part in enumerate(_split(inside)):
@@ -228,6 +235,7 @@ class _Reader:
             self._positional_only,
             positional,
             _result(result.strip()),
+            self._rest,
         )
 
     def _read_part(self, part: str, *, first: bool) -> None:
@@ -235,10 +243,14 @@ class _Reader:
         equals = bare.find("=")
         head, default = (part, None) if equals < 0 else (part[:equals], part[equals + 1 :].strip())
         name, colon, type_ = (each.strip() for each in head.partition(":"))
+        if self._rest:
+            raise SignatureError(f"no parameter may follow `*{self._rest}'")
         if name == "/":
             self._read_slash()
         elif name == "*":
             self._read_star()
+        elif name.startswith("*"):
+            self._read_rest(name, type_ if colon else "object", default)
         else:
             _expect_name(name, "a parameter")
             if first and not colon and name in ("self", "cls", "module"):
@@ -257,6 +269,23 @@ class _Reader:
         if self._positional is not None:
             raise SignatureError("`*' belongs once, before the parameters that are keyword-only")
         self._positional = len(self._parameters)
+
+    def _read_rest(self, name: str, type_: str, default: str | None) -> None:
+        if name.startswith("**"):
+            raise SignatureError(
+                f"`{name}' is not possible; for keywords of any name write a PyFunction with "
+                "METH_VARARGS | METH_KEYWORDS"
+            )
+        self._rest = name[1:].strip()
+        _expect_name(self._rest, "a parameter")
+        if type_ != "object" or default is not None:
+            raise SignatureError(f"what `{name}' takes are objects: write `{name}' alone")
+        if self._positional is not None:
+            raise SignatureError(f"`{name}' stands in the place of `*'")
+        if any(each.name == self._rest for each in self._parameters):
+            raise SignatureError(f"two parameters are named `{self._rest}'")
+        # Positions are all that tells these arguments from those before them.
+        self._positional_only = len(self._parameters)
 
     def _add(self, name: str, written: str | None, default: str | None) -> None:
         if self._typed and written is None:
@@ -285,18 +314,22 @@ def read_type(written: str) -> Type:
     if writable:
         name = name.removeprefix("writable ").strip()
     is_array = name.endswith("[]") and len(name) > 2
+    sequence = re.fullmatch(r"(?:list|sequence)\s*\[\s*(\w+)\s*\]", name)
     if is_array:
         name = name.removesuffix("[]").strip()
+    elif sequence and not writable:
+        name = sequence[1]
     if name in _NUMBERS:
         kind, size = _NUMBERS[name]
-        if is_array:
-            return Type(written, "buffer", size, name, kind, writable)
+        if is_array or sequence:
+            copied = sequence is not None
+            return Type(written, "buffer", size, name, kind, writable, is_sequence=copied)
         if size < 4:
             raise SignatureError(
                 f"`{written}' is a type of buffer items only, as in `{written}[]'; "
                 "take an i32 or a u32"
             )
-    elif name in _OTHERS and not is_array:
+    elif name in _OTHERS and not (is_array or sequence):
         kind, size = _OTHERS[name], 0
     else:
         raise SignatureError(f"unknown type `{written}'; the types are {_KNOWN}")

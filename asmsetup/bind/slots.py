@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from .signature import Signature, SignatureError
@@ -17,20 +18,57 @@ class Slot(NamedTuple):
     result: str
     """object, size (a Py_ssize_t), hash, truth (an int), or done (an int that is 0)."""
 
+    may_not_fit: bool = False
+    """NotImplemented is returned for an argument of another type."""
+    part: str = ""
+    """It is called by a function in a slot that several methods share; its name there."""
+
     @property
     def failed(self) -> str:
         """The slot's result when an exception is set."""
         return "0" if self.result == "object" else "-1"
 
 
-def _slots(arguments: int, result: str, names: str) -> dict[str, Slot]:
+def _slots(
+    arguments: int, result: str, names: str, *, may_not_fit: bool = False
+) -> dict[str, Slot]:
     """Return the slots of names such as ``repr=tp_repr``."""
     pairs = (name.split("=") for name in names.split())
     return {
-        f"__{name}__": Slot(tuple(f"Py_{each}" for each in ids.split("+")), arguments, result)
+        f"__{name}__": Slot(
+            tuple(f"Py_{each}" for each in ids.split("+")), arguments, result, may_not_fit
+        )
         for name, ids in pairs
     }
 
+
+def _parts(
+    arguments: int, result: str, names: Iterable[str], *, may_not_fit: bool = False
+) -> dict[str, Slot]:
+    """Return the slots of methods that share one with others."""
+    return {f"__{name}__": Slot((), arguments, result, may_not_fit, name) for name in names}
+
+
+BINARY = {
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "matmul": "matrix_multiply",
+    "truediv": "true_divide",
+    "floordiv": "floor_divide",
+    "mod": "remainder",
+    "divmod": "divmod",
+    "pow": "power",
+    "lshift": "lshift",
+    "rshift": "rshift",
+    "and": "and",
+    "or": "or",
+    "xor": "xor",
+}
+"""The slots Py_nb_... of operators by the names of their methods."""
+
+_IN_PLACE = " ".join(f"i{name}=nb_inplace_{BINARY[name]}" for name in BINARY if name != "divmod")
+_COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
 SLOTS = {
     **_slots(0, "object", "repr=tp_repr str=tp_str iter=tp_iter next=tp_iternext"),
@@ -43,29 +81,15 @@ SLOTS = {
     **_slots(1, "truth", "contains=sq_contains"),
     **_slots(-1, "object", "call=tp_call new=tp_new"),
     **_slots(-1, "done", "init=tp_init"),
+    **_slots(1, "object", _IN_PLACE, may_not_fit=True),
+    **_parts(1, "object", _COMPARISONS, may_not_fit=True),
+    **_parts(1, "object", [*BINARY, *(f"r{name}" for name in BINARY)], may_not_fit=True),
+    **_parts(2, "done", ["setitem"]),
+    **_parts(1, "done", ["delitem"]),
 }
 """The slots that a typed function can fill."""
 
-_BINARY = [
-    "add",
-    "sub",
-    "mul",
-    "matmul",
-    "truediv",
-    "floordiv",
-    "mod",
-    "divmod",
-    "pow",
-    "lshift",
-    "rshift",
-    "and",
-    "or",
-    "xor",
-]
 _BY_HAND = {
-    **{f"__{prefix}{name}__": "a number" for name in _BINARY for prefix in ("", "r", "i")},
-    **dict.fromkeys((f"__{name}__" for name in ("eq", "ne", "lt", "le", "gt", "ge")), "comparing"),
-    **dict.fromkeys(("__setitem__", "__delitem__"), "Py_mp_ass_subscript"),
     **dict.fromkeys(("__getattr__", "__getattribute__"), "Py_tp_getattro"),
     **dict.fromkeys(("__setattr__", "__delattr__"), "Py_tp_setattro"),
     **dict.fromkeys(("__get__",), "Py_tp_descr_get"),
@@ -77,8 +101,6 @@ _BY_HAND = {
     **dict.fromkeys(("__buffer__",), "Py_bf_getbuffer"),
     **dict.fromkeys(("__release_buffer__",), "Py_bf_releasebuffer"),
 }
-_KINDS = {"a number": "a Py_nb_ slot", "comparing": "Py_tp_richcompare"}
-
 _RESULTS = {
     "size": ("i64", {"signed", "unsigned"}),
     "hash": ("i64", {"signed", "unsigned"}),
@@ -95,7 +117,7 @@ def slot_of(signature: Signature) -> Slot | None:
     """
     name = signature.name
     if name in _BY_HAND:
-        place = _KINDS.get(_BY_HAND[name], _BY_HAND[name])
+        place = _BY_HAND[name]
         raise SignatureError(
             f" {name}: Python looks for it in a slot of the type; "
             f"write a PyRoutine, and enter it with PyTypeSlot in {place}"
@@ -108,11 +130,13 @@ def slot_of(signature: Signature) -> Slot | None:
 
 def _expect_fit(signature: Signature, slot: Slot) -> None:
     count, name = len(signature.parameters), signature.name
+    if signature.rest:
+        raise SignatureError(f" {name}: Python passes no `*{signature.rest}' to it")
     given = "cls" if name == "__new__" else "self"
     if signature.receiver not in ("", given):
         raise SignatureError(f" {name}: the routine gets `{given}', not `{signature.receiver}'")
     if slot.arguments >= 0 and (count != slot.arguments or signature.least != count):
-        arguments = ("no argument", "one argument")[slot.arguments]
+        arguments = ("no argument", "one argument", "two arguments")[slot.arguments]
         raise SignatureError(f" {name}: Python passes {arguments} to it, without a default")
     example, kinds = _RESULTS.get(slot.result, ("", set()))
     if kinds and signature.result.kind not in kinds:

@@ -16,6 +16,7 @@ _MACRO = re.compile(
     re.MULTILINE,
 )
 _DOC = re.compile(rf"doc[ \t]+((?:{STRING}|[0-9]+)(?:[ \t]*,[ \t]*(?:{STRING}|[0-9]+))*)")
+_STATIC = re.compile(r",\s*static\s*(?=,|$)")
 
 _TYPES = {
     "signed": "int",
@@ -31,6 +32,7 @@ _TYPES = {
 
 _IMPORTS = {
     "Any": "from typing import Any",
+    "Sequence": "from collections.abc import Sequence",
     "Buffer": "from typing_extensions import Buffer",
 }
 
@@ -83,9 +85,12 @@ def _function(text: str, rest: str, owner: str) -> Iterator[str]:
         signature = parse(text)
     except SignatureError as error:
         raise SignatureError(f"PyTypedFunction{error}") from None
+    is_static = bool(owner) and _STATIC.search(re.sub(STRING, "", rest)) is not None
     if owner and signature.receiver == "cls" and signature.name != "__new__":
         yield "@classmethod"
-    head = f"def {signature.name}({_parameters(signature, owner)}) -> {_result(signature)}:"
+    if is_static:
+        yield "@staticmethod"
+    head = f"def {signature.name}({_parameters(signature, '' if is_static else owner)}) -> {_result(signature)}:"
     documented = _DOC.search(rest)
     if documented is None:
         yield f"{head} ..."
@@ -102,9 +107,12 @@ def _parameters(signature: Signature, owner: str) -> str:
     for index, parameter in enumerate(signature.parameters):
         if index == signature.positional:
             parts.append("*")
-        parts.append(_parameter(parameter))
+        any_object = bool(owner) and signature.name in ("__eq__", "__ne__")
+        parts.append(f"{parameter.name}: object" if any_object else _parameter(parameter))
         if index + 1 == signature.positional_only:
             parts.append("/")
+    if signature.rest:
+        parts.append(f"*{signature.rest}: Any")
     return ", ".join(parts)
 
 
@@ -117,6 +125,8 @@ def _parameter(parameter: Parameter) -> str:
 
 
 def _type(type_: Type) -> str:
+    if type_.is_sequence:
+        return f"Sequence[{_TYPES[type_.item_kind]}]"
     return "Buffer" if type_.kind == "buffer" else _TYPES[type_.kind]
 
 

@@ -125,6 +125,13 @@ _CONVERT = {
 """,
 }
 
+_CONVERT["sequence"] = """
+    lea         rsi, [rsp + {view}]
+    mov         edx, '{letter}'         ; the type of its items
+    call        _pyt_read_sequence      ; into memory of their own
+    jc          near .error_{held}
+"""
+
 _OTHER_FLOAT = """
 .other_{k}:
     call        _pyt_as_double          ; __float__, __index__, or an error
@@ -240,15 +247,22 @@ def recover(type_: Type) -> str:
 
 
 def letter(type_: Type) -> str:
-    """Return the letter of a number among several results, as in the struct module."""
-    size = 0 if type_.kind == "bool" else type_.size
-    letters = {"signed": {4: "i", 8: "q"}, "unsigned": {4: "I", 8: "Q"}, "real": {4: "f", 8: "d"}}
-    return letters[type_.kind][size] if size else "?"
+    """Return the letter of a number, or of a buffer's items, as in the struct module."""
+    kind = type_.item_kind or type_.kind
+    if kind == "bool":
+        return "?"
+    small = {1: "b", 2: "h", 4: "i", 8: "q"} if kind != "real" else {4: "f", 8: "d"}
+    return small[type_.size].upper() if kind == "unsigned" else small[type_.size]
 
 
 def is_displayed(type_: Type) -> bool:
     """Return whether an error names the parameter."""
-    return type_.kind in ("str", "cstr") or bool(type_.item) or type_.writable
+    return type_.kind in ("str", "cstr") or has_items(type_) or type_.writable
+
+
+def has_items(type_: Type) -> bool:
+    """Return whether the items of a buffer are looked at."""
+    return bool(type_.item) and not type_.is_sequence
 
 
 def wanted(type_: Type, *, or_none: bool) -> str:
@@ -270,6 +284,8 @@ def letters(type_: Type) -> tuple[str, str]:
 def _key(type_: Type) -> str:
     if type_.kind != "buffer":
         return key(type_)
+    if type_.is_sequence:
+        return "sequence"
     if type_.item:
         return "items"
     return "writable bytes" if type_.writable else "bytes"

@@ -1,4 +1,4 @@
-"""What asmsetup writes for ten signatures, in full: tests/abi/bindings has a file for each.
+"""What asmsetup writes for some signatures, in full: tests/abi/bindings has a file for each.
 
 ASMSETUP_TEST_WRITE=1 writes them anew, to be looked at and committed.
 """
@@ -35,6 +35,12 @@ DECLARATIONS = {
     ),
     "divide": Declaration("PyTypedFunction", "divide(a: i64, b: i64) -> tuple[i64, i64]"),
     "length": Declaration("PyTypedFunction", "__len__(self) -> i64", in_type=True),
+    "total": Declaration("PyTypedFunction", "total(first: i64, *rest) -> i64"),
+    "average": Declaration("PyTypedFunction", "average(values: list[float], /) -> float"),
+    "less": Declaration("PyTypedFunction", "__lt__(self, other: i64) -> bool", in_type=True),
+    "setitem": Declaration(
+        "PyTypedFunction", "__setitem__(self, key: i64, value: float)", in_type=True
+    ),
     "arguments": Declaration("PyArguments", "greet(name, /, other=None)"),
 }
 

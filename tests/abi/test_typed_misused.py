@@ -17,7 +17,9 @@ routine: ret
 """
 LINE = 4
 USAGE = 'wrong number of arguments; write `PyTypedFunction "name(parameter: type = default, ...)'
-OPTIONS = "is not an option; the options are `calls routine', `extern routine', `nogil' and"
+OPTIONS = (
+    "is not an option; the options are `calls routine', `extern routine', `nogil', `static' and"
+)
 
 MISUSES = [
     ("", USAGE),
@@ -57,6 +59,21 @@ MISUSES = [
     ('"f(*, a: i64, /)"', "PyTypedFunction f: `/' belongs once"),
     ('"f(a: i64, *)"', "PyTypedFunction f: no parameter after `*'"),
     ('"f(*, a: i64, *, b: i64)"', "PyTypedFunction f: `*' belongs once"),
+    # the rest
+    ('"f(*rest: i64)"', "PyTypedFunction f: what `*rest' takes are objects: write `*rest' alone"),
+    ('"f(*rest = None)"', "PyTypedFunction f: what `*rest' takes are objects"),
+    ('"f(*rest, a: i64)"', "PyTypedFunction f: no parameter may follow `*rest'"),
+    ('"f(*rest, *)"', "PyTypedFunction f: no parameter may follow `*rest'"),
+    ('"f(*, a: i64, *rest)"', "PyTypedFunction f: `*rest' stands in the place of `*'"),
+    ('"f(a: i64, *a)"', "PyTypedFunction f: two parameters are named `a'"),
+    ('"f(a: i64, *2)"', "`2' is not a name for a parameter"),
+    ('"f(**keywords)"', "PyTypedFunction f: `**keywords' is not possible; for keywords of any"),
+    ('"f(*rest)", calls routine, nogil', "PyTypedFunction f: `nogil' and `object' exclude"),
+    ('"f(a: list[i64)"', "PyTypedFunction f: unknown type `list[i64'"),
+    ('"f(a: list[str])"', "PyTypedFunction f: unknown type `list[str]'"),
+    ('"f(a: writable list[i64])"', "unknown type `writable list[i64]'"),
+    ('"f() -> list[i64]"', "PyTypedFunction f: a result cannot be `list[i64]'"),
+    ('"f()", calls routine, static', "PyTypedFunction f: `static' is for methods of a type"),
     # results
     ('"f() i64"', "PyTypedFunction f: after the parameters comes `-> type', not `i64'"),
     ('"f() -> i46"', "PyTypedFunction f: unknown type `i46'"),
@@ -154,8 +171,12 @@ def test_declared_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("signature", "error"),
     [
-        ("__add__(self, other: i64) -> i64", "enter it with PyTypeSlot in a Py_nb_ slot"),
-        ("__eq__(self, other: object) -> bool", "enter it with PyTypeSlot in Py_tp_richcompare"),
+        ("__getattr__(self, name: str) -> i64", "enter it with PyTypeSlot in Py_tp_getattro"),
+        ("__add__(self) -> i64", "__add__: Python passes one argument to it, without a default"),
+        ("__eq__(self, other: i64 = 1) -> bool", "__eq__: Python passes one argument to it"),
+        ("__setitem__(self, key: i64)", "__setitem__: Python passes two arguments to it"),
+        ("__setitem__(self, key: i64, v: i64) -> i64", "__setitem__: its result is `None'"),
+        ("__call__(self, *rest) -> i64", "__call__: Python passes no `*rest' to it"),
         ("__del__(self)", "enter it with PyTypeSlot in Py_tp_finalize"),
         ("__len__(self) -> double", "__len__: its result is `i64', not `double'"),
         ("__bool__(self) -> i64", "__bool__: its result is `bool', not `i64'"),
@@ -170,6 +191,28 @@ def test_methods_in_slots(signature: str, error: str, tmp_path: Path) -> None:
     (line,) = errors_of(type_, tmp_path)
     assert f"m.asm:{LINE}: fatal: PyTypedFunction __" in line
     assert error in line
+
+
+@pytest.mark.parametrize(
+    ("signature", "error"),
+    [
+        ("f(self)", "PyTypedFunction f: a static method gets no object: leave `self' out"),
+        ("f(cls, a: i64)", "a static method gets no object: leave `cls' out"),
+        ("__len__() -> i64", "Python calls it with an object, and it cannot be `static'"),
+        ("__eq__(a: i64) -> bool", "Python calls it with an object, and it cannot be `static'"),
+    ],
+)
+def test_static_methods(signature: str, error: str, tmp_path: Path) -> None:
+    type_ = f'PyType T, 64\nPyTypedFunction "{signature}", calls routine, static\nPyEndType'
+    (line,) = errors_of(type_, tmp_path)
+    assert f"m.asm:{LINE}: fatal: PyTypedFunction " in line
+    assert error in line
+
+
+def test_the_rest_of_a_function_with_keywords(tmp_path: Path) -> None:
+    function = "PyFunction f, METH_FASTCALL | METH_KEYWORDS\nPyArguments 'f(a, *b)'"
+    (line,) = errors_of(function, tmp_path)
+    assert "PyArguments f: `*' in front of a name is for METH_FASTCALL alone" in line
 
 
 def test_outside_of_a_module(tmp_path: Path) -> None:

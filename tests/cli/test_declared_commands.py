@@ -22,10 +22,14 @@ PyTypedFunction "fill(data: writable u8[] = None)"
 PyType      Point, 64
 PyTypedFunction "__len__(self) -> i64"
 PyTypedFunction "of(cls, x: float) -> object", {doc "One", 10, "two."}
+PyTypedFunction "mean(values: list[f32], *rest) -> float", static
+PyTypedFunction "__eq__(self, other: i64) -> bool"
+PyTypedFunction "__add__(self, other: i64) -> i64"
 PyEndType
 PyEndModule
 """
 STUB = """from typing import Any
+from collections.abc import Sequence
 from typing_extensions import Buffer
 
 LIMIT: int
@@ -42,6 +46,10 @@ class Point:
         \"\"\"One
 two.\"\"\"
         ...
+    @staticmethod
+    def mean(values: Sequence[float], /, *rest: Any) -> float: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __add__(self, other: int) -> int: ...
 """
 
 
@@ -66,6 +74,7 @@ def test_the_stub_is_accepted_by_mypy(source: Path) -> None:
     use.write_text(
         "import kernels\n\nnumber: int = kernels.clamp(1, high=2) + len(kernels.Point())\n"
         "place, share = kernels.split('a')\nkernels.fill(bytearray())\n"
+        "mean: float = kernels.Point.mean([1, 2.5], None)\nsame: bool = kernels.Point() == 'a'\n"
     )
     command = [sys.executable, "-m", "mypy", "--strict", stub.name, use.name]
     done = subprocess.run(command, cwd=source.parent, capture_output=True, text=True, check=False)

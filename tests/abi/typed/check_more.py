@@ -1,0 +1,140 @@
+# mypy: ignore-errors
+"""What functions with ``*rest``, with sequences, and methods in shared slots do when they are called."""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+import more
+
+
+def refused(error, text, call, *arguments, **keywords):
+    try:
+        raise AssertionError(call(*arguments, **keywords))
+    except error as raised:
+        said = str(raised)
+    assert text in said, said
+
+
+def check_rest():
+    assert [more.total(5), more.total(5, "a", None)] == [5, 7]
+    assert [more.none(), more.none(1, 2)] == [0, 2]
+    assert [more.opt(), more.opt(1), more.opt(1, 2), more.opt(1, 2, 3, 4)] == [570, 170, 120, 122]
+    assert more.many(1, 2, 3, 4, 5, 6, 7) == 7
+    refused(TypeError, "at least 1 argument, got 0", more.total)
+    refused(TypeError, "at least 5 arguments, got 1", more.many, 1)
+    refused(TypeError, "takes no keyword arguments", more.total, first=1)
+    refused(TypeError, "", more.total, "a", 1)
+    assert more.total.__text_signature__ == "($module, first, /, *rest)"
+    assert more.none.__text_signature__ == "($module, /, *rest)"
+    assert [more.g(1), more.g(1, 2), more.g(1, 2, 3, 4)] == [0, 0, 2]
+    refused(TypeError, "at least 1 argument, got 0", more.g)
+
+
+def check_sequences():
+    assert [more.sumi([1, 2, 3]), more.sumi((4,)), more.sumi([]), more.sumi(range(10))] == [
+        6,
+        4,
+        0,
+        45,
+    ]
+    assert more.sumi([True, 2**63 - 1, -(2**63)]) == 0
+    assert [more.sumb(), more.sumb(None), more.sumb([255, 1])] == [0, 0, 256]
+    assert [more.sumf([1, 2.5], 2), more.sumf([-1.0]), more.sumf(values=())] == [7.0, -1.0, 0.0]
+    assert more.sumh([1, -2], [3, 4.5]) == 6
+    refused(TypeError, "a sequence of numbers is required", more.sumi, 5)
+    refused(TypeError, "cannot be interpreted as an integer", more.sumi, [1.5])
+    refused(TypeError, "cannot be interpreted as an integer", more.sumi, "12")
+    refused(TypeError, "must be real number", more.sumf, [1, "a"])
+    refused(OverflowError, "", more.sumi, [2**63])
+    refused(OverflowError, "", more.sumb, [-1])
+    refused(OverflowError, "does not fit the type of the items", more.sumb, [256])
+    refused(OverflowError, "does not fit the type of the items", more.sumh, [-32769], [])
+    refused(TypeError, "a sequence of numbers is required", more.sumh, [1], 3)
+
+    class Shrinking:
+        def __index__(self):
+            numbers.clear()
+            return 1
+
+    numbers = [Shrinking(), 2, 3]
+    refused(IndexError, "", more.sumi, numbers)
+
+
+def check_comparisons():
+    v = more.Vector(7)
+    assert (v == 7, v == 8, v != 7, v != 8, v == 7) == (True, False, False, True, True)
+    assert (v == "a", v != "a", v < 8, v < 7, v < 6) == (False, True, True, False, False)
+    refused(TypeError, "'>' not supported", lambda: v > 5)
+    refused(TypeError, "'<' not supported", lambda: v < "a")
+    refused(OverflowError, "", lambda: v == 2**70)
+    refused(TypeError, "unhashable", hash, v)
+
+
+def check_operators():
+    v = more.Vector(7)
+    assert (v + 1, 10 + v, 20 - v, v * 2.5, v**3) == (8, 3, 13, 17.5, 10)
+    refused(TypeError, "unsupported operand", lambda: v + "a")
+    refused(TypeError, "concatenate", lambda: "a" + v)
+    refused(TypeError, "unsupported operand", lambda: v - 1)
+    refused(TypeError, "", lambda: v * "a")
+    refused(TypeError, "", lambda: pow(v, 3, 5))
+    same = v
+    v += 5
+    assert v is same
+    assert v.x == 12
+
+    class Sub(more.Vector):
+        def __add__(self, other):
+            return "sub", super().__add__(other)
+
+    assert (Sub(1) + 1, 1 + Sub(1), Sub(1) == 1, Sub(1) != 1) == (("sub", 2), 0, True, False)
+
+
+def check_items():
+    v, dumb = more.Vector(7), more.Dumb()
+    v[3] = 4
+    assert v.x == 304
+    del v[9]
+    assert v.x == -9
+    refused(TypeError, "", v.__setitem__, "a", 1)
+    refused(TypeError, "", v.__setitem__, 1, "a")
+    refused(TypeError, "", v.__delitem__, "a")
+    dumb["a"] = 1
+    refused(TypeError, "'Dumb' object does not support item deletion", dumb.__delitem__, "a")
+
+
+def check_static():
+    assert (more.Vector.twice(4), more.Vector(1).twice(a=5), more.Vector.nothing()) == (8, 10, 42)
+    assert more.Vector.twice.__text_signature__ == "(a)"
+    assert more.Vector.nothing.__text_signature__ == "()"
+
+
+def check_leaks():
+    v, thing = more.Vector(1), object()
+
+    def work():
+        assert (v == thing) is False
+        assert v != 3
+        assert more.total(1, thing, thing) == 3
+        assert more.sumi([1, 2]) == 3
+        v[1] = 2
+        for wrong in (lambda: v + thing, lambda: more.sumi([1, thing]), lambda: more.sumf(thing)):
+            refused(TypeError, "", wrong)
+
+    work()
+    gc.collect()
+    counted = [thing, more.Vector, more.sumi]
+    before = [sys.getrefcount(each) for each in counted]
+    blocks = sys.getallocatedblocks()
+    for _ in range(1000):
+        work()
+    gc.collect()
+    assert [sys.getrefcount(each) for each in counted] == before
+    assert sys.getallocatedblocks() - blocks < 100
+
+
+for name, check in list(globals().items()):
+    if name.startswith("check_"):
+        check()

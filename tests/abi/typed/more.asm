@@ -1,0 +1,158 @@
+; Typed functions with `*rest', with sequences, and methods that share a slot,
+; for tests/abi/test_typed_more.py.
+
+%include "python.inc"
+
+struc Vector_object
+                    PyObject_HEAD
+  .x                resq 1
+endstruc
+
+PyModule            more
+PyTypedFunction     "total(first: i64, *rest) -> i64"
+PyTypedFunction     "none(*rest) -> i64"
+PyTypedFunction     "opt(a: i64 = 5, b: i64 = 7, *rest) -> i64"
+PyTypedFunction     "many(a: i64, b: i64, c: i64, d: i64, e: i64, *rest) -> i64"
+PyTypedFunction     "sumi(values: list[i64]) -> i64"
+PyTypedFunction     "sumb(values: list[u8] = None) -> i64"
+PyTypedFunction     "sumf(values: sequence[f64], scale: f64 = 1) -> f64"
+PyTypedFunction     "sumh(values: list[i16], more: list[f32]) -> i64"
+PyFunction          g, METH_FASTCALL
+    PyArguments     "g(a, b=None, *parts)"
+    jz              .error
+    mov             rdi, [parts_count]
+    PyTailCall      PyLong_FromSsize_t
+.error:
+    PyReturn        NULL
+PyEndFunction
+PyType              Vector, Vector_object_size, \
+                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE
+PyMember            "x", Py_T_LONGLONG, Vector_object.x
+PyTypedFunction     "__init__(self, x: i64)", calls init
+PyTypedFunction     "twice(a: i64) -> i64", calls twice, static
+PyTypedFunction     "nothing() -> i64", static, calls answer
+PyTypedFunction     "__eq__(self, other: i64) -> bool", calls eq
+PyTypedFunction     "__lt__(self, other: i64) -> bool", calls lt
+PyTypedFunction     "__add__(self, other: i64) -> i64", calls add_
+PyTypedFunction     "__radd__(self, other: i64) -> i64", calls radd
+PyTypedFunction     "__rsub__(self, other: i64) -> i64", calls radd
+PyTypedFunction     "__mul__(self, other: double) -> double", calls mul_
+PyTypedFunction     "__pow__(self, other: i64) -> i64", calls add_
+PyTypedFunction     "__iadd__(self, other: i64) -> object", calls iadd
+PyTypedFunction     "__setitem__(self, key: i64, value: i64)", calls setitem
+PyTypedFunction     "__delitem__(self, key: i64)", calls delitem
+PyEndType
+PyType              Dumb, Vector_object_size
+PyTypedFunction     "__setitem__(self, key: str, value: object)", calls ignore
+PyEndType
+PyEndModule
+
+section .text
+total:
+    lea             rax, [rdi + rdx]
+    ret
+none:
+    lea             rax, [rsi]
+    ret
+opt:
+    imul            rdi, rdi, 100
+    imul            rsi, rsi, 10
+    lea             rax, [rdi + rsi]
+    add             rax, rcx
+    ret
+many:
+    mov             rax, [rsp+8]
+    add             rax, r8
+    ret
+sumi:
+    xor             eax, eax
+.n:
+    dec             rsi
+    js              .d
+    add             rax, [rdi + 8*rsi]
+    jmp             .n
+.d:
+    ret
+sumb:
+    xor             eax, eax
+.n:
+    dec             rsi
+    js              .d
+    movzx           ecx, byte [rdi + rsi]
+    add             rax, rcx
+    jmp             .n
+.d:
+    ret
+sumf:
+    xorpd           xmm1, xmm1
+.n:
+    dec             rsi
+    js              .d
+    addsd           xmm1, [rdi + 8*rsi]
+    jmp             .n
+.d:
+    mulsd           xmm0, xmm1
+    ret
+sumh:
+    xor             eax, eax
+.n:
+    dec             rsi
+    js              .d
+    movsx           r8, word [rdi + 2*rsi]
+    add             rax, r8
+    jmp             .n
+.d:
+    dec             rcx
+    js              .e
+    cvttss2si       r8, [rdx + 4*rcx]
+    add             rax, r8
+    jmp             .d
+.e:
+    ret
+init:
+    mov             [rdi + Vector_object.x], rsi
+    ret
+twice:
+    lea             rax, [rdi*2]
+    ret
+answer:
+    mov             eax, 42
+    ret
+eq:
+    xor             eax, eax
+    cmp             [rdi + Vector_object.x], rsi
+    sete            al
+    ret
+lt:
+    xor             eax, eax
+    cmp             [rdi + Vector_object.x], rsi
+    setl            al
+    ret
+add_:
+    mov             rax, [rdi + Vector_object.x]
+    add             rax, rsi
+    ret
+radd:
+    mov             rax, rsi
+    sub             rax, [rdi + Vector_object.x]
+    ret
+mul_:
+    cvtsi2sd        xmm1, [rdi + Vector_object.x]
+    mulsd           xmm0, xmm1
+    ret
+PyRoutine           iadd, self, n
+    add             [self + Vector_object.x], n
+    Py_NewRef       self
+    PyReturn
+PyEndRoutine
+setitem:
+    imul            rsi, rsi, 100
+    add             rsi, rdx
+    mov             [rdi + Vector_object.x], rsi
+    ret
+delitem:
+    neg             rsi
+    mov             [rdi + Vector_object.x], rsi
+    ret
+ignore:
+    ret
