@@ -19,7 +19,7 @@ from asmsetup.assemble.includes import Reader
 from . import figures, machine, projects, report, tools
 from .measure import Sample, measure
 from .projects import REPOSITORY, Project
-from .report import ONE_JOB
+from .rows import ONE_JOB
 from .tools import Tool
 
 RIVALS = ("asmsetup", "meson-python", "scikit-build-core")

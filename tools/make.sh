@@ -85,7 +85,7 @@ lint() {
 
 bench() {
     set_up nasm ld venv c++ headers
-    pip install --quiet --group test --editable .
+    pip install --quiet --group test --group bench --editable .
     run python -m bench "$@"
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from asmsetup.assemble.includes import closure
-from bench import generate, projects, report, tools
+from bench import generate, projects, rows, tools
+from bench.targets import targets
+from tests.projects import REPOSITORY
 
 
 def run(*command: str, cwd: Path) -> str:
@@ -69,6 +73,32 @@ def test_the_sources_of_a_library_are_read_from_its_makefile() -> None:
     assert projects._library_sources(makefile) == ["a.c", "b.c", "c.asm"]
 
 
+@pytest.fixture
+def measured() -> rows.Rows:
+    data = json.loads((REPOSITORY / "docs" / "benchmarks.json").read_text())
+    found: rows.Rows = data["results"]
+    return found
+
+
+def test_ratios_are_those_of_the_medians(measured: rows.Rows) -> None:
+    found = {each.what: each for each in targets(measured)}
+    own, bare = (
+        rows.middle(measured, rows.wall, "isal", "cold", tool)
+        for tool in ("asmsetup", "bare tools")
+    )
+
+    assert own is not None
+    assert bare is not None
+    to_bare = found["isal, cold, wall, to the bare tools"]
+    assert (to_bare.at_most, to_bare.measured) == ("1.35", f"{own / bare:.2f}")
+    assert "kernels-10, flags changed" not in str(found)
+
+
+def test_what_was_not_measured_has_no_ratio(measured: rows.Rows) -> None:
+    only = rows.of(measured, tool="asmsetup", project="kernels-100")
+    assert [each for each in targets(only) if "to the" in each.what] == []
+
+
 @pytest.mark.parametrize(
     ("rebuilt", "expected", "said"),
     [
@@ -79,4 +109,14 @@ def test_the_sources_of_a_library_are_read_from_its_makefile() -> None:
     ],
 )
 def test_a_wrong_rebuild_is_called_wrong(rebuilt: int, expected: int | None, said: str) -> None:
-    assert report._made([{"rebuilt": rebuilt, "expected": expected}]) == said
+    assert rows.made([{"rebuilt": rebuilt, "expected": expected}]) == said
+
+
+def test_the_plots_show_every_tool(tmp_path: Path) -> None:
+    plots = pytest.importorskip("bench.plots", reason="matplotlib is for make bench")
+    data = json.loads((REPOSITORY / "docs" / "benchmarks.json").read_text())
+    plots.write(tmp_path, data)
+    for path in sorted(tmp_path.iterdir()):
+        words = re.findall(r">([^<>]+)</text>", path.read_text())
+        wanted = {"module": {"assembly", "C"}}.get(path.stem.split("-")[1], {"asmsetup"})
+        assert wanted <= set(words)
