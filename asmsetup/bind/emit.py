@@ -195,7 +195,8 @@ class Binding(Results):
         if self.slot is not None and self.slot.may_not_fit:
             held = "other_type"
         case, letters = templates.letters(type_) if type_.item else ("", "")
-        filled = template.format(
+        shape = templates.shape(type_, homes) if type_.dimensions else ""
+        filled = template.replace("{shape}", shape).format(
             k=k,
             object=self._object(k),
             home=homes[0],
@@ -204,6 +205,7 @@ class Binding(Results):
             scratch=layout.scratch,
             held=held,
             held_with_it=with_it,
+            dimensions=type_.dimensions,
             letter=templates.letter(type_) if type_.item else "",
             flags=templates.buffer_flags(type_),
             size=type_.size,
@@ -245,9 +247,9 @@ class Binding(Results):
         yield op("mov", f"rax, [rsp + {self.layout.given}]")
         yield op("sub", f"rax, {self._count}")
         if self.signature.least < self._count:
-            yield op("sbb", "rcx, rcx", "none where defaults are taken")
-            yield op("not", "rcx")
-            yield op("and", "rax, rcx")
+            yield op("jnb", "short .rest")
+            yield op("xor", "eax, eax", "none where defaults are taken")
+            yield label(".rest")
         yield _passed(number, "rax")
 
     def _pass_results(self) -> Iterator[str]:
@@ -264,7 +266,8 @@ class Binding(Results):
     def _shift(self, k: int, index: int) -> int:
         """Return by how many bits bytes are shifted to become items."""
         type_ = self.signature.parameters[k].type
-        return type_.size.bit_length() - 1 if type_.item and index == 1 else 0
+        counts = type_.item and not type_.dimensions
+        return type_.size.bit_length() - 1 if counts and index == 1 else 0
 
     def _take_gil(self) -> Iterator[str]:
         kind, scratch = self.signature.result.kind, self.layout.scratch
@@ -320,9 +323,9 @@ class Binding(Results):
             yield op("xor", "eax, eax")
         else:
             yield op("lea", f"rax, [.text_{k}]")
-        if len(homes) == 2:
+        for home in homes[1:]:
             length = "rax" if text is None else len(text)
-            yield op("mov", f"qword [rsp + {homes[1]}], {length}")
+            yield op("mov", f"qword [rsp + {home}], {length}")
         if parameter.type.kind == "buffer":
             yield op("mov", f"[rsp + {homes[0]}], rax")
             yield op("mov", f"qword [rsp + {self.layout.views[k] + VIEW_OBJ}], 0", "holds nothing")

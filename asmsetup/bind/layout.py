@@ -67,6 +67,9 @@ class Layout:
             if each.type.kind == "buffer":
                 self.views[k] = view = self._reserve(VIEW_SIZE)
                 self.homes[k] = [view + VIEW_BUF, view + VIEW_LEN]
+                if each.type.dimensions:
+                    more = len(templates.words(each.type)) - 1
+                    self.homes[k] = [view + VIEW_BUF, *(self._reserve(8) for _ in range(more))]
 
     def size(self, pushed: int) -> int:
         """Return the bytes of the frame that align the stack below so many pushed registers."""

@@ -39,9 +39,18 @@ def _words(parameter: Parameter) -> list[str]:
     if type_.kind == "buffer":
         constant = "" if type_.writable else "const "
         item = _NUMBERS[type_.item_kind, type_.size] if type_.item else "char "
+        if type_.dimensions:
+            shape = (f"ptrdiff_t {name}_{each}" for each in _shape(type_))
+            return [f"{constant}{item}*{name}", *shape]
         count = "count" if type_.item else "length"
         return [f"{constant}{item}*{name}", f"size_t {name}_{count}"]
     return [_plain(type_) + name]
+
+
+def _shape(type_: Type) -> list[str]:
+    counts = ["rows", "columns"] if type_.dimensions == 2 else ["count"]
+    strides = [f"{each}_stride" for each in (["row", "column"] if counts[1:] else ["item"])]
+    return counts if type_.order else counts + strides
 
 
 def _plain(type_: Type) -> str:

@@ -36,6 +36,10 @@ class Type(NamedTuple):
     """The types of a tuple's items."""
     is_sequence: bool = False
     """The items of a buffer are copied from a sequence of numbers."""
+    dimensions: int = 0
+    """Of a buffer whose shape the routine gets; else 0."""
+    order: str = ""
+    """C or F for a buffer of several dimensions that is contiguous; empty for one with strides."""
 
     @property
     def is_number(self) -> bool:
@@ -140,7 +144,7 @@ _OTHERS = {"bool": "bool", "object": "object", "str": "str", "cstr": "cstr", "by
 
 _KNOWN = (
     "i32, u32, i64, u64, float, double, bool, str, cstr, object, bytes, writable bytes, "
-    "buffers such as double[] and writable u8[], and sequences such as list[i64]"
+    "buffers such as double[], writable u8[] and f64[:, :], and sequences such as list[i64]"
 )
 
 
@@ -314,6 +318,8 @@ def read_type(written: str) -> Type:
     if writable:
         name = name.removeprefix("writable ").strip()
     is_array = name.endswith("[]") and len(name) > 2
+    if shaped := re.fullmatch(r"(\w+)\s*\[([\s:,1]*:[\s:,1]*)\]", name):
+        return _shaped(written, shaped[1], re.sub(r"\s", "", shaped[2]), writable)
     sequence = re.fullmatch(r"(?:list|sequence)\s*\[\s*(\w+)\s*\]", name)
     if is_array:
         name = name.removesuffix("[]").strip()
@@ -336,6 +342,21 @@ def read_type(written: str) -> Type:
     if writable and kind != "buffer":
         raise SignatureError("only buffers can be writable: `writable bytes', `writable double[]'")
     return Type(written, kind, size, writable=writable)
+
+
+_SHAPES = {":": (1, ""), ":,:": (2, ""), ":,::1": (2, "C"), "::1,:": (2, "F")}
+"""The numbers of dimensions and the orders of buffers, as memoryviews are written in Cython."""
+
+
+def _shaped(written: str, item: str, shape: str, writable: bool) -> Type:
+    """Return the type of a buffer such as ``f64[:, ::1]``, which the routine gets the shape of."""
+    if shape not in _SHAPES or item not in _NUMBERS:
+        raise SignatureError(
+            f"unknown type `{written}'; buffers with a shape are `f64[:]', `f64[:, :]', and "
+            "contiguous ones `f64[:, ::1]' (C) and `f64[::1, :]' (Fortran)"
+        )
+    (kind, size), (dimensions, order) = _NUMBERS[item], _SHAPES[shape]
+    return Type(written, "buffer", size, item, kind, writable, dimensions=dimensions, order=order)
 
 
 def _result(text: str) -> Type:

@@ -16,6 +16,8 @@ WORDS = {"real": "r", "str": "ii", "buffer": "ii"}
 
 def words(type_: Type) -> str:
     """Return the words of a parameter, a letter each."""
+    if type_.dimensions:
+        return "i" + "i" * type_.dimensions * (1 if type_.order else 2)
     return WORDS.get(type_.kind, "i")
 
 
@@ -125,6 +127,23 @@ _CONVERT = {
 """,
 }
 
+_CONVERT["shaped"] = (
+    _BUFFER
+    + """
+    jnz         near .error_{held}
+    lea         rdi, [rsp + {view}]
+    mov         esi, {size}
+    mov         edx, {case}             ; formats are letters after this one,
+    mov         ecx, {letters}          ; a bit each
+    call        _pyt_check_items
+    jc          near .wrong_items_{k}
+    cmp         dword [rsp + {view} + Py_buffer.ndim], {dimensions}
+    jne         near .wrong_shape_{k}
+    mov         rax, [rsp + {view} + Py_buffer.shape]
+{shape}
+"""
+)
+
 _CONVERT["sequence"] = """
     lea         rsi, [rsp + {view}]
     mov         edx, '{letter}'         ; the type of its items
@@ -170,6 +189,23 @@ _RECOVER = {
     "real 8": _OTHER_FLOAT,
     "real 4": _OTHER_FLOAT,
 }
+
+_RECOVER["shaped"] = """
+.wrong_items_{k}:
+    lea         rdi, [rsp + {view}]
+    lea         rsi, [.py_name]
+    lea         rdx, [.display_{k}]
+    lea         rcx, [.items_{k}]
+    call        _pyt_raise_wrong_items
+    jmp         .error_{held_with_it}
+.wrong_shape_{k}:
+    lea         rdi, [rsp + {view}]
+    lea         rsi, [.py_name]
+    lea         rdx, [.display_{k}]
+    mov         ecx, {dimensions}
+    call        _pyt_raise_wrong_shape
+    jmp         .error_{held_with_it}
+"""
 
 _LETTERS = {
     # The first letter less one, and the set of letters after it: b h i l n q, B H ..., f d.
@@ -273,6 +309,9 @@ def wanted(type_: Type, *, or_none: bool) -> str:
 def buffer_flags(type_: Type) -> str:
     """Return what an argument is asked for by PyObject_GetBuffer."""
     flags = ["PyBUF_ND", "PyBUF_FORMAT"] if type_.item else ["PyBUF_SIMPLE"]
+    if type_.dimensions:
+        layout = f"PyBUF_{type_.order}_CONTIGUOUS" if type_.order else "PyBUF_STRIDES"
+        flags = [layout, "PyBUF_FORMAT"]
     return " | ".join([*flags, *(["PyBUF_WRITABLE"] if type_.writable else [])])
 
 
@@ -286,6 +325,19 @@ def _key(type_: Type) -> str:
         return key(type_)
     if type_.is_sequence:
         return "sequence"
+    if type_.dimensions:
+        return "shaped"
     if type_.item:
         return "items"
     return "writable bytes" if type_.writable else "bytes"
+
+
+def shape(type_: Type, homes: list[int]) -> str:
+    """Return the lines that read a shape, and strides, into the words behind the first."""
+    lines = []
+    for index, home in enumerate(homes[1:]):
+        if index == type_.dimensions:
+            lines.append("    mov         rax, [rsp + {view} + Py_buffer.strides]")
+        lines.append(f"    mov         rcx, [rax + {8 * (index % type_.dimensions)}]")
+        lines.append(f"    mov         [rsp + {home}], rcx")
+    return "\n".join(lines)

@@ -37,6 +37,7 @@ DECLARATIONS = {
     "length": Declaration("PyTypedFunction", "__len__(self) -> i64", in_type=True),
     "total": Declaration("PyTypedFunction", "total(first: i64, *rest) -> i64"),
     "average": Declaration("PyTypedFunction", "average(values: list[float], /) -> float"),
+    "trace": Declaration("PyTypedFunction", "trace(a: f64[:, :], /) -> float"),
     "less": Declaration("PyTypedFunction", "__lt__(self, other: i64) -> bool", in_type=True),
     "setitem": Declaration(
         "PyTypedFunction", "__setitem__(self, key: i64, value: float)", in_type=True

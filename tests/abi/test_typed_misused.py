@@ -72,6 +72,11 @@ MISUSES = [
     ('"f(a: list[i64)"', "PyTypedFunction f: unknown type `list[i64'"),
     ('"f(a: list[str])"', "PyTypedFunction f: unknown type `list[str]'"),
     ('"f(a: writable list[i64])"', "unknown type `writable list[i64]'"),
+    ('"f(a: f64[:, :, :])"', "PyTypedFunction f: unknown type `f64[:, :, :]'; buffers with a sha"),
+    ('"f(a: f64[::1])"', "unknown type `f64[::1]'; buffers with a shape are `f64[:]', `f64[:, :]'"),
+    ('"f(a: str[:])"', "PyTypedFunction f: unknown type `str[:]'; buffers with a shape are"),
+    ('"f() -> f64[:]"', "PyTypedFunction f: a result cannot be `f64[:]'"),
+    ('"f(a: f64[:] = 1)"', "PyTypedFunction f: `1' is not a default for `a: f64[:]'; write None"),
     ('"f() -> list[i64]"', "PyTypedFunction f: a result cannot be `list[i64]'"),
     ('"f()", calls routine, static', "PyTypedFunction f: `static' is for methods of a type"),
     # results

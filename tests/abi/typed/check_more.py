@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import array
+import contextlib
 import gc
+import struct
 import sys
 
 import more
@@ -62,6 +65,39 @@ def check_sequences():
     refused(IndexError, "", more.sumi, numbers)
 
 
+def check_shapes():
+    matrix = memoryview(struct.pack("6d", *range(1, 7))).cast("B").cast("d", (2, 3))
+    column = memoryview(bytearray(24)).cast("d", (3, 1))
+    assert (more.shape(matrix), more.c(matrix)) == ((2, 3, 24, 8), (2, 3))
+    assert more.f(column) == (3, 1)
+    numbers = memoryview(array.array("i", [1, 2, 3, 4]))
+    assert (more.strided(numbers), more.strided(numbers[::2], 1)) == (30, 4)
+    assert (more.strided(numbers[::-1]), more.strided(numbers[1::2])) == (30, 18)
+    assert (more.absent(), more.absent(None, None), more.absent(matrix) != 0) == (0, 0, True)
+    assert more.two(1, matrix, matrix) == 26.0
+    refused(TypeError, "bytes-like object is required", more.shape, [1])
+    refused(TypeError, "'a' must be a buffer of f64 items, not of", more.shape, numbers)
+    line = memoryview(bytearray(16)).cast("d")
+    refused(TypeError, "'a' must be a buffer of 2 dimensions, not 1", more.shape, line)
+    refused(BufferError, "", more.f, matrix)
+
+
+def check_shapes_of_any_order():
+    try:
+        from _testbuffer import ND_FORTRAN, ND_WRITABLE, ndarray
+    except ImportError:
+        return
+    c = ndarray([float(n) for n in range(6)], shape=[2, 3], format="d")
+    flags = ND_FORTRAN | ND_WRITABLE
+    f = ndarray([float(n) for n in range(6)], shape=[2, 3], format="d", flags=flags)
+    assert (more.shape(c), more.shape(f)) == ((2, 3, 24, 8), (2, 3, 8, 16))
+    assert more.shape(c[::-1, ::2]) == (2, 2, -24, 16)
+    assert (more.c(c), more.f(f)) == ((2, 3), (2, 3))
+    refused(BufferError, "not C-contiguous", more.c, f)
+    refused(BufferError, "not C-contiguous", more.c, c[:, ::2])
+    refused(BufferError, "not writable", more.f, c)
+
+
 def check_comparisons():
     v = more.Vector(7)
     assert (v == 7, v == 8, v != 7, v != 8, v == 7) == (True, False, False, True, True)
@@ -112,7 +148,7 @@ def check_static():
 
 
 def check_leaks():
-    v, thing = more.Vector(1), object()
+    v, thing, shared = more.Vector(1), object(), memoryview(bytes(48)).cast("d", (2, 3))
 
     def work():
         assert (v == thing) is False
@@ -120,6 +156,9 @@ def check_leaks():
         assert more.total(1, thing, thing) == 3
         assert more.sumi([1, 2]) == 3
         v[1] = 2
+        for buffer in (shared, shared.cast("B")):
+            with contextlib.suppress(TypeError):
+                more.shape(buffer)
         for wrong in (lambda: v + thing, lambda: more.sumi([1, thing]), lambda: more.sumf(thing)):
             refused(TypeError, "", wrong)
 

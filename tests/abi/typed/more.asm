@@ -17,6 +17,13 @@ PyTypedFunction     "sumi(values: list[i64]) -> i64"
 PyTypedFunction     "sumb(values: list[u8] = None) -> i64"
 PyTypedFunction     "sumf(values: sequence[f64], scale: f64 = 1) -> f64"
 PyTypedFunction     "sumh(values: list[i16], more: list[f32]) -> i64"
+PyTypedFunction     "shape(a: f64[:, :]) -> tuple[i64, i64, i64, i64]"
+PyTypedFunction     "c(a: f64[:, ::1]) -> tuple[i64, i64]", calls counts
+PyTypedFunction     "f(a: writable f64[::1, :]) -> tuple[i64, i64]", \
+                    calls counts
+PyTypedFunction     "strided(a: i32[:], factor: i64 = 3) -> i64"
+PyTypedFunction     "absent(a: f64[:, :] = None, b: f64[:] = None) -> i64"
+PyTypedFunction     "two(x: i64, a: f64[:, :], b: f64[:, :]) -> f64", nogil
 PyFunction          g, METH_FASTCALL
     PyArguments     "g(a, b=None, *parts)"
     jz              .error
@@ -48,6 +55,44 @@ PyEndType
 PyEndModule
 
 section .text
+shape:
+    mov             [r9 + 16], rcx
+    mov             [r9 + 24], r8
+    mov             rcx, r9
+counts:
+    mov             [rcx], rsi
+    mov             [rcx + 8], rdx
+    xor             eax, eax
+    ret
+strided:
+    xor             eax, eax
+.next:
+    dec             rsi
+    js              .done
+    movsxd          r8, dword [rdi]
+    add             rax, r8
+    add             rdi, rdx
+    jmp             .next
+.done:
+    imul            rax, rcx
+    ret
+absent:
+    mov             rax, rdi
+    or              rax, rsi
+    or              rax, rdx
+    or              rax, rcx
+    or              rax, r8
+    or              rax, r9
+    or              rax, [rsp + 8]
+    or              rax, [rsp + 16]
+    ret
+two:
+    mov             rax, [rsp + 8]      ; the second matrix
+    movsd           xmm0, [rax]
+    addsd           xmm0, [rsi]
+    cvtsi2sd        xmm1, qword [rsp + 32]
+    addsd           xmm0, xmm1
+    ret
 total:
     lea             rax, [rdi + rdx]
     ret
