@@ -151,9 +151,17 @@ _PATHS = (
 
 def plain(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return a call's arguments with strings where they have paths."""
-    lists = {name: [*map(os.fspath, given[name] or ())] for name in _PATHS if name in given}
+    lists: dict[str, Any] = {
+        name: [*map(os.fspath, given[name] or ())] for name in _PATHS if name in given
+    }
     if not isinstance(args := given.get("extra_postargs"), dict):
         lists["extra_postargs"] = [*map(os.fspath, args or ())]
+    if given.get("macros"):
+        # distutils takes a number for a value as well.
+        lists["macros"] = [
+            (each[0], each[1] if each[1] is None else str(each[1])) if len(each) == 2 else each
+            for each in given["macros"]
+        ]
     return {**given, **lists}
 
 

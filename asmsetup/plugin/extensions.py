@@ -190,7 +190,7 @@ def _is_macro(macro: object) -> bool:
         isinstance(macro, tuple | list)
         and len(macro) == 2
         and isinstance(macro[0], str)
-        and (macro[1] is None or isinstance(macro[1], str))
+        and (macro[1] is None or isinstance(macro[1], str | int))
     )
 
 

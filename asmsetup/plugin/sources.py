@@ -115,7 +115,11 @@ def _commands(ext: Extension, source: str, command: Command) -> list[flags.Comma
     language = "gas" if is_gas(source) else "nasm"
     words = flags.args_for(source, language, ext.extra_compile_args, is_mixed=language == "gas")
     plain = flags.Command(
-        tuple(macro for macro in ext.define_macros or () if _is_definition(macro)),
+        tuple(
+            (macro[0], macro[1] if macro[1] is None else str(macro[1]))
+            for macro in ext.define_macros or ()
+            if _is_definition(macro)
+        ),
         tuple(_include_dirs(ext, command)),
         tuple(word for word in words if isinstance(word, str)),
     )

@@ -53,6 +53,7 @@ PyMODINIT_FUNC PyInit_hello(void) { return PyModuleDef_Init(&definition); }
     [
         ({"define_macros": [("NUMBER", "42")]}, "42"),
         ({"define_macros": [("NUMBER", "40 + 2")]}, "42"),
+        ({"define_macros": [("NUMBER", 42)]}, "42"),
         ({"define_macros": [("NUMBER", "7"), ("NUMBER", "42")]}, "42"),
         ({"define_macros": [("NUMBER", "42"), ("OTHER", None)]}, "42"),
         ({"extra_compile_args": ["-DNUMBER=42"]}, "42"),
@@ -434,7 +435,7 @@ def test_cflags_reach_the_c_of_a_mixed_module(hello: Project) -> None:
             "define_macros has 'X'\n"
             '  each is a name and its value:   define_macros=[("NAME", "1"), ("FLAG", None)]',
         ),
-        ("define_macros", [("X", 1)], "define_macros has ('X', 1)"),
+        ("define_macros", [("X", 1.5)], "define_macros has ('X', 1.5)"),
     ],
 )
 def test_what_must_be_a_list(hello: Project, option: str, value: object, message: str) -> None:
