@@ -184,18 +184,35 @@ class BuildExt(_Compiling):
     def get_ext_filename(self, fullname: str) -> str:
         """Return the module's path below the build folder; see setuptools.
 
-        A library goes by its own name. A universal module goes by the one name that all Pythons look for, one for the
-        stable ABI by the one that all since its lowest version look for.
+        A library goes by its own name. A universal module goes by the one name
+        that all Pythons look for, one for the stable ABI by the one that all
+        since its lowest version look for.
         """
         path: str = super().get_ext_filename(fullname)
         if not is_concerned(self.distribution):
             return path
-        if isinstance(self.ext_map.get(fullname), declared.Library):
+        if self._is_library(fullname):
             return os.path.join(*fullname.split(".")) + ".so"
         if not is_universal(self.distribution):
             # Python 3.15 would have the platform in it, and older ones not look for that.
             return re.sub(r"[.](abi3t?)-[^./]+[.]so$", r".\1.so", path)
         return os.path.join(os.path.dirname(path), os.path.basename(path).split(".", 1)[0] + ".so")
+
+    def _is_library(self, fullname: str) -> bool:
+        # setuptools asks with the last part of a name, too. distutils' own class, which a
+        # project may derive its own from, has no map of names.
+        last = fullname.rpartition(".")[2]
+        named = [
+            ext
+            for ext in self.extensions or ()
+            if ext.name.rpartition(".")[2] == last
+            and (last == fullname or fullname.endswith(ext.name))
+        ]
+        building = self._run.extension if self._run is not None else None
+        return any(
+            isinstance(ext, declared.Library)
+            for ext in ([building] if building in named else named)
+        )
 
     def get_source_files(self) -> list[str]:
         """Return the sources of all extensions with everything they include, for the sdist.

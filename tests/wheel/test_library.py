@@ -134,6 +134,29 @@ def test_the_tag_beside_other_modules(
     assert answer(kernel, wheel.unpacked()) == "42"
 
 
+OF_DISTUTILS = """\
+import setuptools
+from distutils.command.build_ext import build_ext
+class Own(build_ext):
+    pass
+"""
+
+
+def test_a_command_class_of_distutils_and_a_module_of_the_same_name(kernel: Project) -> None:
+    source = kernel.folder / "hello.asm"
+    source.write_text(source.read_text().replace("MODULE hello", "MODULE libkernel"))
+    declare(kernel, 'Extension("libkernel", ["hello.asm"])')
+    setup = OF_DISTUTILS + (kernel.folder / "setup.py").read_text()
+    kernel.write({"setup.py": setup.replace("setup(", "setup(cmdclass={'build_ext': Own}, ")})
+
+    wheel = kernel.wheel()
+
+    names = [name for name in wheel.payload if name.endswith(".so")]
+    assert names[1] == "pkg/libkernel.so"
+    assert names[0].startswith("libkernel.cpython-")
+    assert answer(kernel, wheel.unpacked()) == "42"
+
+
 def test_headers_and_stubs_are_shipped(kernel: Project) -> None:
     kernel.write({"include/kernel.h": "long twice(long);\n", "pkg/__init__.pyi": "", "k.inc": ""})
     kernel.write({"kernel.asm": '%include "k.inc"\n' + KERNEL})
