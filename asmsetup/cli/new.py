@@ -23,6 +23,8 @@ _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 """The names that a package index accepts."""
 _TAKEN = frozenset({"asmsetup", "setuptools", "pip", "wheel", "pytest", "tests"})
 _UNIVERSAL = "[tool.asmsetup]\nuniversal = true     # one module and one wheel for every CPython"
+_LIBRARY = "[tool.asmsetup]\nstrict = true        # warnings about the code stop the build"
+_STUB = {"_core.pyi": "the same for type checkers and editors"}
 _WHEEL_PER_PYTHON = """\
 [tool.cibuildwheel]
 build = "cp3*-manylinux_x86_64 cp3*-musllinux_x86_64"
@@ -43,6 +45,8 @@ class Kind(NamedTuple):
     """The folders of templates, apart from the common one."""
     sources: Mapping[str, str]
     """The sources of the extension, each with its description."""
+    interface: Mapping[str, str]
+    """The files that say what there is, each with its description."""
     example: str
     settings: str = _UNIVERSAL
     compiler: str = ""
@@ -53,18 +57,21 @@ KINDS = {
         "Python functions in assembly",
         ("universal", "module"),
         {"_core.asm": "the functions"},
+        _STUB,
         "from @package@ import clamp\n\nassert clamp(300) == 255",
     ),
     "type": Kind(
         "A Python type in assembly",
         ("universal", "type"),
         {"_core.asm": "the type"},
+        _STUB,
         "from @package@ import Tally\n\ntally = Tally()\nassert tally.add(3) == 3",
     ),
     "mixed": Kind(
         "Assembly called from C",
         ("mixed",),
         {"_core.c": "the binding", "kernel.asm": "the arithmetic"},
+        _STUB,
         "from array import array\nfrom @package@ import sum_squares\n\n"
         'assert sum_squares(array("d", [1, 2, 3])) == 14',
         _WHEEL_PER_PYTHON,
@@ -74,7 +81,16 @@ KINDS = {
         "The fastest routine that the processor can run",
         ("universal", "simd"),
         {"_core.asm": "the function, for SSE2 and for AVX2"},
+        _STUB,
         'from @package@ import sum_bytes\n\nassert sum_bytes(b"abc") == 294',
+    ),
+    "library": Kind(
+        "A shared library for ctypes, without Python in it",
+        ("universal", "library"),
+        {"kernel.asm": "the library's function"},
+        {"kernel.h": "its prototype, for C and other languages"},
+        'from @package@ import count_byte\n\nassert count_byte(b"abca", ord("a")) == 2',
+        _LIBRARY,
     ),
 }
 """The kinds of projects."""
@@ -145,7 +161,8 @@ def project_files(name: str, package: str, kind: Kind) -> Iterator[tuple[str, st
         "example": kind.example.replace("@package@", package),
         "sources": ", ".join(f'"src/{package}/{source}"' for source in kind.sources),
         "files": "\n".join(
-            f"| `src/{package}/{source}` | {what} |" for source, what in kind.sources.items()
+            f"| `src/{package}/{source}` | {what} |"
+            for source, what in {**kind.sources, **kind.interface}.items()
         ),
     }
     for layer in ("common", *kind.layers):

@@ -30,15 +30,15 @@ COMMON = {
     "pyproject.toml",
     "setup.py",
     "src/fast_sum/__init__.py",
-    "src/fast_sum/_core.pyi",
     "src/fast_sum/py.typed",
     "tests/test_fast_sum.py",
 }
 SOURCES = {
-    "module": {"src/fast_sum/_core.asm"},
-    "type": {"src/fast_sum/_core.asm"},
-    "simd": {"src/fast_sum/_core.asm"},
-    "mixed": {"src/fast_sum/_core.c", "src/fast_sum/kernel.asm"},
+    "module": {"src/fast_sum/_core.asm", "src/fast_sum/_core.pyi"},
+    "type": {"src/fast_sum/_core.asm", "src/fast_sum/_core.pyi"},
+    "simd": {"src/fast_sum/_core.asm", "src/fast_sum/_core.pyi"},
+    "mixed": {"src/fast_sum/_core.c", "src/fast_sum/_core.pyi", "src/fast_sum/kernel.asm"},
+    "library": {"src/fast_sum/kernel.asm", "src/fast_sum/kernel.h"},
 }
 
 
