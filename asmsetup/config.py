@@ -123,6 +123,7 @@ class Settings(NamedTuple):
     baseline: Level = "x86-64"
     editable_rebuild: bool = False
     compile_commands: str | None = None
+    sbom: bool = False
     elsewhere: Elsewhere = "error"
     target: str | None = None
     ldflags: tuple[str, ...] = ()
@@ -162,6 +163,7 @@ KINDS: dict[str, Kind] = {
     "baseline": "level",
     "editable_rebuild": "boolean",
     "compile_commands": "text",
+    "sbom": "boolean",
     "elsewhere": "elsewhere",
     "target": "target",
 }

@@ -312,3 +312,49 @@ def normalize_modes(folder: str) -> None:
     for path in _files_below(folder):
         executable = os.stat(path).st_mode & stat.S_IXUSR
         os.chmod(path, 0o755 if executable else 0o644)
+
+
+def bill_of_materials(
+    name: str, version: str, modules: Mapping[str, str], tools: Mapping[str, str]
+) -> str:
+    """Return an SBOM of a wheel (CycloneDX 1.6, JSON), the same for the same content.
+
+    ``modules`` are path in the wheel -> file, ``tools`` are name -> version of what built them.
+    """
+    own = f"pkg:pypi/{re.sub(r'[-_.]+', '-', name).lower()}@{version}"
+    files = [_component("file", path, sha256=_sha256(file)) for path, file in modules.items()]
+    needed = {library for file in modules.values() for library in _libraries(file)}
+    libraries = [_component("library", library) for library in sorted(needed)]
+    document = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {
+            "component": {**_component("library", name, version), "bom-ref": own, "purl": own},
+            "tools": {"components": [_component("application", *each) for each in tools.items()]},
+        },
+        "components": [*files, *libraries],
+        "dependencies": [
+            {"ref": own, "dependsOn": [each["bom-ref"] for each in (*files, *libraries)]}
+        ],
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _component(kind: str, name: str, version: str = "", sha256: str = "") -> dict[str, object]:
+    found: dict[str, object] = {"type": kind, "bom-ref": f"{kind}:{name}", "name": name}
+    if version:
+        found["version"] = version
+    if sha256:
+        found["hashes"] = [{"alg": "SHA-256", "content": sha256}]
+    return found
+
+
+def _sha256(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def _libraries(path: str) -> tuple[str, ...]:
+    facts = _facts(path)
+    return () if facts is None else facts.needed

@@ -10,19 +10,24 @@ import sysconfig
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from importlib import metadata
 from itertools import count
 from typing import Any, Literal
 
+import setuptools
 import setuptools.errors
 from setuptools import Command, Extension
 
 from .. import wheel
+from ..assemble import nasm
 from ..errors import WheelError
 from ..facts import target
-from ..files import sweep_folders
+from ..files import sweep_folders, write_text
 from ..link import debug_file
+from ..suffixes import is_assembly
 from ..versions import ABI3T_SINCE
 from . import declared
+from .extensions import assembly_sources
 from .session import (
     LEVELS,
     BuildError,
@@ -153,7 +158,22 @@ class BdistWheel(Command):
         if os.path.dirname(wheelfile_base) == str(self.bdist_dir) and is_concerned(
             self.distribution
         ):
+            if settings(self.distribution).sbom:
+                self._write_bill(wheelfile_base)
             wheel.normalize_modes(str(self.bdist_dir))
+
+    def _write_bill(self, distinfo: str) -> None:
+        """Write the wheel's bill of materials (PEP 770)."""
+        modules = wheel.modules_in(str(self.bdist_dir))
+        tools = {"asmsetup": metadata.version("asmsetup"), "setuptools": setuptools.__version__}
+        if any(map(is_assembly, assembly_sources(self._extensions()))):
+            with setuptools_errors():
+                version = nasm.find(settings(self.distribution).nasm).version
+            tools["NASM"] = ".".join(map(str, version))
+        name, version_of = self.distribution.get_name(), self.distribution.get_version()
+        os.makedirs(os.path.join(distinfo, "sboms"), exist_ok=True)
+        text = wheel.bill_of_materials(name, version_of, modules, tools)
+        write_text(os.path.join(distinfo, "sboms", "asmsetup.cdx.json"), text)
 
     def run(self) -> None:
         """Make the wheel, and graft external libraries into it where that makes it portable."""
