@@ -6,6 +6,7 @@ from . import decode
 from .state import Flags, State
 from .values import (
     KEPT,
+    LOADED,
     RSP,
     XMM0,
     Below,
@@ -60,7 +61,7 @@ def _compares(walk: Walk, state: State, flags: Flags, condition: int) -> None:
     value = state.registers[flags.register]
     if condition in (decode.BELOW, decode.NOT_ABOVE):
         limit = flags.number + (condition == decode.NOT_ABOVE)
-        if limit > 0 and (value is None or type(value) in (Result, Below)):
+        if limit > 0 and (value is None or value is LOADED or type(value) in (Result, Below)):
             state.registers[flags.register] = Below(limit)
     elif flags.number:
         return

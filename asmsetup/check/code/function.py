@@ -19,9 +19,11 @@ from .switches import targets_of_jump
 from .values import (
     ARGUMENTS,
     CHANGED_BY_CALLS,
+    LOADED,
     OWN,
     RETURN_ADDRESS,
     RSP,
+    Entry,
     Frame,
     Imported,
     Item,
@@ -300,21 +302,23 @@ class FunctionAnalysis:
                 branch = state.copy()
                 branch.way = Step(found.at, goal, state.way)
                 self._push(goal, branch)
-        elif type(value) is not Target and self._is_left_by_pointers(state):
+        elif self._is_left(state, found, value):
             self._tail_call(state, found, "a pointer")
         else:
             walk.give_up(found.at, "a jump goes to an address that could not be found out")
 
-    def _is_left_by_pointers(self, state: State) -> bool:
+    def _is_left(self, state: State, found: Decoded, value: Value) -> bool:
         """Return whether a jump to an unknown address is a call that returns to the caller."""
         if state.registers[RSP] == Frame(0, 0):
-            return True
+            return type(value) is not Target
+        memory = found.operation.memory
+        is_passed = value is LOADED or type(value) is Entry
+        if not is_passed and (memory is None or memory.index_register >= 0):
+            return False
         # Where data holds addresses inside of the function, such a jump may go to one of them.
-        return any(low < high for low, high in self._walk.extents) and not any(
-            low < target < high
-            for low, high in self._walk.extents
-            for target in self._engine.pointed
-        )
+        extents = [(low, high) for low, high in self._walk.extents if low < high]
+        inside = (low < at < high for low, high in extents for at in self._engine.pointed)
+        return bool(extents) and not any(inside)
 
     def _add_leaders(self, goals: Iterable[int]) -> None:
         """Take in places that only a value led to; paths that passed them are followed again."""

@@ -13,6 +13,7 @@ from .state import Flags, State, stack_key
 from .uses import check_half, check_memory, check_saved, check_stale, check_stored, check_unset
 from .values import (
     KEPT,
+    LOADED,
     OWN,
     RAX,
     RBP,
@@ -144,7 +145,8 @@ def _load(walk: Walk, state: State, decoded: Decoded) -> None:
         elif place.address in walk.image.pointers and not _may_change(walk, place.address):
             value = Label(walk.image.pointers[place.address])
     if value is None:
-        value = item_of(state, memory, 8)
+        is_word = place is None and memory.index_register < 0
+        value = item_of(state, memory, 8) or (LOADED if is_word else None)
     set_register(state, target, value)
 
 
@@ -417,7 +419,6 @@ def _nothing(walk: Walk, state: State, decoded: Decoded) -> None:
 
 
 _Effect = Callable[[Walk, State, Decoded], None]
-
 
 _EFFECTS: dict[int, _Effect] = {
     decode.OTHER: _forget,

@@ -125,6 +125,7 @@ class Sometimes(NamedTuple):
 
 RETURN_ADDRESS = Marker("return address")
 SMALL = Marker("0 or 1")
+LOADED = Marker("a word of memory that is none of the module's own")
 OWN = Marker("an address computed from one of the module's own")
 
 Value: TypeAlias = (
