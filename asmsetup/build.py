@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import NamedTuple
 
-from .assemble import cache, database, includes, nasm
-from .assemble.cache import Cache
+from .assemble import database, includes, nasm
+from .assemble.cache import Cache, open_cache
 from .assemble.database import Compilation
 from .assemble.jobs import Jobs, was_cancelled
 from .assemble.nasm import Nasm, ObjectFile
@@ -94,7 +94,7 @@ class Builder:
         return Objects(
             self.nasm,
             self.reader,
-            self._cache,
+            self.cache,
             self.settings.launcher,
             self.reporter.detail,
             self.state,
@@ -120,10 +120,11 @@ class Builder:
         )
 
     @cached_property
-    def _cache(self) -> Cache | None:
+    def cache(self) -> Cache | None:
+        """Objects of earlier builds; None when they are not wanted."""
         if not self.settings.cache:
             return None
-        return cache.open_cache(os.environ, self._warn)
+        return open_cache(os.environ, self._warn)
 
     def _warn(self, text: str) -> None:
         self.reporter.warning(f"warning: {text}")
@@ -382,8 +383,8 @@ class Builder:
         self.jobs.stop()
         self.reader.remember()
         self.state.save()
-        if "_cache" in self.__dict__ and self._cache is not None:
-            self._cache.close()
+        if "cache" in self.__dict__ and self.cache is not None:
+            self.cache.close()
         if self.settings.compile_commands and "_objects" in self.__dict__:
             ours = map(self._objects.compilation, self._started.values())
             database.write(self.settings.compile_commands, [*ours, *self.compilations.values()])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shlex
 import sys
@@ -12,12 +11,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import NamedTuple
 
 from ..bind import bindings_for
 from ..errors import AssembleError
 from ..files import atomic_write, write_text
-from . import nasm, own, uptodate
+from . import kept, nasm, own, uptodate
 from .cache import Cache
 from .database import Compilation
 from .includes import INCLUDE_DIR, Closure, Missing, Reader
@@ -25,9 +23,6 @@ from .nasm import Nasm, ObjectFile
 from .scan import UNREAD
 from .state import BuildState, Record
 from .uptodate import Dependencies, Fingerprint
-
-_ANSWERS = 16
-"""How many answers of NASM's the cache keeps for one text."""
 
 _SECONDS_PER_BYTE = 1e-7
 """Seconds that NASM takes, roughly; this only decides the order of what was never assembled before."""
@@ -78,7 +73,7 @@ class Objects:
             full_digest = uptodate.full_digest(
                 print_.digest, dependencies, self._reader, print_.text
             )
-            cached = self._cache.load(full_digest, _Entry.parse) if full_digest else None
+            cached = self._cache.load(full_digest, kept.Entry.parse) if full_digest else None
             if full_digest and cached is not None:
                 with atomic_write(wanted.path) as partial, open(partial, "wb") as file:
                     file.write(cached.object)
@@ -114,8 +109,8 @@ class Objects:
         self._keep(wanted, print_, dependencies, full_digest, content, seconds)
         if self._cache is not None and print_.cacheable:
             if print_.asks:
-                self._add_answer(self._cache, print_, dependencies)
-            self._cache.put(full_digest, _Entry(messages, seconds, content).to_bytes())
+                kept.add_answer(self._cache, print_.digest, dependencies)
+            self._cache.put(full_digest, kept.Entry(messages, seconds, content).to_bytes())
         return messages
 
     def _keep(
@@ -239,16 +234,7 @@ class Objects:
             return [Dependencies()]
         if self._cache is None:
             return []
-        return self._cache.load(_manifest_key(print_), _parse_answers) or []
-
-    def _add_answer(self, cache: Cache, print_: Fingerprint, new: Dependencies) -> None:
-        known = self._answers(print_)
-        if known[:1] == [new]:
-            return
-        answers = [new, *(answer for answer in known if answer != new)]
-        # Two builds that write at once lose one answer: an object is assembled once more.
-        manifest = [answer.to_json() for answer in answers[:_ANSWERS]]
-        cache.put(_manifest_key(print_), json.dumps(manifest).encode())
+        return kept.answers(self._cache, print_.digest)
 
     def _closure(self, wanted: ObjectFile) -> Closure:
         options = wanted.options
@@ -273,32 +259,6 @@ class Objects:
         return uptodate.nasm_digest(self._nasm)
 
 
-class _Entry(NamedTuple):
-    """An object as the cache holds it."""
-
-    warnings: str
-    seconds: float
-    object: bytes
-
-    def to_bytes(self) -> bytes:
-        """Return what ``parse`` takes."""
-        about = json.dumps({"warnings": self.warnings, "seconds": self.seconds})
-        return about.encode() + b"\n" + self.object
-
-    @staticmethod
-    def parse(data: bytes) -> _Entry:
-        """Return the entry. Raise ValueError, KeyError or TypeError when it is none."""
-        header, _, content = data.partition(b"\n")
-        about = json.loads(header)
-        if not content.startswith(b"\x7fELF"):
-            raise ValueError("no object")
-        return _Entry(str(about["warnings"]), float(about["seconds"]), content)
-
-
-def _parse_answers(data: bytes) -> list[Dependencies]:
-    return [Dependencies.from_json(item) for item in json.loads(data)]
-
-
 def _require_regular(named: Sequence[Missing]) -> None:
     """Raise AssembleError for what is named and is no regular file: NASM may never end."""
     lines = [
@@ -314,10 +274,6 @@ def _require_regular(named: Sequence[Missing]) -> None:
 
 def _bindings_path(wanted: ObjectFile) -> str:
     return f"{wanted.path.removesuffix('.o')}.bindings.inc"
-
-
-def _manifest_key(print_: Fingerprint) -> str:
-    return hashlib.sha256(f"manifest 2 {print_.digest}".encode()).hexdigest()
 
 
 def _remove(path: str) -> None:

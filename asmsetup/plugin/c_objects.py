@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import setuptools.errors
 
-from ..assemble import gas
+from ..assemble import gas, kept
 from ..assemble.database import Compilation
 from ..assemble.includes import Reader
 from ..assemble.queue import Job
@@ -33,6 +33,7 @@ from ..assemble.state import Record
 from ..assemble.uptodate import Dependencies, full_digest, is_up_to_date, prerequisites
 from ..build import Builder
 from ..errors import CompileError, ToolError
+from ..files import atomic_write
 from ..suffixes import is_gas
 
 _ENVIRONMENT = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX")
@@ -170,6 +171,8 @@ class CObjects:
 
     def _make(self, work: _Work) -> None:
         """Compile a source, show its command and messages in one piece, and keep what it was made from."""
+        if is_gas(work.source) and self._from_cache(work):
+            return
         start = time.monotonic()
         printed, read = _compile(work)
         seconds = round(time.monotonic() - start, 6)
@@ -179,11 +182,42 @@ class CObjects:
             return
         dependencies = Dependencies(tuple(read))
         made = full_digest(work.fingerprint, dependencies, work.reader)
-        if made is not None:
-            content = hashlib.sha256(Path(work.path).read_bytes()).hexdigest()
-            made_from = Record(work.fingerprint, dependencies.to_json(), made, content, seconds)
-            self._builder.state.set_record(work.path, made_from)
-            self._builder.state.save_now_and_then()
+        if made is None:
+            return
+        content = Path(work.path).read_bytes()
+        self._record(work, dependencies, made, content, seconds)
+        cache = self._builder.cache if is_gas(work.source) else None
+        if cache is not None:
+            key = _cache_key(work.fingerprint)
+            kept.add_answer(cache, key, dependencies)
+            cache.put(_cache_key(made), kept.Entry("", seconds, content).to_bytes())
+
+    def _from_cache(self, work: _Work) -> bool:
+        """Put an object of GAS's in place out of the cache; return whether it was there."""
+        cache = self._builder.cache
+        if cache is None:
+            return False
+        for dependencies in kept.answers(cache, _cache_key(work.fingerprint)):
+            made = full_digest(work.fingerprint, dependencies, work.reader)
+            found = cache.load(_cache_key(made), kept.Entry.parse) if made else None
+            if made and found is not None:
+                with atomic_write(work.path) as partial:
+                    Path(partial).write_bytes(found.object)
+                self._record(work, dependencies, made, found.object, found.seconds)
+                self._builder.reporter.progress(f"cached {work.source}")
+                cache.count(hit=True)
+                return True
+        cache.count(hit=False)
+        return False
+
+    def _record(
+        self, work: _Work, dependencies: Dependencies, made: str, content: bytes, seconds: float
+    ) -> None:
+        """Keep what an object was made from."""
+        digest = hashlib.sha256(content).hexdigest()
+        made_from = Record(work.fingerprint, dependencies.to_json(), made, digest, seconds)
+        self._builder.state.set_record(work.path, made_from)
+        self._builder.state.save_now_and_then()
 
     def _cost(self, path: str, source: str) -> float:
         """Return about how many seconds compiling takes: as long as last time, else by size."""
@@ -192,6 +226,11 @@ class CObjects:
             return record.seconds
         # A source that is not there is the compiler's to complain of.
         return os.path.getsize(source) * _SECONDS_PER_BYTE if os.path.exists(source) else 0.0
+
+
+def _cache_key(digest: str) -> str:
+    # The line table holds the folder.
+    return hashlib.sha256(f"gas {digest} {os.getcwd()}".encode()).hexdigest()
 
 
 def _name(command: str) -> str:

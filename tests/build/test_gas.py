@@ -128,6 +128,23 @@ def test_what_the_assembler_reads_rebuilds(mixed: Project, suffix: str, compiler
     assert mixed.answer() == "65579"
 
 
+def test_the_cache_has_it(mixed: Project) -> None:
+    def built() -> str:
+        shutil.rmtree(mixed.folder / "build", ignore_errors=True)
+        return mixed.build_ext(ASMSETUP_CACHE="1").output
+
+    assert "cached" not in built()
+    again = built()
+    assert "cached k/number.S" in again
+    assert "k/number.S" not in made(again)
+    assert mixed.answer() == "42"
+    mixed.write({"k/number.h": "#define NUMBER 41\n"})
+    assert "k/number.S" in made(built())
+    mixed.write({"k/number.h": "#define NUMBER 40\n"})
+    assert "cached k/number.S" in built()
+    assert mixed.answer() == "42"
+
+
 def test_a_header_rebuilds(mixed: Project) -> None:
     mixed.build_ext()
     mixed.write({"k/number.h": "#define NUMBER 41\n"})
