@@ -240,6 +240,9 @@ def _without_suffix(mnemonic: str, operands: list[_Operand]) -> tuple[str, str]:
 def _operand(text: str, *, is_branch: bool) -> _Operand | None:
     if text.startswith("*"):
         return _operand(text[1:].strip(), is_branch=False)
+    if found := re.fullmatch(r"(.+?)(\{%k[0-7]\}(?:\{z\})?)", text, re.I):
+        masked = _operand(found[1], is_branch=False)
+        return masked and masked._replace(text=masked.text + found[2].replace("%", ""))
     if found := re.fullmatch(rf"%({REGISTER})", text, re.I):
         return _Operand(_register(found[1]), "register")
     if text.startswith("$"):
@@ -248,7 +251,8 @@ def _operand(text: str, *, is_branch: bool) -> _Operand | None:
         return _Operand(f"{found[1]} wrt ..plt", "target")
     if is_branch and re.fullmatch(_SYMBOL, text):
         return _Operand(text, "target")
-    return _memory(text)
+    # A register without % shows that the line is a mixture.
+    return None if re.fullmatch(REGISTER, text, re.I) else _memory(text)
 
 
 def _register(name: str) -> str:

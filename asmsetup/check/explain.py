@@ -332,6 +332,8 @@ _REGISTER = re.compile(
 
 def _no_label(found: re.Match[str], line: _Line) -> str | None:
     word = re.split(r"[\s:]", line.text, maxsplit=1)[0]
+    if word.isdecimal():
+        return misspelt.numbered_label(word)
     if _REGISTER.fullmatch(word):
         return f"`{word}' is the name of a register, and cannot be a label: choose another name"
     return None
@@ -410,6 +412,10 @@ _NASM_HINTS: tuple[tuple[str, _Hint], ...] = (
     (r"symbol `([^']+)' not defined before use", _before_use),
     (r"expected at start of line", _no_label),
     (r"instruction expected", _no_instruction),
+    (
+        r"unable to find a suitable global symbol",
+        lambda found, line: misspelt.own_label(line.text, _labels(tuple(line.lines))),
+    ),
     (r"operation size not specified", _size_missing),
     (r"label alone on a line", _label_alone),
     (r"invalid register set size", _without_brackets),

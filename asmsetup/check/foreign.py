@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from . import att
+from . import att, masm
 
 _LABEL = re.compile(r"\s*(?P<label>[\w.$@?~]+:(?!:)\s*)?(?P<rest>.*?)\s*$")
 _STRINGS = re.compile(r"\"(?:\\.|[^\"\\])*\"|'[^']*'|`[^`]*`")
@@ -89,12 +89,15 @@ def _code(code: str, source: Sequence[str]) -> Foreign | None:
         code.partition(" ") if "\t" not in code else code.replace("\t", " ").partition(" ")
     )
     rest = rest.strip()
+    of_masm = masm.in_nasm(code)
+    if of_masm and word.lower() in _MASMS:
+        return Foreign("MASM", *of_masm)
     if word.startswith(".") and (found := _gas_directive(word.lower(), rest, source)) is not None:
         return found
     if equation := re.match(rf"({_NAME})\s*=\s*(?!=)(.+)$", code):
         return Foreign("GAS", (f"{equation[1]} equ {equation[2]}",))
-    if masm := _masm(code):
-        return masm
+    if of_masm:
+        return Foreign("MASM", *of_masm)
     if att.is_att(code):
         return Foreign("AT&T", att.in_nasm(code), _plt_name(code))
     return _gas_intel(code)
@@ -104,6 +107,9 @@ def _plt_name(code: str) -> str | None:
     found = re.search(rf"({_NAME.replace('@', '')})@(?:PLT|GOTPCREL)", code, re.I)
     return f"extern {found[1]}" if found else None
 
+
+_MASMS = (".if", ".elseif")
+"""Words of GAS's and of MASM's; MASM's ask what registers hold."""
 
 # GAS directives (the manual of binutils, `Pseudo Ops').
 _DATA = {
@@ -148,7 +154,7 @@ def _gas_directive(word: str, rest: str, source: Sequence[str]) -> Foreign | Non
         return Foreign("GAS", (f"{_DATA[word]} {rest}",))
     convert = _DIRECTIVES.get(word)
     if convert is None:
-        known = (".macro", ".endm", ".if", ".ifdef", ".else", ".endif", ".irp", ".purgem", ".octa")
+        known = (".macro", ".endm", ".irp", ".irpc", ".purgem", ".octa", ".lcomm", ".altmacro")
         return Foreign("GAS", None) if word in known else None
     line = convert(word, rest, source)
     return Foreign("GAS", None if line is None else (line,) if line else ())
@@ -168,8 +174,14 @@ def _string(word: str, rest: str, source: Sequence[str]) -> str | None:
 
 def _global(word: str, rest: str, source: Sequence[str]) -> str:
     return "global " + ", ".join(
-        f"{name}:{_kind_of(name, source)}" for name in map(str.strip, rest.split(","))
+        f"{name}:{_kind_of(name, source)}{_visibility(name, source)}"
+        for name in map(str.strip, rest.split(","))
     )
+
+
+def _visibility(name: str, source: Sequence[str]) -> str:
+    hidden = rf"\s*\.(?:hidden|internal)\s+{re.escape(name)}\s*(?:[#;/].*)?$"
+    return " hidden" if any(re.match(hidden, line) for line in source) else ""
 
 
 def _kind_of(name: str, source: Sequence[str]) -> str:
@@ -205,6 +217,24 @@ def _space(word: str, rest: str, source: Sequence[str]) -> str:
     return f"times {count.strip()} db {value.strip() or 0}"
 
 
+def _fill(word: str, rest: str, source: Sequence[str]) -> str | None:
+    count, size, value = (*(part.strip() for part in rest.split(",")), "", "")[:3]
+    unit = {"": "db", "1": "db", "2": "dw", "4": "dd", "8": "dq"}.get(size)
+    # GAS fills no more than four bytes of eight with the value.
+    return (
+        None
+        if unit is None or (size == "8" and value not in ("", "0"))
+        else f"times {count} {unit} {value or 0}"
+    )
+
+
+def _global_hidden(word: str, rest: str, source: Sequence[str]) -> str:
+    """Return nothing where a .globl of the same names says it with NASM's `hidden'."""
+    if any(re.match(rf"\s*\.globa?l\s.*{re.escape(rest)}\b", line) for line in source):
+        return ""
+    return f"global {rest}:{_kind_of(rest, source)} hidden"
+
+
 def _equate(word: str, rest: str, source: Sequence[str]) -> str | None:
     name, comma, value = rest.partition(",")
     return f"{name.strip()} equ {value.strip()}" if comma else None
@@ -230,7 +260,12 @@ _DIRECTIVES: dict[str, Callable[[str, str, Sequence[str]], str | None]] = {
     **dict.fromkeys((".set", ".equ", ".equiv"), _equate),
     ".comm": _common,
     ".extern": _words("extern"),
-    ".hidden": lambda word, rest, source: f"global {rest}:{_kind_of(rest, source)} hidden",
+    **dict.fromkeys((".hidden", ".internal"), _global_hidden),
+    **{
+        f".{word}": _words(f"%{word}")
+        for word in ("if", "ifdef", "ifndef", "else", "elseif", "endif", "error", "warning")
+    },
+    ".fill": _fill,
     ".weak": lambda word, rest, source: f"global {rest}:{_kind_of(rest, source)} weak",
     ".include": _words("%include"),
     ".incbin": _words("incbin"),
@@ -239,73 +274,6 @@ _DIRECTIVES: dict[str, Callable[[str, str, Sequence[str]], str | None]] = {
     ".popsection": lambda word, rest, source: None,
     ".previous": lambda word, rest, source: None,
 }
-
-
-_MASM_DATA = {
-    "byte": "db",
-    "sbyte": "db",
-    "word": "dw",
-    "sword": "dw",
-    "dword": "dd",
-    "sdword": "dd",
-}
-_MASM_DATA |= {
-    "qword": "dq",
-    "sqword": "dq",
-    "real4": "dd",
-    "real8": "dq",
-    "real10": "dt",
-    "tbyte": "dt",
-}
-_MASM: tuple[tuple[str, str], ...] = (
-    (rf"({_NAME})\s+proc\b.*", r"\1:"),
-    (rf"{_NAME}\s+endp\b.*", ""),
-    (r"end(?:\s+\w+)?", ""),
-    (r"\.(?:model|386|486|586|686|mmx|xmm|stack|startup|exit)\b.*", ""),
-    (r"\.code\b.*", "section .text"),
-    (r"\.const\b.*", "section .rodata"),
-    (r"\.data\?.*", "section .bss"),
-    (r"_text\s+segment\b.*", "section .text"),
-    (r"_data\s+segment\b.*", "section .data"),
-    (r"(?:const|_rdata)\s+segment\b.*", "section .rodata"),
-    (r"_bss\s+segment\b.*", "section .bss"),
-    (rf"{_NAME}\s+ends\b.*", ""),
-    (rf"extr?e?rn\s+({_NAME})\s*:\s*\w+(?:\s+ptr)?", r"extern \1"),
-    (rf"extrn\s+({_NAME})", r"extern \1"),
-    (rf"public\s+({_NAME})", r"global \1:function"),
-    (rf"({_NAME})\s+label\s+\w+", r"\1:"),
-    (r"includelib\s+.*", ""),
-    (r"include\s+[\"<]?([^\">]+)[\">]?", r'%include "\1"'),
-)
-
-
-def _masm(code: str) -> Foreign | None:
-    for pattern, line in _MASM:
-        if found := re.fullmatch(pattern, code, re.I):
-            written = found.expand(line)
-            above = f"global {found[1]}:function" if "proc" in pattern else None
-            return Foreign("MASM", (written,) if written else (), above)
-    if found := re.fullmatch(rf"(?:({_NAME})\s+)?(\w+)\s+(?!ptr\b|\[)(.+)", code, re.I):
-        if (found[1] or "").lower() in att.MNEMONICS:
-            return None
-        directive = _MASM_DATA.get(found[2].lower())
-        is_duplicate = re.match(r"d[bwdq]$", found[2], re.I) and re.search(
-            r"\bdup\b", found[3], re.I
-        )
-        if directive or is_duplicate:
-            name = f"{found[1]}: " if found[1] else ""
-            return Foreign("MASM", _masm_data(name, directive or found[2], found[3]))
-    return None
-
-
-def _masm_data(name: str, directive: str, values: str) -> tuple[str, ...] | None:
-    """Return one line for values, or for one DUP."""
-    if found := re.fullmatch(r"(\w+)\s+dup\s*\(\s*([^()]+?)\s*\)", values, re.I):
-        value = "0" if found[2] == "?" else found[2]
-        return (f"{name}times {found[1]} {directive} {value}",)
-    if re.search(r"\bdup\b", values, re.I):
-        return None
-    return (f"{name}{directive} {re.sub(r'[?]', '0', values)}",)
 
 
 _POINTER = re.compile(
@@ -325,17 +293,32 @@ _SYMBOL = r"[A-Za-z_.?$][\w.?$]*"
 
 def _gas_intel(code: str) -> Foreign | None:
     """An instruction in the Intel syntax of GAS, compilers and MASM."""
-    marks = r"\bptr\b|\[?\brip\b|@(?:plt|gotpcrel)\b|\boffset\s+|\bmovabs\b|\bst\(\d\)|^notrack\b|\w\[(?!\w*\])|^rex\b"
+    marks = r"\bptr\b|\[?\brip\b|@(?:plt|gotpcrel)\b|\boffset\s+|\bmovabs\b|\bst\(\d\)|^notrack\b|\w\[(?!\w*\])|^rex\b|\bbcst\b"
     if not re.search(marks, code, re.I):
         return None
-    mnemonic, _, operands = code.partition(" ")
-    if mnemonic.lower() == "notrack":
-        mnemonic, _, operands = operands.strip().partition(" ")
-    lines = _intel_lines("mov" if mnemonic.lower() == "movabs" else mnemonic, operands.strip())
+    prefix, mnemonic, operands = _INSTRUCTION.fullmatch(code).groups()  # type: ignore[union-attr]
+    prefix = "" if prefix.lower().strip() == "notrack" else prefix
+    known = _RENAMED.get(mnemonic.lower(), mnemonic)
+    lines = _string_instruction(known, operands) or _intel_lines(known, operands)
+    if lines:
+        lines = (*lines[:-1], prefix + lines[-1])
     return Foreign("GAS", lines, _plt_name(code))
 
 
+_INSTRUCTION = re.compile(r"((?:(?:lock|rep\w*|notrack|bnd|data16)\s+)?)(\S+)\s*(.*)", re.I)
+_RENAMED = {"movabs": "mov", "callq": "call", "jmpq": "jmp", "retq": "ret"}
+
+
+def _string_instruction(mnemonic: str, operands: str) -> tuple[str, ...] | None:
+    """`stos QWORD PTR es:[rdi], rax' has no operands in NASM: its name has the size."""
+    if mnemonic.lower() not in ("movs", "stos", "lods", "scas", "cmps"):
+        return None
+    size = _POINTER.search(operands)
+    return (mnemonic + size[1][0].lower(),) if size else None
+
+
 def _intel_lines(mnemonic: str, text: str) -> tuple[str, ...] | None:
+    text = re.sub(r"^(?:near\s+ptr\s+|(short)\s+ptr(\s+))", r"\1\2", text, flags=re.I)
     operands = [part.strip() for part in re.split(r",(?![^\[(]*[\])])", text)]
     before: list[str] = []
     for index, operand in enumerate(operands):
@@ -344,11 +327,22 @@ def _intel_lines(mnemonic: str, text: str) -> tuple[str, ...] | None:
                 return None
             register = att.wide(operands[0])
             return None if register is None else (f"lea {register}, [rel {found[1].strip()}]",)
+        if found := re.fullmatch(r"(d|q)word\s+bcst\s+(.*)", operand, re.I):
+            operand, times = f"{found[1]}word ptr {found[2]}", _broadcast(found[1], operands)
+        else:
+            times = ""
         converted = _intel_operand(operand, before)
         if converted is None:
             return None
-        operands[index] = converted
+        operands[index] = converted + times
     return (*before, f"{mnemonic} {', '.join(operands)}".strip())
+
+
+def _broadcast(element: str, operands: Sequence[str]) -> str:
+    """Return NASM's mark for one element that is taken for all of a vector."""
+    widths = (found[1] for each in operands if (found := re.match(r"([xyz])mm", each, re.I)))
+    bits = {"x": 128, "y": 256, "z": 512}[next(widths, "z").lower()]
+    return f"{{1to{bits // (32 if element.lower() == 'd' else 64)}}}"
 
 
 def _intel_operand(operand: str, before: list[str]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 
 _LABEL = re.compile(r"[\w.$@?~#]+:\s*")
@@ -145,3 +145,27 @@ _OF_BLOCKS = re.compile(r"Py\w+ (?:is inside|is outside of|of line \d+ has no)\b
 def is_consequence(message: str, misspelt: Sequence[str]) -> bool:
     """Return whether a message about blocks follows from lines that open or close none, misspelt."""
     return bool(misspelt) and _OF_BLOCKS.match(message) is not None
+
+
+def numbered_label(number: str) -> str:
+    """Return what to write for a label of GAS's kind that may come again."""
+    return (
+        f"NASM has no labels that are numbers: call it .l{number}, and jump to that in the place of"
+        f" {number}b and {number}f"
+    )
+
+
+_FROM_TABLE = re.compile(
+    r"(mov|call|jmp)\s+(?:(\w+)\s*,)?\s*(?:qword\s*)?\[\s*rel\s+([\w.$@?~]+)\s+wrt\s+\.\.got\s*\]",
+    re.IGNORECASE,
+)
+
+
+def own_label(text: str, labels: Container[str]) -> str:
+    """Return what to write for a label of the source that is reached as another module's name."""
+    what = "`wrt ..got' is for names that other modules define, or that are global"
+    written = _FROM_TABLE.fullmatch(text.partition(";")[0].strip())
+    if written is None or written[3] not in labels:
+        return what
+    direct = f"lea {written[2]}, [rel {written[3]}]" if written[2] else f"{written[1]} {written[3]}"
+    return f"{what}\nwrite:   {direct}"

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from asmsetup.check import foreign
+from tests.cures import apply_cures
+from tests.projects import Project
 
 GAS_HEAD = """\
 .globl start
@@ -68,6 +70,16 @@ call [QWORD PTR [rax+16]]
 nop # a comment
 nop /* a comment */
 mov eax, DWORD PTR [rdi] # load
+lock xadd QWORD PTR [rdi], rax
+lock; cmpxchg DWORD PTR [rdi], ecx
+rep stos QWORD PTR es:[rdi], rax
+rep movs BYTE PTR es:[rdi], BYTE PTR ds:[rsi]
+repne scas al, BYTE PTR es:[rdi]
+lods eax, DWORD PTR ds:[rsi]
+vaddps zmm0, zmm1, DWORD BCST [rdi]
+vaddpd ymm0, ymm1, QWORD BCST x[rip]
+vmovdqu64 zmm0{k1}{z}, ZMMWORD PTR [rdi]
+jmp SHORT start
 """.strip().splitlines()
 
 ATT = """
@@ -168,6 +180,9 @@ divl 8(%rdi)
 btq $3, %rax
 jmp start
 jne start
+vmovdqu64 (%rdi), %zmm0{%k1}{z}
+vmovdqu32 %zmm1, (%rdi){%k2}
+vaddps %zmm0, %zmm1, %zmm2{%k1}
 """.strip().splitlines()
 
 DATA = """
@@ -186,6 +201,10 @@ DATA = """
 .zero 5
 .skip 3
 .space 4, 1
+.fill 3
+.fill 3, 2
+.fill 3, 4, 7
+.fill 2, 8, 0
 .double 1.5
 .float 2.5
 msg2: .asciz "hello"
@@ -251,6 +270,17 @@ def test_the_same_bytes(syntax: str, line: str, tmp_path: Path) -> None:
         (".globl start", "global start:function"),
         (".globl table", "global table:data"),
         (".hidden start", "global start:function hidden"),
+        (".hidden seen", ""),
+        (".globl seen", "global seen:function hidden"),
+        (".if SIZE > 8", "%if SIZE > 8"),
+        (".ifdef SIZE", "%ifdef SIZE"),
+        (".endif", "%endif"),
+        ("callq puts@PLT", "call puts wrt ..plt"),
+        ("jmp NEAR PTR start", "jmp start"),
+        ("jmp SHORT PTR start", "jmp SHORT start"),
+        ("ASSUME cs:code", ""),
+        ("TITLE kernels", ""),
+        ("OPTION casemap:none", ""),
         (".comm buffer, 64, 16", "common buffer 64:16"),
         (".equ SIZE, 8", "SIZE equ 8"),
         (".set SIZE, 8", "SIZE equ 8"),
@@ -284,7 +314,7 @@ def test_the_same_bytes(syntax: str, line: str, tmp_path: Path) -> None:
     ],
 )
 def test_the_line_that_nasm_writes(line: str, written: str) -> None:
-    source = [".data", "table: .long 1", ".text", "start: ret"]
+    source = [".data", "table: .long 1", ".text", "start: ret", ".globl seen", ".hidden seen"]
 
     found = foreign.in_nasm(line, source)
 
@@ -328,9 +358,42 @@ def test_a_name_that_is_declared_already() -> None:
     assert declared.above is None
 
 
-@pytest.mark.parametrize("line", [".macro load x", "movq %rax, %cr0, 1f(%rip)", "fsub %st, %st(1)"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(".macro load x", "movq %rax, %cr0, 1f(%rip)", "fsub %st, %st(1)", ".lcomm buffer, 64"),
+        *(
+            "invoke start, 1",
+            ".while eax",
+            ".if eax == 1",
+            "mov eax, SIZEOF x",
+            "mov eax, x(,%rcx,4)",
+        ),
+    ],
+)
 def test_what_is_not_understood_gets_no_line(line: str) -> None:
     found = foreign.in_nasm(line)
 
     assert found is not None
     assert found.lines is None
+
+
+def test_an_own_label_is_not_reached_through_the_table_of_others(hello: Project) -> None:
+    text = (hello.folder / "hello.asm").read_text()
+    hello.write(
+        {
+            "hello.asm": f"section .data\nown: dq 42\nsection .text\nmov rax, QWORD PTR own@GOTPCREL[rip]\n{text}"
+        }
+    )
+    for _ in range(2):
+        apply_cures(hello.folder, hello.refused())
+
+    hello.build_ext()
+
+    assert "lea rax, [rel own]" in (hello.folder / "hello.asm").read_text()
+
+
+def test_a_label_that_is_a_number(hello: Project) -> None:
+    hello.write({"hello.asm": "section .text\n1:\n    nop\n"})
+
+    assert "call it .l1, and jump to that in the place of 1b and 1f" in hello.refused()
