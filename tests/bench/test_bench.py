@@ -13,7 +13,7 @@ import pytest
 
 from asmsetup.assemble.includes import closure
 from bench import generate, projects, rows, tools
-from bench.targets import targets
+from bench.targets import RIVALS, targets
 from tests.projects import REPOSITORY
 
 
@@ -120,3 +120,24 @@ def test_the_plots_show_every_tool(tmp_path: Path) -> None:
         words = re.findall(r">([^<>]+)</text>", path.read_text())
         wanted = {"module": {"assembly", "C"}}.get(path.stem.split("-")[1], {"asmsetup"})
         assert wanted <= set(words)
+
+
+README = (REPOSITORY / "README.md").read_text()
+IN_README = {
+    "one small module, clean": ("sayit", "cold"),
+    "isal, 77 objects, clean": ("isal", "cold"),
+    "a thousand sources, one changed": ("kernels-1000", "one source changed"),
+}
+
+
+@pytest.mark.parametrize("row", IN_README)
+def test_the_readmes_figures_are_the_medians(row: str, measured: rows.Rows) -> None:
+    medians = [
+        rows.middle(measured, rows.wall, *IN_README[row], tool) for tool in ("asmsetup", *RIVALS)
+    ]
+    assert f"| {row} | {' | '.join(f'{each:.2f}' for each in medians)} |" in README
+
+
+def test_the_readme_has_no_row_but_the_measured_ones() -> None:
+    table = README[README.index("| seconds to the manylinux wheel") :].partition("\n\n")[0]
+    assert [line.split(" | ")[0].strip("| ") for line in table.splitlines()[2:]] == [*IN_README]
