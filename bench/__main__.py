@@ -232,7 +232,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="runs of each situation")
     parser.add_argument(
-        "--only", action="append", help="sayit, isal, 10, 100 or 1000; may be given again"
+        "--only", action="append", help="sayit, isal, mixed, 10, 100 or 1000; may be given again"
     )
     parser.add_argument("--second-python", help="another CPython, for the warm cache")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "docs")
@@ -240,7 +240,7 @@ def main() -> None:
         "--work", type=Path, default=_memory(), help="where to build; in memory unless said"
     )
     options = parser.parse_args()
-    wanted = options.only or ["sayit", "10", "100", "isal", "1000"]
+    wanted = options.only or ["sayit", "10", "100", "mixed", "isal", "1000"]
     store = (
         Path(os.environ.get("ASMSETUP_TEST_CACHE") or REPOSITORY / ".cache").absolute() / "bench"
     )
@@ -285,6 +285,7 @@ def _projects(wanted: list[str], runs: int, store: Path) -> Iterator[tuple[str, 
     makers: list[tuple[str, int, Callable[[], Project]]] = [
         ("10", runs, lambda: projects.generated(10)),
         ("100", runs, lambda: projects.generated(100)),
+        ("mixed", runs, projects.mixed_kinds),
         ("isal", runs, lambda: projects.isal(tools.isal_sdist(store))),
         ("1000", max(1, runs // 3), lambda: projects.generated(1000)),
     ]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import asmsetup
 
-from . import generate
+from . import generate, mixed
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -135,7 +135,7 @@ class Project:
     def _cmake(self) -> str:
         lines = [
             "cmake_minimum_required(VERSION 3.20)",
-            f"project({self.name} LANGUAGES C ASM_NASM)",
+            f"project({self.name} LANGUAGES {self._cmake_languages})",
             "find_package(Python REQUIRED COMPONENTS Interpreter Development.Module)",
             "set(CMAKE_POSITION_INDEPENDENT_CODE ON)",
             f"include_directories({' '.join(self.include_dirs)})" if self.include_dirs else "",
@@ -155,6 +155,12 @@ class Project:
         if self.python_files:
             lines.append(f"install(FILES {' '.join(self.python_files)} DESTINATION isal)")
         return "\n".join(lines) + "\n"
+
+    @property
+    def _cmake_languages(self) -> str:
+        # GAS's sources are of a language of their own there.
+        has_gas = any(source.endswith(".S") for m in self.modules for source in m.sources)
+        return "C ASM ASM_NASM" if has_gas else "C ASM_NASM"
 
     @property
     def _pure(self) -> bool:
@@ -242,6 +248,18 @@ def generated(count: int) -> Project:
         f"kernels-{count}",
         (Module("kernels", names),),
         lambda folder, tool: generate.write(folder, count),
+        include_dirs=("inc",),
+        edited="kernel_1.asm",
+        edited_include="inc/filter.inc",
+    )
+
+
+def mixed_kinds() -> Project:
+    """A module of 60 sources in C, 60 for NASM and 10 for GAS."""
+    return Project(
+        "mixed-130",
+        (Module("kernels", mixed.names()),),
+        lambda folder, tool: mixed.write(folder),
         include_dirs=("inc",),
         edited="kernel_1.asm",
         edited_include="inc/filter.inc",
