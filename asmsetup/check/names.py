@@ -79,7 +79,7 @@ def _python_name(
             return None
         return _not_exported(name, module, abi)
     if module.promised is not None:
-        return _outside_stable_abi(name, module.promised, abi)
+        return outside_stable_abi(name, module.promised, abi)
     return _private_name(name, module, abi) if name.startswith("_") else None
 
 
@@ -125,7 +125,8 @@ def _not_exported(name: str, module: ModuleContext, abi: PythonAbi) -> Verdict:
     return ("unknown-name", ERROR, what, _perhaps(abi.near_misses(name)[:2]))
 
 
-def _outside_stable_abi(name: str, promised: Version, abi: PythonAbi) -> Verdict | None:
+def outside_stable_abi(name: str, promised: Version, abi: PythonAbi) -> Verdict | None:
+    """Return a name's mistake in a module for ``promised`` and later; None when there is none."""
     since = abi.stable_since(name)
     if since is not None and (since <= promised or _exported_until(since, name, promised, abi)):
         return None

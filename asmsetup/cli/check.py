@@ -96,6 +96,7 @@ def _rules(text: str | None) -> frozenset[str]:
 def _judge(
     target: str, select: frozenset[str], ignore: frozenset[str], baseline: config.Level | None
 ) -> Iterator[Judged]:
+    from ..check.code import stable
     from ..check.code.analysis import analyse
     from ..check.code.image import load_module, load_objects
     from ..check.code.levels import faults_of, needs_of, variant_of
@@ -112,6 +113,9 @@ def _judge(
         verdict = analyse(image)
         needs = needs_of(verdict.engine, verdict.roots)
         verdict.faults += faults_of(verdict, needs, baseline or settings.baseline)
+        if (promised := stable.promised_by(code.name)) is not None:
+            verdict.faults += stable.faults_of(verdict, promised)
+            verdict.table_faults += stable.table_faults_of(verdict, promised)
         found = findings_of(verdict, code.name, functools.cache(read_lines))
         yield Judged(
             code.name,

@@ -149,3 +149,41 @@ def test_without_the_decoder(
 
     assert main([command, "m.asm"]) == 3
     assert "pip install 'asmsetup[check]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("names", "broken"),
+    [
+        ("PyObject_Str", []),
+        ("PyUnicode_AsUTF8", ["PyUnicode_AsUTF8' is not in the stable ABI"]),
+        ("PyErr_GetRaisedException", ["PyErr_GetRaisedException' is in the stable ABI only since"]),
+    ],
+)
+def test_a_module_named_for_the_stable_abi(
+    names: str, broken: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = folder / "named.asm"
+    source.write_text(function(f"push rax / call [rel {names} wrt ..got] / pop rcx / ret", names))
+    subprocess.run(["nasm", "-f", "elf64", "-g", "named.asm"], check=True)
+    for name in ("named.abi3.so", "named.so"):
+        subprocess.run(["ld", "-shared", "named.o", "-o", name], check=True)
+
+    assert main(["check", "named.so"]) == 0
+    capsys.readouterr()
+    assert main(["check", "named.abi3.so"]) == int(bool(broken))
+    output = capsys.readouterr().out
+    assert all(f"named.asm:7: error: `{each}" in output for each in broken)
+    assert output.count("[outside-stable-abi]") == len(broken)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_wheel_says_the_oldest_version(capsys: pytest.CaptureFixture[str]) -> None:
+    source = function("jmp [rel PyErr_GetRaisedException wrt ..got]", "PyErr_GetRaisedException")
+    Path("named.asm").write_text(source)
+    subprocess.run(["nasm", "-f", "elf64", "-g", "named.asm"], check=True)
+    subprocess.run(["ld", "-shared", "named.o", "-o", "named.abi3.so"], check=True)
+    for tag, status in (("cp311", 1), ("cp312", 0)):
+        wheel = f"named-1-{tag}-abi3-linux_x86_64.whl"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            archive.write("named.abi3.so")
+        assert main(["check", wheel]) == status, capsys.readouterr().out

@@ -235,6 +235,13 @@ RULES: dict[str, Rule] = {
             'use a field of the object\'s struc:   PyMember "name", Py_T_..., Object.field',
         ),
         Rule(
+            "outside-stable-abi",
+            ERROR,
+            "A module whose file is named for the stable ABI (.abi3.so) uses no other names.",
+            "Some version that pip installs it on lacks the name, and the import fails.",
+            "use a function of the stable ABI, or name the module for one version",
+        ),
+        Rule(
             "cpu-level",
             ERROR,
             "What needs more than the declared baseline is reached through a test of the processor.",
