@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .assemble import database, includes, nasm
 from .assemble.cache import Cache, open_cache
@@ -132,7 +132,7 @@ class Builder:
     @cached_property
     def _modules(self) -> LinkedModules:
         is_judged = judges(self.settings.check.machine_code)
-        context = (self.target, self.settings._replace(jobs=None, compile_commands=None), is_judged)
+        context = (self.target, self.settings._replace(**_NO_MATTER), is_judged)
         return LinkedModules(self.ld, self.state, self.reader, context)
 
     @cached_property
@@ -323,6 +323,21 @@ class Builder:
             if same_content(output, module.path):
                 os.remove(output)
 
+    def write_stub(self, module: ModuleFile) -> None:
+        """Write the stub of a module beside it, where the settings ask for that."""
+        if not self.settings.stubs:
+            return
+        from .bind.beside import write_stub  # only for those who ask
+
+        files: dict[str, None] = {}
+        for made in module.assembled:
+            options = made.options
+            where = options.include_dirs, options.args, options.define
+            closure = self.reader.closure(made.source, *where)
+            files |= dict.fromkeys(each for each in closure.files if each not in closure.incbinned)
+        sources = [made.source for made in module.assembled]
+        write_stub(module.path, sources, list(files), includes.INCLUDE_DIR)
+
     def _findings_in(self, module: ModuleFile, output: str) -> list[Finding]:
         if not os.path.exists(output):
             raise LinkError(f"{module.path}: the linker reported no error, and has written no file")
@@ -388,6 +403,10 @@ class Builder:
         if self.settings.compile_commands and "_objects" in self.__dict__:
             ours = map(self._objects.compilation, self._started.values())
             database.write(self.settings.compile_commands, [*ours, *self.compilations.values()])
+
+
+_NO_MATTER: dict[str, Any] = {"jobs": None, "compile_commands": None, "stubs": False}
+"""Settings that make no other module."""
 
 
 def _together(reports: Sequence[str]) -> list[str]:

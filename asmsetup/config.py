@@ -124,6 +124,7 @@ class Settings(NamedTuple):
     editable_rebuild: bool = False
     compile_commands: str | None = None
     sbom: bool = False
+    stubs: bool = False
     elsewhere: Elsewhere = "error"
     target: str | None = None
     ldflags: tuple[str, ...] = ()
@@ -164,6 +165,7 @@ KINDS: dict[str, Kind] = {
     "editable_rebuild": "boolean",
     "compile_commands": "text",
     "sbom": "boolean",
+    "stubs": "boolean",
     "elsewhere": "elsewhere",
     "target": "target",
 }

@@ -66,6 +66,7 @@ _ABOUT = {
     "launcher": "put before NASM's command",
     "check": "whether machine code is judged; rules to switch off, or to make errors or warnings",
     "baseline": "the processors that functions must run on without a test",
+    "stubs": "a stub (.pyi) beside each module with typed functions",
     "sbom": "a bill of materials in wheels (PEP 770, CycloneDX)",
     "elsewhere": "what happens to assembly on other machines than x86-64 Linux",
     "target": "the platform to build for, where that is another one",

@@ -349,6 +349,7 @@ class BuildRun:
                 driver.link(builder, chosen, link, module, call)
             else:
                 builder.link(module)
+            builder.write_stub(module)
         # Of other settings, universal or not: it would be packed as well, or imported instead.
         for other in namesakes(path):
             os.remove(other)

@@ -34,6 +34,37 @@ DECLARATIONS = {
 }
 
 
+def test_the_stub_is_in_the_wheel(hello: Project) -> None:
+    hello.settings("stubs = true").write({"hello.asm": SOURCE.format(PLAIN)})
+    stub = hello.wheel().unpacked() / "hello.pyi"
+    assert stub.read_text() == (
+        "# Made by asmsetup from the signatures in hello.asm: changes are lost.\n"
+        "def answer() -> int: ...\n"
+    )
+
+    hello.write({"hello.asm": SOURCE.format('PyTypedFunction "answer(a: str = None) -> i64"')})
+    assert (
+        "def answer(a: str | None = None) -> int: ...\n"
+        in (hello.wheel().unpacked() / "hello.pyi").read_text()
+    )
+
+
+def test_a_stub_of_ones_own_stays(hello: Project) -> None:
+    hello.settings("stubs = true").write({"hello.asm": SOURCE.format(PLAIN)}).build_ext()
+    (module,) = hello.folder.glob("build/lib*/hello.*.so")
+    stub = module.with_name("hello.pyi")
+    assert stub.exists()
+
+    stub.write_text("def answer() -> Literal[42]: ...\n")
+    hello.write({"hello.asm": SOURCE.format(f"{PLAIN}, doc 'a'")}).build_ext()
+    assert "Literal" in stub.read_text()
+
+
+def test_no_stub_unless_it_is_asked_for(hello: Project) -> None:
+    hello.write({"hello.asm": SOURCE.format(PLAIN)}).build_ext()
+    assert list(hello.folder.rglob("*.pyi")) == []
+
+
 @pytest.mark.parametrize("declaration", DECLARATIONS.values(), ids=DECLARATIONS)
 def test_where_it_stands(declaration: str, hello: Project) -> None:
     files = {"hello.asm": SOURCE.format(declaration), "declared.inc": PLAIN + "\n"}
