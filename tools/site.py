@@ -12,6 +12,15 @@ from typing import Any
 _LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(((?:\.\./)+[^)\s#]*)(#[^)\s]*)?\)")
 
 
+def on_env(env: Any, *, config: Any, **_: Any) -> None:
+    """Leave out scripts that pages would load from elsewhere: the offline copy's search adds one.
+
+    Without it the search needs a server, for which ``python -m http.server`` is enough.
+    """
+    scripts = config.extra.get("polyfills", ())
+    config.extra["polyfills"] = [each for each in scripts if "//" not in each]
+
+
 def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
     """Return the page with links that a site can follow."""
     return links_out(markdown, page.file.src_uri, config.repo_url or "")
