@@ -8,7 +8,7 @@ PyEndModule
 
 section .text
 
-; What a routine was given: the registers and 24 words of the stack.
+; What a routine was given: the registers and 32 words of the stack.
 %macro Dump 0
     mov         [given_words], rdi
     mov         [given_words + 8], rsi
@@ -22,7 +22,7 @@ section .text
     %assign number number + 1
   %endrep
   %assign number 0
-  %rep 24
+  %rep 32
     mov         rax, [rsp + 8 + 8 * number]
     mov         [given_words + 112 + 8 * number], rax
     %assign number number + 1
@@ -70,7 +70,7 @@ PyEndRoutine
 ; The last parameter, word number 0, 1, ... of those for integers, points to
 ; where three results go.
 %assign place 0
-%rep 30
+%rep 38
 dump_tuple_%[place]:
     Dump
   %if place < 6
@@ -89,7 +89,7 @@ dump_tuple_%[place]:
 
 given:
     lea         rax, [given_words]
-    mov         edx, 304
+    mov         edx, 368
     ret
 
 section .rodata
@@ -98,4 +98,4 @@ hello:
 
 section .bss
 given_words:
-    resb        304
+    resb        368

@@ -24,6 +24,8 @@ TYPES = [
     *INTEGERS,
     *("float", "double", "f32", "bool", "object", "str", "cstr", "bytes", "writable bytes"),
     *(f"{writable}{item}[]" for item in ITEMS for writable in ("", "writable ")),
+    *(f"list[{item}]" for item in ITEMS),
+    *(f"{item}[:]" for item in ITEMS),
 ]
 RESULTS = {
     "None": "dump",
@@ -113,6 +115,8 @@ def kinds(parameter: Parameter) -> str:
     number = parameter.type in INTEGERS or parameter.type in ("float", "double", "f32", "bool")
     if parameter.type in ("float", "double", "f32") and parameter.default != "None":
         return "r"
+    if parameter.type.endswith("[:]"):
+        return "iii"
     return "i" if number or parameter.type in ("object", "cstr") else "ii"
 
 
@@ -176,8 +180,13 @@ def argument(chance: random.Random, type_: str) -> Any:
         return chance.choice((lowest, highest, 0, chance.randint(lowest, highest)))
     if type_ in ("float", "double", "f32"):
         return chance.choice((0.0, -1.0, 1.5, 3, True, -0.25))
-    if type_.endswith("[]"):
-        return array.array(ITEMS[type_.split()[-1][:-2]], range(chance.randint(0, 5)))
+    if type_.startswith("list["):
+        return [
+            chance.choice((n, True, float(n) if "f" in type_ or "d" in type_ else n))
+            for n in range(chance.randint(0, 5))
+        ]
+    if "[" in type_:
+        return array.array(ITEMS[type_.split()[-1].partition("[")[0]], range(chance.randint(0, 5)))
     return {
         "bool": chance.choice((True, False, 0, "x", [], None)),
         "object": [1],
@@ -198,13 +207,17 @@ def misfit(chance: random.Random, type_: str) -> tuple[Any, type[Exception]] | N
         return None
     if type_ == "cstr":
         return "nu\0ll", ValueError
-    if type_.endswith("[]"):
+    if type_.startswith("list["):
+        return chance.choice((5, ["1"], [None])), TypeError
+    if "[" in type_:
         return memoryview(bytearray(16)).cast("?"), TypeError
     return {}, TypeError
 
 
 def words(type_: str, value: Any, *, default_none: bool) -> list[Any]:
     """What the routine gets: numbers; for text and buffers the bytes; for objects themselves."""
+    if value is None and default_none and type_.endswith("[:]"):
+        return [None, 0, 0]
     if value is None and default_none and type_ not in ("object",):
         return [None, 0] if type_ in ("str", "bytes", "writable bytes") or "[" in type_ else [None]
     if default_none and (type_ in INTEGERS or type_ in ("float", "double", "f32", "bool")):
@@ -219,6 +232,10 @@ def words(type_: str, value: Any, *, default_none: bool) -> list[Any]:
         return [int(bool(value))]
     if type_ == "object":
         return [value]
+    if type_.startswith("list["):
+        return [..., len(value)]  # a copy, which is gone when the routine has returned
+    if type_.endswith("[:]"):
+        return [bytes(value), len(value), value.itemsize]
     data = value.encode() if isinstance(value, str) else bytes(value)
     if type_ == "cstr":
         return [data]
