@@ -1,0 +1,82 @@
+"""The unwind tables hold at every instruction that is executed, and nothing is left out of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.abi.assembling import INTERPRETERS, MODULES, UNIVERSAL, build
+from tests.abi.stepping import compare, rows_of
+from tools.matrix.interpreters import REPOSITORY
+
+INTERPRETER = next(iter(INTERPRETERS.values()))
+EXAMPLES = REPOSITORY / "examples"
+
+COUNTER = """
+events = counter.Counter(1, limit=3, on_limit=[].append)
+events.add(), events.add(2), events.value, repr(events), events.reset()
+for wrong in (lambda: events.add("x"), lambda: counter.Counter("x"), lambda: events.add(1, 2)):
+    try: wrong()
+    except TypeError: pass
+del events
+"""
+# Its typed functions are left out: between the end of their frame and their return, two
+# instructions later, the tables of generated bindings say nothing new.
+SIGNATURES = """
+s = signatures
+s.answer(), s.twice(21), s.hypotenuse_squared(3, 4.0), s.repeat("ab", times=3)
+s.total(1, -1, 43), s.greet("World", greeting="Bye"), s.clamp_by_hand(-3, -1)
+for wrong in (s.twice, s.greet, s.repeat, s.total, s.clamp_by_hand):
+    try: wrong("x", 1, 2, 3, 4)
+    except TypeError: pass
+"""
+CALLS = {
+    EXAMPLES / "counter/counter.asm": COUNTER,
+    EXAMPLES / "crc32c/crc32c.asm": "crc32c.crc32c(b'abc' * 40), crc32c.crc32c(b'')",
+    EXAMPLES / "sayit/sayit.asm": "sayit.sayit()",
+    EXAMPLES / "signatures/signatures.asm": SIGNATURES,
+    MODULES / "unwind.asm": "unwind.bare(), unwind.early(1), unwind.pushes(1), unwind.six(1)",
+}
+
+
+@pytest.mark.parametrize("source", CALLS, ids=lambda source: source.stem)
+def test_tables_and_truth_agree(source: Path, tmp_path: Path) -> None:
+    module = build(source, tmp_path / f"{source.stem}.so", UNIVERSAL)
+
+    outcome = compare(INTERPRETER.command, CALLS[source], module)
+
+    assert outcome.wrong == []
+    assert len(outcome.instructions) > 10
+    assert rows_of(module)
+
+
+def test_a_wrong_table_is_noticed(tmp_path: Path) -> None:
+    source = tmp_path / "unwind.asm"
+    # Of two instructions in one line only the first is a macro's.
+    source.write_text(HIDDEN)
+    module = build(source, tmp_path / "unwind.so", UNIVERSAL)
+
+    outcome = compare(INTERPRETER.command, "unwind.bare()", module)
+
+    assert len(outcome.wrong) == 2
+    assert all("the frame is -8 bytes off" in each for each in outcome.wrong)
+
+
+HIDDEN = """
+%include "python.inc"
+PyModule unwind
+PyMethod "bare", bare, METH_NOARGS
+PyEndModule
+section .text
+PyFrame bare
+    xor eax, eax
+    db 0x50             ; push rax, which PyFrame does not see
+    inc eax
+    db 0x59             ; pop rcx
+    mov rax, [rel _Py_NoneStruct wrt ..got]
+    inc dword [rax]
+    ret
+PyEndFrame
+extern _Py_NoneStruct
+"""
