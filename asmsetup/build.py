@@ -38,8 +38,12 @@ from .link.given import Given, advice, at_fault
 from .link.linker import ModuleFile
 from .link.unchanged import LinkedModules
 from .plan import Planner, Recipe
+from .progress import Bar
 
 Output = Callable[[str], None]
+
+_LONG = 10
+"""From this many steps on a terminal shows a bar."""
 
 
 class Reporter(NamedTuple):
@@ -49,6 +53,15 @@ class Reporter(NamedTuple):
     warning: Output
     detail: Output
     """The commands run, for those who ask (-v)."""
+    bar: Bar | None = None
+    """Shows the steps of long work in place of a line each."""
+
+    def step(self, done: int, total: int, what: str) -> None:
+        """Report one of the steps that were counted."""
+        if self.bar is None or total < _LONG:
+            self.progress(f"[{done}/{total}] {what}")
+        else:
+            self.bar.show(done, total, what)
 
 
 class Wanted(NamedTuple):
@@ -232,7 +245,7 @@ class Builder:
             verb, warnings = "nasm", self._assembled(wanted)
         with self._lock:
             self._done += 1
-            self.reporter.progress(f"[{self._done}/{len(self._counted)}] {verb} {wanted.source}")
+            self.reporter.step(self._done, len(self._counted), f"{verb} {wanted.source}")
             if warnings:
                 self.reporter.warning(explained(warnings, wanted, self.reader))
 

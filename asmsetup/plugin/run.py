@@ -5,7 +5,6 @@ What the extensions say beforehand only starts work early. Nothing outlives the 
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
 import threading
@@ -19,7 +18,7 @@ from setuptools.extension import Library
 
 from ..assemble.nasm import AssemblerOptions, ObjectFile
 from ..assemble.queue import Job
-from ..build import Builder, Reporter, Wanted
+from ..build import Builder, Wanted
 from ..errors import AsmsetupError, SourceError
 from ..facts import target
 from ..facts.target import Target
@@ -34,13 +33,13 @@ from .extensions import namesakes, require_portable, require_sound, require_univ
 from .flags import assembly_calls, other_calls, require_ungrouped
 from .session import (
     FAILURES,
-    LEVELS,
     concern,
     is_elsewhere,
     is_universal,
     lasting_folder,
     lowest_version,
     parallel_jobs,
+    reporter,
     settings,
     setuptools_errors,
 )
@@ -177,14 +176,9 @@ class BuildRun:
                     debug=chosen.debug or bool(command.debug),
                     jobs=parallel_jobs(command) or chosen.jobs,
                 )
-                reporter = Reporter(
-                    progress=lambda text: command.announce(text, LEVELS[logging.INFO]),
-                    warning=lambda text: command.announce(text, LEVELS[logging.WARNING]),
-                    detail=lambda text: command.announce(text, LEVELS[logging.DEBUG]),
-                )
                 folder = os.path.join(lasting_folder(command), "asm")
                 machine = _target(command, self._settings.target)
-                self._builder = Builder(self._settings, machine, folder, reporter)
+                self._builder = Builder(self._settings, machine, folder, reporter(command))
                 self._c_objects = CObjects(self._builder)
             return self._builder
 

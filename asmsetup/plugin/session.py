@@ -1,4 +1,4 @@
-"""The settings of one setuptools run, and how its errors are shown."""
+"""The settings of one setuptools run, and how its progress and errors are shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
@@ -20,8 +20,10 @@ import distutils.log
 from setuptools import Distribution
 
 from .. import config
+from ..build import Reporter
 from ..errors import AsmsetupError, ConfigError
 from ..facts import target
+from ..progress import bar_for
 from ..suffixes import has_assembly
 from ..versions import ABI3T_SINCE
 
@@ -188,3 +190,21 @@ def parallel_jobs(command: Any) -> int | None:
     parallel = getattr(command, "parallel", None)
     # True stands for a number that setuptools is to choose.
     return parallel if type(parallel) is int else None
+
+
+def reporter(command: Any) -> Reporter:
+    """Return output as setuptools does it, with a bar on a terminal unless -q or -v was given."""
+    is_ordinary = command.distribution.verbose == 1
+    bar = bar_for(sys.stdout, os.environ) if is_ordinary else None
+
+    def announce(level: int) -> Callable[[str], None]:
+        def output(text: str) -> None:
+            if bar is not None:
+                bar.clear()
+            command.announce(text, LEVELS[level])
+
+        return output
+
+    levels = (logging.INFO, logging.WARNING, logging.DEBUG)
+    progress, warning, detail = map(announce, levels)
+    return Reporter(progress, warning, detail, bar)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import re
+import subprocess
 
+import pytest
+
+from asmsetup.progress import drawn
 from tests.projects import Project
 
 FUNCTIONS = "global {0}:function hidden\nsection .text\n{0}: ret\n"
@@ -66,3 +72,72 @@ def test_a_failed_build_shows_warnings_and_errors(hello: Project) -> None:
     error = hello.refused()
 
     assert "hello.asm:2: error: " in error
+
+
+def on_terminal(project: Project, *arguments: str, **env: str) -> str:
+    """Run setup.py with a terminal for its output; return what it wrote there."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [project.python.path, "setup.py", *arguments],
+        cwd=project.folder,
+        env={**project.env, "TERM": "xterm", **env},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        written = b""
+        try:
+            while piece := os.read(ours, 65536):
+                written += piece
+        except OSError:  # how the end of a terminal is told
+            pass
+        os.close(ours)
+    assert process.returncode == 0, written.decode()
+    return written.decode()
+
+
+@pytest.fixture
+def many(hello: Project) -> Project:
+    """A module of twelve sources."""
+    hello.write({f"part{i}.asm": FUNCTIONS.format(f"part{i}") for i in range(11)})
+    return hello.extension("hello", ["hello.asm", *(f"part{i}.asm" for i in range(11))])
+
+
+def test_a_terminal_shows_a_bar(many: Project) -> None:
+    said = on_terminal(many, "build_ext", "--inplace")
+
+    assert re.search(r"\r\x1b\[K\x1b\[32m#+\.*\x1b\[0m 6/12 nasm \S+\.asm\r", said)
+    assert "[6/12]" not in said
+    shown = said[said.rindex("/12 nasm") :]
+    assert "\r\x1b[K" in shown
+    assert re.search(r"\x1b\[Kld \S+hello\S+\r\n", shown)
+
+
+@pytest.mark.parametrize(
+    ("env", "options", "bars", "colours"),
+    [
+        ({"NO_COLOR": "1"}, (), True, False),
+        ({"TERM": "dumb"}, (), False, False),
+        ({}, ("-v",), False, False),
+        ({}, ("-q",), False, False),
+    ],
+)
+def test_who_wants_no_bar_or_no_colour(
+    env: dict[str, str], options: tuple[str, ...], bars: bool, colours: bool, many: Project
+) -> None:
+    said = on_terminal(many, *options, "build_ext", "--inplace", **env)
+
+    assert ("##" in said) == bars
+    assert ("\x1b[32m" in said) == colours
+    assert ("[6/12] nasm" in said) == (not bars and "-q" not in options)
+
+
+def test_short_work_has_lines_on_a_terminal_too(hello: Project) -> None:
+    assert "[1/1] nasm hello.asm" in on_terminal(hello, "build_ext", "--inplace")
+
+
+def test_a_bar_never_fills_the_line() -> None:
+    for columns in (20, 40, 80):
+        text = drawn(3, 12, f"nasm {'x' * 200}.asm", columns, coloured=False)
+        assert len(text.rstrip("\r")) < max(columns, 25)

@@ -1,0 +1,68 @@
+"""A bar that shows on a terminal how far long work is. Elsewhere whoever works prints plain lines."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from typing import TextIO
+
+_CELLS = 24
+_GREEN, _PLAIN = "\x1b[32m", "\x1b[0m"
+_CLEARED = "\r\x1b[K"
+
+
+class Bar:
+    """One line of a terminal, drawn anew at each step; ``clear`` it before anything else is written."""
+
+    def __init__(self, stream: TextIO, *, coloured: bool) -> None:
+        self._stream = stream
+        self._coloured = coloured
+        self._lock = threading.Lock()
+        self._is_shown = False
+
+    def show(self, done: int, total: int, what: str) -> None:
+        """Draw the bar; it is gone again with the last step."""
+        with self._lock:
+            self._is_shown = done < total
+            text = _CLEARED
+            if self._is_shown:
+                text += drawn(done, total, what, self._columns(), coloured=self._coloured)
+            self._write(text)
+
+    def clear(self) -> None:
+        """Remove the bar from the terminal, if it is shown."""
+        with self._lock:
+            if self._is_shown:
+                self._is_shown = False
+                self._write(_CLEARED)
+
+    def _columns(self) -> int:
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or 80
+        except (OSError, ValueError):
+            return 80
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+def drawn(done: int, total: int, what: str, columns: int, *, coloured: bool) -> str:
+    """Return a bar with its numbers and what was done last, in less than ``columns``.
+
+    It ends at the beginning of the line, where the next one to write covers it.
+    """
+    full = _CELLS * done // total
+    cells = f"{'#' * full}{'.' * (_CELLS - full)}"
+    words = f" {done}/{total} {what}"[: max(0, columns - _CELLS - 1)]
+    if coloured:
+        cells = f"{_GREEN}{cells}{_PLAIN}"
+    return f"{cells}{words}\r"
+
+
+def bar_for(stream: TextIO, environment: Mapping[str, str]) -> Bar | None:
+    """Return a bar when ``stream`` is a terminal that can draw one; NO_COLOR makes it colourless."""
+    if not stream.isatty() or environment.get("TERM", "dumb") == "dumb":
+        return None
+    return Bar(stream, coloured=not environment.get("NO_COLOR"))
