@@ -26,9 +26,9 @@ from ..facts import target
 from ..files import atomic_write, write_text
 from ..link import debug_file
 from ..suffixes import is_ours
-from . import declared, elsewhere
+from . import declared
 from .compiler import Compiler
-from .extensions import assembly_sources, shadowing
+from .extensions import assembly_sources, is_left_out, shadowing
 from .session import (
     FAILURES,
     LEVELS,
@@ -161,7 +161,7 @@ class BuildExt(_Compiling):
         run = self._this_run()
         if run.is_stopped:  # by Ctrl-C; setuptools, with -j, starts all the others first
             raise BuildError("the build was stopped")
-        if is_elsewhere(self.distribution) and elsewhere.is_left_out(ext):
+        if is_elsewhere(self.distribution) and is_left_out(ext):
             self.announce(
                 f"leaving out {ext.name}: its assembly is not for {target.platform_name()}",
                 LEVELS[logging.WARNING],

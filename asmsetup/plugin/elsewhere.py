@@ -14,17 +14,10 @@ from setuptools import Extension
 from ..suffixes import is_assembly, is_gas
 from . import c_objects
 from .compiler import COMPILE, plain
-from .declared import Extension as OurExtension
 from .flags import other_calls
 
 MACRO = ("ASMSETUP", "1")
 """Defined for C and C++ where assembly is in, so that a portable path can be chosen in C."""
-
-
-def is_left_out(ext: Extension) -> bool:
-    """Return whether nothing of an extension is left without its sources for NASM."""
-    sources = list(ext.sources or ())
-    return all(map(is_assembly, sources)) and (bool(sources) or isinstance(ext, OurExtension))
 
 
 def with_macro(given: Mapping[str, Any], ext: Extension | None) -> dict[str, Any]:

@@ -194,6 +194,12 @@ def _is_macro(macro: object) -> bool:
     )
 
 
+def is_left_out(ext: Extension) -> bool:
+    """Return whether nothing of an extension is left without its sources for NASM."""
+    sources = list(ext.sources or ())
+    return all(map(is_assembly, sources)) and (bool(sources) or isinstance(ext, declared.Extension))
+
+
 def require_universal(ext: Extension | None, sources: Iterable[str]) -> None:
     """Raise SourceError when an extension cannot be one module for every CPython."""
     if ext is not None and not isinstance(ext, declared.Library) and is_mixed(sources):

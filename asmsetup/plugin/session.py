@@ -20,7 +20,6 @@ import distutils.log
 from setuptools import Distribution
 
 from .. import config
-from ..build import Reporter
 from ..errors import AsmsetupError, ConfigError
 from ..facts import target
 from ..progress import bar_for
@@ -43,6 +42,8 @@ FAILURES = _classes("BaseError", "DistutilsError", "CCompilerError", "CompileErr
 _OURS_AND_THEIRS: tuple[type[BaseException], ...] = (AsmsetupError, *FAILURES)
 
 if TYPE_CHECKING:
+    from ..build import Reporter
+
     BuildError = Exception
 else:
     BuildError = type(
@@ -194,6 +195,8 @@ def parallel_jobs(command: Any) -> int | None:
 
 def reporter(command: Any) -> Reporter:
     """Return output as setuptools does it, with a bar on a terminal unless -q or -v was given."""
+    from ..build import Reporter  # front ends ask for metadata first, without building anything
+
     is_ordinary = command.distribution.verbose == 1
     bar = bar_for(sys.stdout, os.environ) if is_ordinary else None
 
