@@ -148,7 +148,15 @@ _CONVERT["sequence"] = """
     lea         rsi, [rsp + {view}]
     mov         edx, '{letter}'         ; the type of its items
     call        _pyt_read_sequence      ; into memory of their own
-    jc          near .error_{held}
+    jnc         short .value_{k}
+    test        eax, eax
+    jz          near .error_{held}      ; an item is wrong
+    mov         rdi, {object}
+    lea         rsi, [.py_name]
+    lea         rdx, [.display_{k}]
+    lea         rcx, [..@pyt_{wanted}]
+    call        _pyt_raise_bad_argument
+    jmp         near .error_{held}
 """
 
 _OTHER_FLOAT = """
@@ -293,7 +301,7 @@ def letter(type_: Type) -> str:
 
 def is_displayed(type_: Type) -> bool:
     """Return whether an error names the parameter."""
-    return type_.kind in ("str", "cstr") or has_items(type_) or type_.writable
+    return type_.kind in ("str", "cstr") or bool(type_.item) or type_.writable
 
 
 def has_items(type_: Type) -> bool:
@@ -303,7 +311,8 @@ def has_items(type_: Type) -> bool:
 
 def wanted(type_: Type, *, or_none: bool) -> str:
     """Return the name of the words that say what an argument must be."""
-    return ("writable" if type_.writable else "str") + ("_or_none" if or_none else "")
+    what = "sequence" if type_.is_sequence else "writable" if type_.writable else "str"
+    return what + ("_or_none" if or_none else "")
 
 
 def buffer_flags(type_: Type) -> str:

@@ -46,7 +46,7 @@ def check_sequences():
     assert [more.sumb(), more.sumb(None), more.sumb([255, 1])] == [0, 0, 256]
     assert [more.sumf([1, 2.5], 2), more.sumf([-1.0]), more.sumf(values=())] == [7.0, -1.0, 0.0]
     assert more.sumh([1, -2], [3, 4.5]) == 6
-    refused(TypeError, "a sequence of numbers is required", more.sumi, 5)
+    refused(TypeError, "'values' must be sequence of numbers, not int", more.sumi, 5)
     refused(TypeError, "cannot be interpreted as an integer", more.sumi, [1.5])
     refused(TypeError, "cannot be interpreted as an integer", more.sumi, "12")
     refused(TypeError, "must be real number", more.sumf, [1, "a"])
@@ -54,7 +54,9 @@ def check_sequences():
     refused(OverflowError, "", more.sumb, [-1])
     refused(OverflowError, "does not fit the type of the items", more.sumb, [256])
     refused(OverflowError, "does not fit the type of the items", more.sumh, [-32769], [])
-    refused(TypeError, "a sequence of numbers is required", more.sumh, [1], 3)
+    refused(TypeError, "'more' must be sequence of numbers, not int", more.sumh, [1], 3)
+    refused(TypeError, "must be sequence of numbers or None, not float", more.sumb, 1.5)
+    refused(ZeroDivisionError, "", more.sumi, (1 // n for n in (1, 0)))
 
     class Shrinking:
         def __index__(self):
