@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -79,6 +79,19 @@ def state(chosen: Any, *, linking: bool) -> str:
         if isinstance(words, list) and words and isinstance(words[0], str)
     }
     return json.dumps([words_of, programs], default=str, sort_keys=True)
+
+
+def compile_as_given(
+    chosen: Any, below: Callable[..., list[str]], sources: Sequence[str], given: Mapping[str, Any]
+) -> list[tuple[str, str]]:
+    """Compile with a compiler object whose methods were replaced: it gets all arguments as they are.
+
+    Return each source with its object.
+    """
+    if any(map(is_gas, sources)):
+        chosen.src_extensions = accept_gas(chosen).src_extensions
+    options = {name: value for name, value in given.items() if name != "sources"}
+    return list(zip(sources, below(sources, **options), strict=True))
 
 
 class _Work(NamedTuple):
@@ -148,16 +161,22 @@ class CObjects:
                 how = compilation(chosen, source, options, folder, path)
                 self._builder.compilations[path] = how
             print_ = _fingerprint(command, [source, *(options.get("depends") or ())], reader)
-            with self._lock:
-                job = self._under_way(path, print_)
-                if job is None and not is_up_to_date(path, print_, reader, self._builder.state):
-                    work = _Work(copy_of(chosen), source, options, folder, path, print_, reader)
-                    job = Job(partial(self._make, work), group, guess=guess)
-                    self._started[path] = print_, job
-                    self._builder.jobs.add(job, self._cost(path, source), vital=vital)
-            if job is not None:
-                jobs.append(job)
-        return objects, jobs
+            work = _Work(chosen, source, options, folder, path, print_, reader)
+            jobs.append(self._queued(work, group, vital=vital, guess=guess))
+        return objects, [job for job in jobs if job is not None]
+
+    def _queued(self, work: _Work, group: Hashable, *, vital: bool, guess: bool) -> Job | None:
+        """Return the job that makes an object; None when it is up to date."""
+        with self._lock:
+            job = self._under_way(work.path, work.fingerprint)
+            if job is None and not is_up_to_date(
+                work.path, work.fingerprint, work.reader, self._builder.state
+            ):
+                work = work._replace(chosen=copy_of(work.chosen))
+                job = Job(partial(self._make, work), group, guess=guess)
+                self._started[work.path] = work.fingerprint, job
+                self._builder.jobs.add(job, self._cost(work.path, work.source), vital=vital)
+            return job
 
     def _under_way(self, path: str, print_: str) -> Job | None:
         """Return the job that is making just this object; one that makes another is waited for."""

@@ -263,13 +263,8 @@ class BuildRun:
         if not others:
             return objects, jobs
         if not c_objects.is_stock(chosen):
-            # Whoever has replaced a method of the object takes all arguments as they are.
             require_ungrouped(ext, others)
-            if any(map(is_gas, others)):
-                chosen.src_extensions = c_objects.accept_gas(chosen).src_extensions
-            options = {name: value for name, value in given.items() if name != "sources"}
-            made = below(others, **options)
-            return list(zip(others, made, strict=True)), jobs
+            return c_objects.compile_as_given(chosen, below, others, given), jobs
         for call in other_calls(chosen, ext, given):
             options = {
                 name: call.get(name) for name in COMPILE if name not in ("sources", "output_dir")

@@ -302,6 +302,31 @@ def _kind_of(raw: Instruction, mnemonic: int, known: dict[int, _Kind] = {}) -> _
     return found
 
 
+def _unused(
+    mnemonic: int,
+    effect: int,
+    kinds: Sequence[int],
+    registers: Sequence[tuple[int, int]],
+    number: int,
+    memory: Memory | None,
+) -> int:
+    """Return the registers that an instruction reads and does not use the value of, a bit each."""
+    target, _ = registers[0] if registers else _NO_REGISTER
+    source, _ = registers[1] if len(registers) > 1 else _NO_REGISTER
+    if effect == STORE or (effect == PUSH and target >= 0):
+        # Saving a register, or pushing one to align the stack.
+        stored = source if effect == STORE else target
+        based = effect == PUSH or (memory is not None and memory.base in (4, 5))
+        if based and stored >= 0 and (memory is None or memory.index_register != stored):
+            return 1 << stored
+        return 0
+    if _ignores_operands(mnemonic, kinds, registers, number):
+        return -1
+    if mnemonic in _MERGING and target >= 0 and target != source:
+        return 1 << target
+    return 0
+
+
 def _operation(raw: Instruction, factory: InstructionInfoFactory) -> Operation:
     information = factory.info(raw)
     mnemonic = raw.mnemonic
@@ -317,16 +342,8 @@ def _operation(raw: Instruction, factory: InstructionInfoFactory) -> Operation:
     source, source_size = registers[1] if len(registers) > 1 else _NO_REGISTER
     number = _signed(raw.immediate(len(kinds) - 1)) if kinds and kinds[-1] in _IMMEDIATES else 0
     effect = _effect(mnemonic, kinds, registers, raw)
-    if effect == STORE or (effect == PUSH and target >= 0):
-        # Saving a register, or pushing one to align the stack, is no use of its value.
-        stored = source if effect == STORE else target
-        based = effect == PUSH or (memory is not None and memory.base in (4, 5))
-        if based and stored >= 0 and (memory is None or memory.index_register != stored):
-            reads, whole = reads & ~(1 << stored), whole & ~(1 << stored)
-    elif _ignores_operands(mnemonic, kinds, registers, number):
-        reads, whole = 0, 0
-    elif mnemonic in _MERGING and target >= 0 and target not in (source,):
-        reads, whole = reads & ~(1 << target), whole & ~(1 << target)
+    unused = _unused(mnemonic, effect, kinds, registers, number, memory)
+    reads, whole = reads & ~unused, whole & ~unused
     return Operation(
         flow=kind_of.flow,
         effect=effect,
@@ -432,7 +449,7 @@ def _move(kinds: Sequence[int]) -> int:
 
 
 def _ignores_operands(
-    mnemonic: int, kinds: Sequence[int], registers: list[tuple[int, int]], number: int
+    mnemonic: int, kinds: Sequence[int], registers: Sequence[tuple[int, int]], number: int
 ) -> bool:
     if mnemonic in _ZEROING:
         operands = [r for r, kind in zip(registers, kinds, strict=True) if kind == OpKind.REGISTER]
