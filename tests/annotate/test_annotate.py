@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -285,6 +286,25 @@ def test_the_page_stands_alone_and_is_well_formed(source: Path) -> None:
     assert {link[1:] for link in checked.links} <= checked.ids
     assert "http" not in text
     assert "&lt;kernel&gt;.asm" in text
+
+
+def test_keyboards_and_screen_readers_get_everything(tmp_path: Path) -> None:
+    source = tmp_path / "ways.asm"
+    source.write_text(WAYS)
+    text = page(annotated(source))
+
+    assert text.index('<a class="skip" href="#source">') < text.index("<header>")
+    assert "<caption>Each line with what the machine sees of it</caption>" in text
+    assert text.count('<th scope="col">') == text.count("<abbr ")
+    assert text.count('<th scope="row">') == len(WAYS.splitlines())
+    # What is drawn is there in words, too: as links for jumps and ways, and not for their eyes twice.
+    assert 'class="goal" href="#L7">jumps to line 7</a>' in text
+    assert 'the way there: line <a href="#L5">5</a>, <a href="#L7">7 to 12</a>' in text
+    for drawn in re.findall(r'<td class="ways"[^>]*>|<td class="flow"><span[^>]*>', text):
+        assert 'aria-hidden="true"' in drawn
+    # What opens does so without a script: <details> takes the focus and the space bar.
+    assert text.count("<details>") == text.count("<details><summary>")
+    assert "<script" not in text
 
 
 def test_the_command(source: Path) -> None:

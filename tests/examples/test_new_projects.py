@@ -66,6 +66,16 @@ def test_pip_builds_it(new: Project) -> None:
     assert " passed" in own_tests(new, wheel.unpacked()).output
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_checks_find_nothing(kind: str, tmp_path: Path) -> None:
+    asmsetup("new", "fast-sum", "--kind", kind, cwd=tmp_path)
+    done = asmsetup("check", "fast-sum", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert " 0 findings" in done.stdout
+    assert "incomplete" not in done.stdout
+
+
 def test_build_makes_both(new: Project) -> None:
     new.run("-m", "build", ".")
 

@@ -197,6 +197,16 @@ def test_an_annotated_cell(tmp_path: Path) -> None:
         assert "asmsetup-" not in page
 
 
+def test_an_annotated_cell_without_the_decoder(tmp_path: Path) -> None:
+    hide = "import sys; sys.modules['iced_x86'] = None"
+    cell = TWICE.format(options="--annotate", factor=2)
+    said = run(hide, cell, folder=tmp_path, errors=True)
+    assert said[1]["error"] == (
+        "error: the decoder of machine code, iced-x86, is not installed\n"
+        "  install it:   pip install 'asmsetup[check]'"
+    )
+
+
 SLOW = """%%nasm
 %assign i 0
 %rep 900000
