@@ -37,6 +37,7 @@ from .session import (
     is_concerned,
     is_elsewhere,
     is_universal,
+    quotes_named,
     settings,
 )
 from .sources import choose_sources, missing_from_sdist, shipped_files
@@ -75,7 +76,7 @@ class _Compiling(Command):
         self._run = None
         run = self._this_run()
         try:
-            with _interruptible(run.stop):
+            with _interruptible(run.stop), quotes_named():
                 super().run()
         finally:
             run.finish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 from collections.abc import Iterable, Mapping
 from importlib.machinery import EXTENSION_SUFFIXES
 from itertools import takewhile
@@ -37,14 +38,17 @@ def require_sound(ext: Extension | None, given: Mapping[str, Any]) -> None:
     arguments of ``compile``; what is said beside them counts only if the
     extension's own sources are among these.
     """
+    if ext is not None:
+        _require_sound(ext, given)
     for name in _COMPILE_LISTS:
         if isinstance(given.get(name), str):
             raise SourceError(
                 f"the compiler was asked to compile with {name}={given[name]!r}",
                 "it must be a list of strings",
             )
-    if ext is None:
-        return
+
+
+def _require_sound(ext: Extension, given: Mapping[str, Any]) -> None:
     if "/" in ext.name or "\0" in ext.name or not all(ext.name.split(".")):
         raise SourceError(
             f"Extension {ext.name!r} has no name of a module",
@@ -63,6 +67,12 @@ def require_sound(ext: Extension | None, given: Mapping[str, Any]) -> None:
     for option in _LISTS:
         require_list(owner, option, getattr(ext, option, None))
     require_flags(owner, ext)
+    for name in ext.export_symbols or ():
+        if not re.fullmatch(r"[\w.$@?*!^\[\]-]+", name):
+            raise SourceError(
+                f"{owner}: export_symbols has {name!r}, which is no name of a symbol",
+                'each is a name or a pattern:   export_symbols=["kernel", "kernel_*"]',
+            )
     if isinstance(ext, declared.Extension):
         _require_options(owner, ext)
         _require_platforms(owner, ext)

@@ -6,6 +6,7 @@ import importlib
 import logging
 import os
 import re
+import shlex
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
@@ -138,6 +139,37 @@ def setuptools_errors() -> Iterator[None]:
         raise
     except _OURS_AND_THEIRS as error:
         raise BuildError(str(error)) from error
+
+
+_COMMANDS = (
+    *("CC", "CXX", "CPP", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "LDSHARED", "LDCXXSHARED"),
+    *("AR", "ARFLAGS"),
+)
+"""The variables that setuptools makes a compiler's commands of."""
+
+
+@contextmanager
+def quotes_named() -> Iterator[None]:
+    """Name the variable when setuptools cannot split one into words; it raises ValueError."""
+    try:
+        yield
+    except ValueError as error:
+        wrong = [name for name in _COMMANDS if not _is_quoted(os.environ.get(name, ""))]
+        if "mismatched" not in str(error) or not wrong:
+            raise
+        named = "\n".join(
+            f"{name} is {os.environ[name]!r}: a quotation mark in it has no other end"
+            for name in wrong
+        )
+        raise BuildError(f"{named}\n  close it, or leave it out") from error
+
+
+def _is_quoted(text: str) -> bool:
+    try:
+        shlex.split(text)
+    except ValueError:
+        return False
+    return True
 
 
 def lowest_version(dist: Distribution, chosen: config.Settings) -> tuple[int, int]:

@@ -467,3 +467,20 @@ def test_an_export_that_is_not_there(hello: Project) -> None:
     hello.extension("hello", ["hello.asm"], export_symbols=["nosuch"])
 
     assert "export_symbols names `nosuch', but the module does not export it" in hello.refused()
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x; }; y", "a\0b", "local: *"])
+def test_an_export_that_is_no_name(hello: Project, name: str) -> None:
+    hello.extension("hello", ["hello.asm"], export_symbols=["kernel_*", name])
+
+    assert f"export_symbols has {name!r}, which is no name of a symbol" in hello.refused()
+
+
+@pytest.mark.parametrize("variable", ["LDFLAGS", "CFLAGS", "CC", "LDSHARED"])
+def test_quotes_that_do_not_match(hello: Project, variable: str) -> None:
+    value = "gcc '-DX=1"
+
+    assert hello.refused(**{variable: value}) == (
+        f"{variable} is {value!r}: a quotation mark in it has no other end\n"
+        "  close it, or leave it out"
+    )
