@@ -69,6 +69,7 @@ class CodeFinding(NamedTuple):
 class Section(NamedTuple):
     """A section of code, with its instructions in their order."""
 
+    name: str
     start: int
     content: bytes
     instructions: list[Seen]
@@ -99,7 +100,7 @@ def read(source: str, facts: ElfFacts, settings: Settings) -> Code:
     contents = {section.name: facts.content(section) for section in facts.sections}
     for stretch in image.stretches:
         if stretch.executable and stretch.size:
-            section = Section(stretch.start, contents[stretch.name], [])
+            section = Section(stretch.name, stretch.start, contents[stretch.name], [])
             code.sections[stretch.name] = section
             for raw in _decoded(stretch, reached):
                 goals = switches.get(raw.ip, ())

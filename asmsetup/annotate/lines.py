@@ -100,7 +100,7 @@ def annotate(
                 line.jumps += [goal for goal in dict.fromkeys(goals) if goal not in line.jumps]
     for row in listing.rows:
         if row.line.file == shown and not lines[row.line.number - 1].instructions:
-            lines[row.line.number - 1].data += len(row.content) * row.repeats
+            lines[row.line.number - 1].data += _size(row)
     for at, remark in code.remarks:
         if at in numbers:
             lines[numbers[at] - 1].remarks.append(remark)
@@ -153,19 +153,20 @@ class _Places:
     Sections that macros open are not named in the listing. So a row belongs to the section
     when its bytes are there, from the beginning of an instruction to the end of one. What is
     between two such rows is from the line between them, if there is just one with bytes: a
-    .nolist macro that writes to several sections is one row.
+    .nolist macro that writes to several sections is one row. Of two rows at one place the one
+    that the listing has in this section is right, or else the longer one.
     """
 
     def __init__(self, rows: Sequence[Row], section: Section) -> None:
         content, code = section.content, section.instructions
         edges = {each.offset for each in code} | {each.offset + len(each.content) for each in code}
         found: dict[int, int] = {}
+        rank: dict[int, tuple[bool, int]] = {}
         for index, row in enumerate(rows):
-            ends = {row.offset, row.offset + len(row.content)}
+            ends = {row.offset, row.offset + _size(row)}
             if row.content and ends <= edges and row.agrees(content):
-                known = found.get(row.offset)
-                if known is None or len(rows[known].content) < len(row.content):
-                    found[row.offset] = index
+                rank[index] = row.section == section.name, _size(row)
+                found[row.offset] = max(found.get(row.offset, index), index, key=rank.__getitem__)
         self._rows = rows
         self._offsets = sorted(found)
         self._found = [found[offset] for offset in self._offsets]
@@ -174,11 +175,15 @@ class _Places:
         """Return the line that the instruction at an offset is from, None when it is not known."""
         at = bisect_right(self._offsets, offset) - 1
         index = self._found[at] if at >= 0 else -1
-        if at >= 0 and offset < self._offsets[at] + len(self._rows[index].content):
+        if at >= 0 and offset < self._offsets[at] + _size(self._rows[index]):
             return self._rows[index].line
         end = self._found[at + 1] if at + 1 < len(self._found) else len(self._rows)
         between = {row.line for row in self._rows[index + 1 : end] if row.content}
         return between.pop() if len(between) == 1 else None
+
+
+def _size(row: Row) -> int:
+    return len(row.content) * row.repeats
 
 
 def _samples(perf: str, image: Image) -> Counter[int]:

@@ -86,6 +86,31 @@ def test_the_entry_point_is_in_the_line_that_makes_it(tmp_path: Path) -> None:
     assert end.remarks == ["PyInit_ways: the module's entry point"]
 
 
+REPEATED = """\
+section .text
+global f:function
+f:  times 3 nop
+%rep 2
+    inc         eax
+%endrep
+    ret
+section .data
+table:          dq f, f
+"""
+
+
+def test_repetitions_are_not_taken_for_data_at_the_same_place(tmp_path: Path) -> None:
+    source = tmp_path / "repeated.asm"
+    source.write_text(REPEATED)
+    texts = {each.number: [i.text for i in each.instructions] for each in lines_of(source)}
+
+    assert {number: found for number, found in texts.items() if found} == {
+        3: ["nop"] * 3,
+        5: ["inc eax"] * 2,
+        7: ["ret"],
+    }
+
+
 def test_a_macro_holds_its_instructions(source: Path) -> None:
     texts = [each.text for each in line(lines_of(source), "PyRaise PyExc_ValueError,").instructions]
     assert "call qword [rel PyErr_Format wrt ..got]" in texts
