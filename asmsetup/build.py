@@ -82,7 +82,7 @@ class Builder:
         self.settings = settings
         self.target = target
         self.folder = folder
-        self.jobs = Jobs(settings.jobs or available(), reporter.progress, _together)
+        self.jobs = Jobs(settings.jobs or available(), reporter.warning, _together)
         self.state = BuildState(os.path.join(folder, "state"))
         self.reader = includes.Reader(self.state)
         self.reporter = reporter

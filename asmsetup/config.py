@@ -44,6 +44,13 @@ def _arguments(value: object) -> tuple[str, ...]:
     raise RefusedError("a list of strings")
 
 
+def _database(value: object) -> str:
+    # Nothing else of the project's is overwritten by mistake, and no shell has expanded `~'.
+    if isinstance(value, str) and value.endswith(".json") and not value.startswith("~"):
+        return value
+    raise RefusedError("the path of a file that ends in .json, without `~'")
+
+
 def _auditwheel(value: object) -> AuditwheelMode:
     if value == "repair" or value == "check" or value == "skip":
         return value
@@ -139,6 +146,7 @@ Kind = Literal[
     "auditwheel",
     "python version",
     "rules",
+    "database",
     "debug",
     "strip",
     "elsewhere",
@@ -163,7 +171,7 @@ KINDS: dict[str, Kind] = {
     "check": "rules",
     "baseline": "level",
     "editable_rebuild": "boolean",
-    "compile_commands": "text",
+    "compile_commands": "database",
     "sbom": "boolean",
     "stubs": "boolean",
     "elsewhere": "elsewhere",
@@ -177,6 +185,7 @@ _PARSE: dict[Kind, Callable[[object], Any]] = {
     "arguments": _arguments,
     "count": _count,
     "auditwheel": _auditwheel,
+    "database": _database,
     "debug": _debug,
     "strip": _strip,
     "elsewhere": _elsewhere,
@@ -273,7 +282,11 @@ def _parsed(where: str, key: str, value: object) -> Any:
     parse = _PARSERS[key]
     # In a file a list, a number or true is as easy to write as a string, and leaves no quoting
     # to guess.
-    no_text = parse in _NO_TEXT or (parse is _debug and value != "split")
+    no_text = (
+        parse in _NO_TEXT
+        or (parse is _debug and value != "split")
+        or (parse is rules.parse and value != "errors")
+    )
     misplaced = where.startswith(_IN_FILE) and no_text and isinstance(value, str)
     try:
         return parse(None if misplaced else value)

@@ -69,16 +69,20 @@ def parse(value: object) -> RuleSettings:
     if not isinstance(value, dict):
         return RuleSettings(machine_code=_machine_code(value))
     if unknown := sorted(value.keys() - {*_KEYS}):
-        raise RefusedError(f"a table of {', '.join(_KEYS)}, without {unknown[0]}")
+        raise RefusedError(
+            f"a table with the keys {', '.join(_KEYS)}: `{unknown[0]}' is none of them"
+        )
     sources = value.get("sources", {})
     if not isinstance(sources, dict):
-        raise RefusedError("a table whose sources is one of patterns, each with its rules")
+        raise RefusedError(
+            "a table whose key `sources' holds a table: a pattern of paths, and the rules that are off there"
+        )
     return RuleSettings(
         tuple(name for name, _ in _reasons("select", value.get("select", []))),
         tuple(_reasons("ignore", value.get("ignore", []))),
         tuple(_severities(value.get("severity", {}))),
         tuple((pattern, tuple(_reasons("sources", rules))) for pattern, rules in sources.items()),
-        _machine_code(value["machine-code"]) if "machine-code" in value else None,
+        _in_table(value["machine-code"]) if "machine-code" in value else None,
     )
 
 
@@ -100,6 +104,12 @@ def _machine_code(value: object) -> MachineCode:
         raise RefusedError('true, false, "errors", or a table of rules') from None
 
 
+def _in_table(value: object) -> MachineCode:
+    if isinstance(value, str) and value != "errors":
+        raise RefusedError('a table whose key `machine-code\' is true, false or "errors"')
+    return _machine_code(value)
+
+
 def _reasons(key: str, value: object) -> Iterator[tuple[str, str]]:
     items: Iterable[tuple[object, object]]
     if isinstance(value, Mapping):
@@ -108,18 +118,22 @@ def _reasons(key: str, value: object) -> Iterator[tuple[str, str]]:
         items = ((name, "") for name in value)
     else:
         raise RefusedError(
-            f"a table whose {key} is a list of rules, or a table of rules and reasons"
+            f"a table whose key `{key}' holds a list of rules, or a table of rules and reasons"
         )
     for name, reason in items:
         if not isinstance(name, str) or not _RULE.fullmatch(name) or not isinstance(reason, str):
-            raise RefusedError(f"a table whose {key} holds names of rules, and reasons in quotes")
+            raise RefusedError(
+                f"a table whose key `{key}' holds names of rules (`kept-register'), and reasons in quotes"
+            )
         yield name, reason
 
 
 def _severities(value: object) -> Iterator[tuple[str, Severity]]:
     if not isinstance(value, Mapping):
-        raise RefusedError("a table whose severity is one of rules")
+        raise RefusedError(
+            'a table whose key `severity\' holds a table: rules, and "error" or "warning"'
+        )
     for name, severity in value.items():
         if severity not in ("error", "warning"):
-            raise RefusedError(f'a table whose severity says "error" or "warning" of {name}')
+            raise RefusedError(f'a table whose key `severity\' says "error" or "warning" of {name}')
         yield name, severity

@@ -41,6 +41,7 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
     "arguments": {"type": "array", "items": {"type": "string"}},
     "count": {"type": "integer", "minimum": 1},
     "auditwheel": {"enum": ["repair", "check", "skip"]},
+    "database": {"type": "string", "pattern": r"^[^~].*\.json$"},
     "debug": {"enum": [True, False, "split"]},
     "strip": {"enum": ["all", "debug", "none"]},
     "elsewhere": {"enum": ["error", "skip"]},

@@ -16,7 +16,7 @@ class Jobs:
     """Queues the jobs of one build, waits for them, and reports their errors together."""
 
     def __init__(self, workers: int, show: Callable[[str], None], together: Together) -> None:
-        """``show`` gets what a failed compiler has printed."""
+        """``show`` gets what a failed compiler has printed; nothing else says what is wrong."""
         self._queue = Queue(workers)
         self._show = show
         self._together = together

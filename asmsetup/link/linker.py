@@ -146,8 +146,12 @@ def version_script(exported: Iterable[str]) -> str:
     Linkers refuse a script that names what is not defined (lld 16 and newer, GNU ld on request),
     and no pattern that matches nothing: the first letter in brackets makes a name a pattern.
     """
-    patterns = (name if name[0] in "*?[" else f"[{name[0]}]{name[1:]}" for name in exported)
-    return "{{ global: {} local: *; }};\n".format("".join(f"{each}; " for each in patterns))
+    names = list(exported)
+    patterns = (name if name[0] in "*?[" else f"[{name[0]}]{name[1:]}" for name in names)
+    exports = "".join(f"{each}; " for each in patterns)
+    # gold and mold take `local: *' beside `global: *' for a contradiction.
+    hidden = "" if "*" in names else "local: *; "
+    return f"{{ global: {exports}{hidden}}};\n"
 
 
 def command(

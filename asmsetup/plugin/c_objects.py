@@ -395,7 +395,7 @@ def _no_compiler(name: str, source: str) -> ToolError:
         "Fedora, RHEL:     dnf install gcc",
         "Alpine:           apk add gcc musl-dev",
         "Arch:             pacman -S gcc",
-        "another one:      CC=clang",
+        f"another one:      CC={'gcc' if 'clang' in name else 'clang'}",
     )
 
 

@@ -317,7 +317,7 @@ def test_a_machine_that_is_not_x86_64(hello: Project) -> None:
         "setarch", "i686", python, *BUILD, cwd=hello.folder, env=hello.env, ok=False
     ).error == (
         "asmsetup builds modules for x86-64 only, and this machine is i686\n"
-        "  leave the assembly extensions out here, or mark them optional=True"
+        '  leave the assembly out here:   elsewhere = "skip"   in [tool.asmsetup]'
     )
 
 

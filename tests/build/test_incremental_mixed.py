@@ -244,6 +244,19 @@ def test_an_assembler_error_and_a_c_error_are_both_told(project: None) -> None:
     assert "Traceback" not in output
 
 
+def test_what_a_failed_compiler_says_is_shown_to_the_quiet_too(project: None) -> None:
+    Path("part.c").write_text("int part(void) { return 1 }\n")
+    done = subprocess.run(
+        [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],
+        env=environment(PYTHONPATH=str(REPOSITORY)),
+        stderr=subprocess.STDOUT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stdout.count("part.c:1:") == 1
+
+
 def test_what_the_compiler_says_is_one_piece(project: None) -> None:
     for name in ("one.c", "part.c", "two.c"):
         with open(name, "a") as file:

@@ -315,6 +315,20 @@ def test_another_linker(hello: Project, linker: str, kind: str) -> None:
     assert facts.bind_now
 
 
+@pytest.mark.parametrize("linker", ["ld.bfd", "ld.gold", "ld.lld-14", "mold"])
+def test_everything_is_exported_by_any_linker(hello: Project, linker: str) -> None:
+    source = CALLS.replace("extern kern", "global kern:function").replace(
+        "call kern wrt ..plt", "call kern"
+    )
+    hello.write({"hello.asm": source + "kern:\n    mov eax, 42\n    ret\n"})
+    hello.extension("hello", ["hello.asm"], export_symbols=["*"])
+
+    hello.build_ext(LD=linker_path(linker))
+
+    exported = {symbol.name for symbol in elf.read(hello.module()).exported}
+    assert exported >= {"PyInit_hello", "kern"}
+
+
 @pytest.mark.parametrize("linker", ["bfd", "gold", "lld", "mold"])
 @pytest.mark.parametrize("compiler", ["gcc", "clang-14", "ccache gcc"])
 def test_another_linker_with_c(hello: Project, linker: str, compiler: str) -> None:

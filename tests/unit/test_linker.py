@@ -56,7 +56,8 @@ def test_the_c_library_is_needed_only_if_used() -> None:
 def test_exports() -> None:
     assert "[k]ern*; [_]x; " in linker.version_script(["kern*", "_x"])
     assert " *_x86; " in linker.version_script(["*_x86"])
-    assert linker.version_script(["a", "b"]) == "{ global: [a]; [b];  local: *; };\n"
+    assert linker.version_script(["*"]) == "{ global: *; };\n"
+    assert linker.version_script(["a", "b"]) == "{ global: [a]; [b]; local: *; };\n"
 
 
 def test_a_driver_is_told_what_ld_is_told() -> None:

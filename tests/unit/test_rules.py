@@ -54,16 +54,18 @@ def test_severity() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ('check = "yes"', 'must be true, false, "errors", or a table of rules'),
+        ('[tool.asmsetup.check]\nmachine-code = "true"', 'is true, false or "errors"'),
         ('check = "x"', 'must be true, false, "errors", or a table of rules'),
         (
             '[tool.asmsetup.check]\nignored = ["x"]',
-            "a table of machine-code, select, ignore, severity, sources",
+            "a table with the keys machine-code, select, ignore, severity, sources",
         ),
         ('[tool.asmsetup.check]\nignore = "x"', "a list of rules, or a table of rules and reasons"),
         ("[tool.asmsetup.check]\nignore = [1]", "holds names of rules"),
         ("[tool.asmsetup.check.ignore]\nx = 1", "and reasons in quotes"),
         ('[tool.asmsetup.check.severity]\nx = "off"', 'says "error" or "warning" of x'),
-        ('[tool.asmsetup.check]\nsources = ["x"]', "sources is one of patterns"),
+        ('[tool.asmsetup.check]\nsources = ["x"]', "whose key `sources' holds a table"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, text: str, said: str) -> None:
