@@ -32,6 +32,7 @@ help() {
     say "make bench         measure against what else builds such a module"
     say "make bench-check   measure the checks of machine code: false reports, seeded faults, speed"
     say "make test-matrix   run the tests on interpreters fetched into a cache"
+    say "make showcases     fetch packages from PyPI, move them over, run their own tests"
     say "make nasm          compile NASM into the wheel asmsetup-nasm, and test it"
     say "make clean         remove what these left in the project's folder"
 }
@@ -100,6 +101,12 @@ test_matrix() {
     pip install --quiet --group test --editable .
     run python -m tools.matrix
     python -m pytest -n auto "$@"
+}
+
+showcases() {
+    set_up nasm ld venv c++ headers
+    pip install --quiet --group test --editable .
+    run env ASMSETUP_TEST_SHOWCASES=1 .venv/bin/python -m pytest tests/showcases "$@"
 }
 
 # The wheel lies where tests/nasm looks for it.
@@ -239,6 +246,6 @@ test) tests "$@" ;;
 test-matrix) test_matrix "$@" ;;
 bench-check) bench_check "$@" ;;
 nasm) nasm_wheel "$@" ;;
-help | wheel | lint | bench | clean) "$target" "$@" ;;
+help | wheel | lint | bench | showcases | clean) "$target" "$@" ;;
 *) help >&2; fail "no such target: $target" ;;
 esac
