@@ -164,7 +164,8 @@ def _page(source: str, how: Options) -> str:
         shown = inner if os.path.exists(inner) else source
         annotated = annotate(examined, how.settings, of=shown)
     text = escape(page(replace(annotated, source=_CELL)))
-    height = min(6 + 2 * len(annotated.lines), 40)
+    # The head takes about 14, a line 1.5, and some lines will be opened.
+    height = min(16 + 2 * len(annotated.lines), 45)
     return f'<iframe srcdoc="{text}" style="width: 100%; height: {height}em; border: 0"></iframe>'
 
 
