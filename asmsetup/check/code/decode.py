@@ -30,7 +30,7 @@ NEXT, JUMP, BRANCH, CALL, CALL_VALUE, JUMP_VALUE, RETURN, STOP, SYSTEM = range(9
 # What an instruction does, as far as its result can be followed.
 OTHER, MOVE, LOAD, STORE, SET, ADDRESS, ADD, SUBTRACT, AND, ZERO, PUSH, POP, LEAVE = range(13)
 EXCHANGE, COMPARE, TEST, DIRECTION, UPPER_ZERO, EMPTY_MMX, SET_BIT, LOAD_PART = range(13, 21)
-NOTHING, EXTEND, SHIFT, FLAGS_POP, MXCSR_LOAD = range(21, 26)
+NOTHING, EXTEND, SHIFT, FLAGS_POP, MXCSR_LOAD, ENTER = range(21, 27)
 
 # What a branch is taken on; all other conditions are ANY.
 ANY, EQUAL, NOT_EQUAL, BELOW, NOT_BELOW, ABOVE, NOT_ABOVE = range(7)
@@ -125,6 +125,7 @@ _EFFECTS: dict[int, int] = {
     Mnemonic.SUB: SUBTRACT,
     Mnemonic.AND: AND,
     Mnemonic.LEAVE: LEAVE,
+    Mnemonic.ENTER: ENTER,
     Mnemonic.XCHG: EXCHANGE,
     Mnemonic.CMP: COMPARE,
     Mnemonic.TEST: TEST,
@@ -363,7 +364,7 @@ def _operation(raw: Instruction, factory: InstructionInfoFactory) -> Operation:
         uses_mmx=not _MMX.isdisjoint(named),
         features=kind_of.features,
         mnemonic=mnemonic,
-        stack_change=kind_of.stack_change,
+        stack_change=raw.stack_pointer_increment if effect == ENTER else kind_of.stack_change,
     )
 
 

@@ -337,6 +337,18 @@ def _pop(walk: Walk, state: State, decoded: Decoded) -> None:
         store(walk, state, decoded.at, place, 8, value)
 
 
+def _enter(walk: Walk, state: State, decoded: Decoded) -> None:
+    registers = state.registers
+    pointer = registers[RSP]
+    if type(pointer) is Frame:
+        frame = Frame(pointer.base, pointer.offset - 8)
+        state.stack[stack_key(frame.base, frame.offset)] = registers[RBP]
+        registers[RBP] = frame
+        registers[RSP] = moved(pointer, decoded.operation.stack_change)
+    else:
+        registers[RBP] = registers[RSP] = None
+
+
 def _leave(walk: Walk, state: State, decoded: Decoded) -> None:
     registers = state.registers
     frame = registers[RBP]
@@ -434,6 +446,7 @@ _EFFECTS: dict[int, _Effect] = {
     decode.PUSH: _push,
     decode.POP: _pop,
     decode.LEAVE: _leave,
+    decode.ENTER: _enter,
     decode.EXCHANGE: _exchange,
     decode.COMPARE: _compare,
     decode.TEST: _test,
