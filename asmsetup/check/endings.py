@@ -7,7 +7,9 @@ code as a whole is followed by check/code, where the decoder is installed.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
+from struct import Struct
 from typing import NamedTuple
 
 from ..facts.elf import RelocationTable, Section, Symbol
@@ -20,6 +22,7 @@ from .places import ObjectPlaces
 
 _SECTION_BITS = 40
 _IN_SECTION = (1 << _SECTION_BITS) - 1
+_WORD = (1 << 64) - 1
 
 # A return, a jump, ud2, hlt or int3 (Intel SDM, volume 2), with its operands.
 _LEAVES = re.compile(
@@ -59,12 +62,12 @@ def check(places: ObjectPlaces) -> Iterator[Finding]:
     found = list(_functions(places))
     if not found:
         return
-    tables = {t.section.number: t for t in places.object.facts.relocation_tables}
-    labels = _labels(places)
+    called = {t.section.number: _called(t) for t in places.object.facts.relocation_tables}
+    labelled = _labelled_ends(places, found)
     for function in found:
         body = places.content(function.section)[function.start : function.end]
-        calls = _calls(tables.get(function.section.number), function)
-        doubtful = not _leaves(body, calls) or (function.section.number, function.end) in labels
+        calls = _calls(called.get(function.section.number, []), function)
+        doubtful = not _leaves(body, calls) or function in labelled
         wrong = _no_objects(body, calls) if function.returns_object else []
         if doubtful or wrong:
             from . import ending_lines  # what a sound module does not need is not imported
@@ -90,7 +93,10 @@ def _functions(places: ObjectPlaces) -> Iterator[Function]:
             continue
         is_method = routine.role == METHOD or routine.start in returning
         start, end = routine.start & _IN_SECTION, routine.end & _IN_SECTION
-        holder = facts.sections[routine.start >> _SECTION_BITS]
+        number = routine.start >> _SECTION_BITS
+        if number >= len(facts.sections):
+            continue  # the file is damaged
+        holder = facts.sections[number]
         yield Function(routine.name, holder, start, end, is_method)
 
 
@@ -107,28 +113,47 @@ def _with_places(places: ObjectPlaces, section: Section) -> bytes:
             for relocation in table:
                 if relocation.type == ADDRESS_64:
                     place = _place(relocation.symbol, relocation.addend)
-                    content[relocation.offset : relocation.offset + 8] = place.to_bytes(8, "little")
+                    field = (place & _WORD).to_bytes(8, "little")
+                    content[relocation.offset : relocation.offset + 8] = field
     return bytes(content)
 
 
-def _labels(places: ObjectPlaces) -> set[tuple[int, int]]:
-    """Return where labels of the user's stand."""
-    return {
-        (symbol.section_index, symbol.value)
-        for symbol in places.object.facts.symbols
-        if symbol.section_index and "." in symbol.name.lstrip(".")
-    }
-
-
-def _calls(table: RelocationTable | None, function: Function) -> dict[int, str]:
-    """Return the names that a function reaches through the table of addresses, by their places."""
+def _labelled_ends(places: ObjectPlaces, found: list[Function]) -> set[Function]:
+    """Return the functions that a label of their own stands at the end of."""
+    facts = places.object.facts
+    table = next((each for each in facts.sections if each.type == "symtab"), None)
     if table is None:
-        return {}
+        return set()
+    ends = {(each.section.number, each.end): each for each in found}
+    at_ends = (
+        (index, ends[section, value])
+        for index, (_, _, _, section, value, _) in enumerate(
+            _SYMBOL.iter_unpack(places.content(table))
+        )
+        if (section, value) in ends
+    )
     return {
-        relocation.offset - function.start: relocation.symbol.name
-        for relocation in table
-        if function.start <= relocation.offset < function.end and relocation.type in GOT_RELATIVE
+        function
+        for index, function in at_ends
+        if facts.symbols[index].name.startswith(f"{function.name}.")
     }
+
+
+_SYMBOL = Struct("<IBBHQQ")
+
+
+def _called(table: RelocationTable) -> list[tuple[int, str]]:
+    """Return the names that code reaches through the table of addresses, by their places."""
+    if not table.section.executable:
+        return []
+    return sorted((r.offset, r.symbol.name) for r in table if r.type in GOT_RELATIVE)
+
+
+def _calls(called: list[tuple[int, str]], function: Function) -> dict[int, str]:
+    """Return those in a function, by their distance from its start."""
+    first = bisect_left(called, (function.start, ""))
+    behind = bisect_left(called, (function.end, ""))
+    return {offset - function.start: name for offset, name in called[first:behind]}
 
 
 _CALL_SIZE = 4

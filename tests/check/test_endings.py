@@ -10,6 +10,7 @@ import pytest
 
 from asmsetup.check import CheckedObject, Finding, ModuleContext, check_objects
 from asmsetup.check.findings import report
+from asmsetup.check.places import ObjectPlaces
 from asmsetup.facts import cpython_abi, elf
 from asmsetup.link.linker import entry_points
 from tests.abi.assembling import INCLUDE, bindings_option, build
@@ -180,3 +181,17 @@ RIGHT = [
 @pytest.mark.parametrize("text", RIGHT)
 def test_nothing_is_found(text: str, tmp_path: Path) -> None:
     assert check(text, tmp_path) == []
+
+
+def test_sound_functions_ask_for_no_listing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NASM would have to assemble the source once more."""
+
+    def listing(places: ObjectPlaces) -> None:
+        raise AssertionError(places)
+
+    monkeypatch.setattr(ObjectPlaces, "listing", property(listing))
+    one = "PyFunction f{0}, METH_O, x\n    test x, x\n    jz .no\n    PyReturn NULL\n.no:\n    PyReturn NULL\nPyEndFunction\n"
+    text = "".join(one.format(number) for number in range(3))
+    assert check(f"PyModule m\n{text}PyEndModule\n", tmp_path) == []
