@@ -236,7 +236,8 @@ def _added(
         yield f"    {_cut(text)}"
     line = _Line(text, lines, include)
     hints = (hint(matched, line) for matched, hint in _nasm_hints(message.text))
-    if text and (found := foreign.in_nasm(text, lines)):
+    found = foreign.in_nasm(text, lines) if text else None
+    if found and tuple(found.lines or ()) != (text,):
         if not more_follow:
             yield from _in_nasm(found)
     elif message.line == 1 and lines and lines[0].startswith("\ufeff"):
@@ -398,6 +399,10 @@ def _differs(found: re.Match[str], line: _Line) -> str:
 
 
 _NASM_HINTS: tuple[tuple[str, _Hint], ...] = (
+    (
+        r"`ptr' is not a NASM keyword",
+        _says("it is MASM's: give a label of that name another one, as NASM warns of each use"),
+    ),
     (r"\(?([\w.]+?)__is_not_the_same_in_every_Python", _differs),
     (
         r"\(?([\w.]+?)__is_not_in_the_limited_API",

@@ -34,6 +34,7 @@ NASM_MISTAKES = [
         "movl %eax, %ebx",
         "this is AT&T syntax",
     ),
+    ("ptr: jmp [ptr]", "give a label of that name another one"),
     (".globl foo", "this is GAS syntax"),
     (".section .rodata", "this is GAS syntax"),
     ("PyFuncion f, METH_NOARGS", "did you mean PyFunction?"),
