@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import tarfile
-from pathlib import Path
 
 import pytest
 
@@ -197,7 +196,13 @@ def test_bad_platforms(both: Project, platforms: str, error: str) -> None:
 TARGET = {"asmsetup.target": "x86_64-linux"}
 
 
-def test_a_universal_wheel_built_on_another_machine(both: Project, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ld", ["ld", "ld.lld", "ld.lld-14"])
+def test_a_universal_wheel_built_on_another_machine(
+    both: Project, ld: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which(ld) is None:
+        pytest.skip(f"no {ld} on this machine")
+    monkeypatch.setitem(both.env, "LD", ld)
     (both.folder / "pure.asm").write_text(UNIVERSAL)
     declare(
         both.settings("universal = true"),
