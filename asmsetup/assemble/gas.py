@@ -13,8 +13,22 @@ from typing import NamedTuple
 
 from ..files import open_regular
 
-_READS = re.compile(rb'^[ \t]*\.(include|incbin)\b[ \t]*(?:"([^"\\\n]*)"|(.))', re.MULTILINE)
-_CPP_INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*(?:"([^"\n]+)"|<([^>\n]+)>)', re.MULTILINE)
+_WORDS = re.compile(
+    rb"""
+      /\*.*?\*/ | //[^\n]*                     # comments
+    | \#(?![ \t]*define\b)[^\n]*               # comments, and lines for the preprocessor
+    | '\\?[^\n]                                # a character
+    | (?<![\w.$@])\.(include|incbin)\b[ \t]*(?:"([^"\\\n]*)"|([^\n]))
+    | "(?:\\.|[^"\\\n])*"
+    """,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
+"""What may hold a directive's name without being one, and the directives, wherever in a line."""
+
+_CPP_INCLUDE = re.compile(
+    rb'^[ \t]*#[ \t]*include\b[ \t]*(?:"([^"\n]+)"|<([^>\n]+)>|([a-z_]\w*)[ \t]*(?=[(/\r\n]|\Z))',
+    re.MULTILINE | re.IGNORECASE,
+)
 
 
 class Closure(NamedTuple):
@@ -40,10 +54,12 @@ def closure(paths: Iterable[str], include_dirs: Sequence[str], *, preprocessed: 
             continue
         found[path] = None
         text = _content(path) if is_text else b""
-        for directive, name, other in _READS.findall(text):
+        for directive, name, other in filter(any, _WORDS.findall(text)):
             computed |= bool(other)
-            waiting += _found(os.fsdecode(name), ("", *include_dirs), directive == b"include")
-        for quoted, angled in _CPP_INCLUDE.findall(text) if preprocessed else ():
+            is_read = directive.lower() == b"include"
+            waiting += _found(os.fsdecode(name), ("", *include_dirs), is_read)
+        for quoted, angled, other in _CPP_INCLUDE.findall(text) if preprocessed else ():
+            computed |= bool(other)
             own = (os.path.dirname(path),) if quoted else ()
             waiting += _found(os.fsdecode(quoted or angled), (*own, *include_dirs), True)
     return Closure(tuple(found), computed)

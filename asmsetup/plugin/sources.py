@@ -43,9 +43,16 @@ def missing_from_sdist(command: Command) -> list[str]:
         for source in assembly_sources(_extensions(command))
         if not os.path.isfile(source) or not os.access(source, os.R_OK)
     ]
+    computed = [
+        f"a macro makes the name of a file that {source} reads, so that file is not"
+        " included in the sdist unless MANIFEST.in names it"
+        for ext in _extensions(command)
+        for source in filter(is_gas, assembly_sources([ext]))
+        if any(_gas(source, each).computed for each in _commands(ext, source, command))
+    ]
     reasons = ((path, _why_not_shipped(path, command)) for path in _files_read(command))
     unfit = [f"{path} {why}, so it is not included in the sdist" for path, why in reasons if why]
-    return [*missing, *unfit]
+    return [*missing, *unfit, *dict.fromkeys(computed)]
 
 
 def _extensions(command: Command) -> list[Extension]:
@@ -73,14 +80,18 @@ def _read(
     source: str, wanted: flags.Command, reader: includes.Reader, command: Command
 ) -> Iterable[str]:
     if is_gas(source):
-        folders = [*wanted.include_dirs, *(w[2:] for w in wanted.args if w.startswith("-I"))]
         # What is there of a system's headers is not the project's.
-        files = gas.closure([source], folders, preprocessed=not source.endswith(".s")).files
+        files = _gas(source, wanted).files
         return [path for path in files if path == source or not _is_outside(path)]
     args = (*_settings_args(command), *wanted.args)
     folders = list(includes.search_path(source, wanted.include_dirs))
     define = [(each[0], each[1]) for each in wanted.macros]
     return reader.closure(source, folders, args, define).files
+
+
+def _gas(source: str, wanted: flags.Command) -> gas.Closure:
+    folders = [*wanted.include_dirs, *(w[2:] for w in wanted.args if w.startswith("-I"))]
+    return gas.closure([source], folders, preprocessed=not source.endswith(".s"))
 
 
 def _is_outside(path: str) -> bool:

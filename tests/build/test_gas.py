@@ -128,6 +128,57 @@ def test_what_the_assembler_reads_rebuilds(mixed: Project, suffix: str, compiler
     assert mixed.answer() == "65579"
 
 
+READING = [
+    "bytes: READ",
+    ".globl bytes; bytes: READ",
+    ".globl bytes; .p2align 2; bytes: READ; .byte 0",
+    "/* the bytes */ bytes: /* here */ READ",
+    "bytes: .INCBIN {}",
+    "bytes:\n .IncBin\t{}, 0, 2",
+    ".macro data\n bytes: READ\n .endm\n data",
+    "#define BYTES bytes: READ\nBYTES",
+    "#define BYTES READ\nbytes: BYTES",
+    'bytes: .include "k/reading.inc"',
+    ".set quote, '\"'\nbytes: READ // \"",
+]
+
+
+@pytest.mark.parametrize("reading", READING)
+def test_a_directive_anywhere_in_a_line(mixed: Project, reading: str) -> None:
+    name = '"k/number.bin"'
+    text = reading.replace("READ", f".incbin {name}").replace("{}", name)
+    text = NUMBER.replace("$NUMBER, %eax", "bytes(%rip), %eax") + f".section .rodata\n{text}\n"
+    mixed.write({"k/number.S": text + ".byte 0, 0\n", "k/number.bin": "(\0"})
+    mixed.write({"k/reading.inc": f"; .incbin {name}\n"})
+    mixed.build_ext()
+    mixed.backend("build_sdist", "dist")
+    (path,) = (mixed.folder / "dist").glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        assert "k/number.bin" in {each.partition("/")[2] for each in archive.getnames()}
+
+    mixed.write({"k/number.bin": ")\0"})
+
+    assert made(mixed.build_ext().output) == {"k/number.S"}
+    assert mixed.answer() == "43"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# an .include NAME is one",
+        "// as .incbin NAME",
+        "/* the .include\n NAME or\n .incbin NAME */",
+        '.section .rodata; .asciz ".incbin NAME \\" .include NAME"; .text',
+        "no.include = 1\n.byte no.include",
+    ],
+)
+def test_what_is_no_directive(mixed: Project, text: str) -> None:
+    mixed.write({"k/number.S": f"{text}\n#define NUMBER 40\n" + NUMBER})
+    mixed.build_ext()
+
+    assert made(mixed.build_ext().output) == set()
+
+
 def test_the_cache_has_it(mixed: Project) -> None:
     def built() -> str:
         shutil.rmtree(mixed.folder / "build", ignore_errors=True)
@@ -160,6 +211,20 @@ def test_where_a_macro_makes_the_name_it_is_built_each_time(mixed: Project) -> N
     mixed.build_ext()
 
     assert made(mixed.build_ext().output) == {"k/number.S"}
+
+
+@pytest.mark.parametrize(
+    "reading", ["#define NAME <number.h>\n#include NAME", '#define NAME "k/n.inc"\n.include NAME']
+)
+def test_an_sdist_says_that_a_name_is_made_by_a_macro(mixed: Project, reading: str) -> None:
+    mixed.write({"k/number.S": f"{reading}\n" + NUMBER, "k/n.inc": ""})
+
+    output = mixed.setup("sdist").output
+
+    assert (
+        "warning: a macro makes the name of a file that k/number.S reads, so that file is not"
+        " included in the sdist unless MANIFEST.in names it\n"
+    ) in output
 
 
 def test_flags_and_macros(mixed: Project) -> None:
