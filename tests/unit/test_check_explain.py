@@ -34,7 +34,6 @@ NASM_MISTAKES = [
         "movl %eax, %ebx",
         "this is AT&T syntax",
     ),
-    ("ptr: jmp [ptr]", "give a label of that name another one"),
     (".globl foo", "this is GAS syntax"),
     (".section .rodata", "this is GAS syntax"),
     ("PyFuncion f, METH_NOARGS", "did you mean PyFunction?"),
@@ -424,3 +423,13 @@ def test_ld_an_lto_object(objects: list[CheckedObject]) -> None:
     )
     # ld exits with 0 here, and the module is empty.
     assert "  an object was compiled with -flto, which only the compiler's driver can link: compile it without" in explained(done.stderr, objects)  # fmt: skip
+
+
+def test_a_warning_is_not_cured_by_the_line_itself() -> None:
+    said = "x.asm:1: warning: `ptr' is not a NASM keyword [-w+ptr]"
+
+    assert explain_nasm(said, lambda file: ["jmp [ptr]"]).splitlines() == [
+        said,
+        "    jmp [ptr]",
+        "  it is MASM's: give a label of that name another one, as NASM warns of each use",
+    ]
