@@ -13,6 +13,33 @@ FOLLOWED = {
     "enter": f"enter 32, 0 / mov [rbp - 8], rdi / {CALL} / mov rdi, [rbp - 8] / leave / ret",
     "enter-0": f"enter 0, 0 / {CALL} / leave / ret",
     "enter-nested": "enter 16, 1 / mov [rsp], rdi / leave / ret",
+    "alloca in a loop": "push rbp / mov rbp, rsp / .l: lea rax, [rdi + 15] / and rax, -16"
+    f" / sub rsp, rax / mov rdi, rsp / {CALL} / mov edi, eax / dec edi / jnz .l / leave / ret",
+    "probed stack": "push rbp / mov rbp, rsp / lea rax, [rsp - 65536] / .p: sub rsp, 4096"
+    f" / or qword [rsp], 0 / cmp rsp, rax / jne .p / {CALL} / leave / ret",
+    "pushed in a loop": "push rbp / mov rbp, rsp / mov ecx, 5 / .l: push rdi / dec ecx / jnz .l"
+    f" / {CALL} / leave / ret",
+    "own stack": "push rbp / mov rbp, rsp / push rdi / .n: pop rdi / mov rax, [rdi] / test rax, rax"
+    " / jz .one / push rax / .one: mov rax, [rdi + 8] / test rax, rax / jz .two / push rax"
+    " / .two: cmp rsp, rbp / jne .n / pop rbp / ret",
+}
+INCOMPLETE = {
+    "digits": "push rbx / mov rax, rdi / mov r8, rsi / xor ecx, ecx / mov ebx, 10 / .d: xor edx, edx"
+    " / div rbx / push rdx / inc ecx / test rax, rax / jnz .d / .p: pop rdx / mov [r8], dl / inc r8"
+    " / dec ecx / jnz .p / pop rbx / ret",
+    "digits to a mark": "mov r9, rsp / mov rax, rdi / mov r10d, 10 / .d: xor edx, edx / div r10"
+    " / push rdx / test rax, rax / jnz .d / .p: pop rdx / mov [rsi], dl / inc rsi / cmp rsp, r9"
+    " / jb .p / ret",
+    "loop": "mov ecx, 4 / .l: push rdi / loop .l / mov ecx, 4 / .m: pop rdx / loop .m / ret",
+    "test first": "push r12 / .l: test rdi, rdi / jz .m / push qword [rdi] / mov rdi, [rdi + 8]"
+    " / inc esi / jmp .l / .m: test esi, esi / jz .e / pop rax / dec esi / jmp .m / .e: pop r12 / ret",
+    "switch of stacks": "push rbp / push rbx / push r12 / mov [rdi], rsp / mov rsp, rsi / pop r12"
+    " / pop rbx / pop rbp / ret",
+    "switch of stacks, loaded": "push rbp / push rbx / mov [rdi], rsp / mov rsp, [rsi] / pop rbx"
+    " / pop rbp / ret",
+    "sentinel": "push rbx / push 0 / mov rbx, rdi / .n: mov rax, [rbx] / test rax, rax / jz .one"
+    " / push rax / .one: mov rax, [rbx + 8] / test rax, rax / jz .two / push rax / .two: pop rbx"
+    " / test rbx, rbx / jnz .n / pop rbx / ret",
 }
 
 
@@ -26,3 +53,11 @@ def test_right_code_is_followed(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("body", ["enter 8, 0 / {} / leave / ret", "enter 16, 0 / {} / ret"])
 def test_a_frame_of_enter_is_checked(body: str, tmp_path: Path) -> None:
     assert rules(tmp_path, function(body.format(CALL), "getpid"))
+
+
+@pytest.mark.parametrize("name", INCOMPLETE)
+def test_what_cannot_be_followed_is_incomplete(name: str, tmp_path: Path) -> None:
+    verdict = verdict_of(tmp_path, function(INCOMPLETE[name], "getpid"))
+
+    assert verdict.faults == []
+    assert verdict.gaps

@@ -36,8 +36,8 @@ def _check(
     walk: Walk, state: State, found: Decoded, root: Root | None, depth: int, leaving: str
 ) -> None:
     at = found.at
-    _check_stack(walk, state, at, depth, leaving)
-    for number in KEPT:
+    is_known = _check_stack(walk, state, at, depth, leaving)
+    for number in KEPT if is_known else ():
         value = state.registers[number]
         if type(value) is Entry and value.register == number:
             continue
@@ -59,11 +59,12 @@ def _check(
         walk.report("buffer-kept", at, what, state)
 
 
-def _check_stack(walk: Walk, state: State, at: int, depth: int, leaving: str) -> None:
+def _check_stack(walk: Walk, state: State, at: int, depth: int, leaving: str) -> bool:
+    """Return whether it is known how deep the stack is."""
     pointer = state.registers[RSP]
     if type(pointer) is not Frame or pointer.base != 0:
         walk.give_up(at, "how deep the stack is here could not be found out")
-        return
+        return False
     off = pointer.offset - depth
     if off:
         which = "lower" if off < 0 else "higher"
@@ -76,6 +77,7 @@ def _check_stack(walk: Walk, state: State, at: int, depth: int, leaving: str) ->
         walk.report(
             "return-address", at, f"{leaving}, and its return address was overwritten", state
         )
+    return True
 
 
 def _not_kept(state: State, number: int, leaving: str) -> str:

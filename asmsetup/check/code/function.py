@@ -65,12 +65,18 @@ class FunctionAnalysis:
         self._is_regular = True
         self._found_more = False
         self._visits = 0
+        self._rank = 0
+        """The rank of the block that is followed."""
+        self._unsteady: set[int] = set()
+        """The places that are come to with ever other depths of the stack."""
 
     def analyse(self) -> Summary:
         """Follow all paths; return what the function does."""
         walk = self._walk
         self._engine.walks[self._start] = walk
-        for _ in range(64):
+        for turn in range(64):
+            if turn:
+                walk.notes.forget(self._start)
             self._found_more = False
             self._follow_all()
             if not self._found_more:
@@ -90,12 +96,13 @@ class FunctionAnalysis:
         )
 
     def _follow_all(self) -> None:
+        self._exit, self._is_regular = None, True
         self._states.clear()
         self._heap.clear()
         self._queued.clear()
         self._push(self._start, self._first_state())
         while self._heap:
-            _, at, number = heapq.heappop(self._heap)
+            self._rank, at, number = heapq.heappop(self._heap)
             self._queued.discard((at, number))
             self._follow(at, self._states[at][number].copy())
             if self._found_more:
@@ -136,6 +143,8 @@ class FunctionAnalysis:
             loop = self._blocks.loops.get(at)
             if loop is not None:
                 state.expect_loop(loop.writes, loop.stores)
+        if at in self._unsteady:
+            state.lose_depth(-at)
         known = self._states.setdefault(at, [])
         depth = state.registers[RSP]
         for number, other in enumerate(known):
@@ -143,23 +152,27 @@ class FunctionAnalysis:
                 if other.join(state):
                     self._queue(at, number)
                 return
-        if len(known) >= _MOST_DEPTHS:
-            self._push_any_depth(at, state, known)
+        if len(known) >= _MOST_DEPTHS or self._is_turned(at, depth, known):
+            self._forget_depth(at)
             return
         known.append(state)
         self._queue(at, len(known) - 1)
 
-    def _push_any_depth(self, at: int, state: State, known: list[State]) -> None:
-        """The stack grows with every turn of a loop: its depth is a base of its own."""
-        state.registers[RSP] = Frame(-at, 0)
+    def _is_turned(self, at: int, depth: Value, known: list[State]) -> bool:
+        """Return whether a loop comes back to its beginning with another depth of the stack."""
+        if self._rank < self._blocks.rank(at):
+            return False
+        pointers = [other.registers[RSP] for other in known]
+        return type(depth) is Frame and any(
+            type(each) is Frame and each.base == depth.base for each in pointers
+        )
+
+    def _forget_depth(self, at: int) -> None:
+        """Follow the function anew: from a place on, how deep the stack is depends on the turns."""
+        self._unsteady.add(at)
         self._walk.bases[-at] = 1, 0
-        for number, other in enumerate(known):
-            if other.registers[RSP] == state.registers[RSP]:
-                if other.join(state):
-                    self._queue(at, number)
-                return
-        known.append(state)
-        self._queue(at, len(known) - 1)
+        self._walk.alignment = None
+        self._found_more = True
 
     def _queue(self, at: int, number: int) -> None:
         item = at, number

@@ -178,6 +178,18 @@ class State:
                 if key not in self.stack or type(self.stack[key]) not in (Entry, Frame, Marker):
                     self.stack[key] = None
 
+    def lose_depth(self, base: int) -> None:
+        """Let rsp be ``base``, a place that is not known; what was counted from it before is lost."""
+        for number, value in enumerate(self.registers):
+            if type(value) is Frame and value.base == base:
+                self.registers[number] = None
+        self.stack = {
+            key: None if type(value) is Frame and value.base == base else value
+            for key, value in self.stack.items()
+            if (key + (1 << STACK_BASE_SHIFT - 1)) >> STACK_BASE_SHIFT != base
+        }
+        self.registers[RSP] = Frame(base, 0)
+
     def join(self, other: State) -> bool:
         """Keep what holds here and in ``other``; return whether anything was lost."""
         changed = self._join_registers(other)

@@ -38,6 +38,11 @@ class Notes:
     visits: int = 0
     """How many instructions were looked at, those looked at twice counted twice."""
 
+    def forget(self, function: int) -> None:
+        """Take out what was found in a function, which is followed anew."""
+        self.faults = {key: f for key, f in self.faults.items() if f.function != function}
+        self.gaps = {key: gap for key, gap in self.gaps.items() if gap.function != function}
+
 
 @dataclass
 class Walk:
