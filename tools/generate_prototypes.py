@@ -42,6 +42,7 @@ PRIVATE = ("long", "moduleobject", "call", "object", "pyerrors", "tuple", "list"
 STOLEN = {
     "PyList_SetItem": (2,),
     "PyTuple_SetItem": (2,),
+    "PyModule_Add": (2,),
     "PyModule_AddObject": (2,),
     "PyErr_Restore": (0, 1, 2),
     "PyErr_SetRaisedException": (0,),

@@ -14,8 +14,28 @@ from tests.check.assembled import function, method, rules
 
 CALL = "call [rel {} wrt ..got]"
 STR, FORMAT, DECREF = (CALL.format(name) for name in ("PyObject_Str", "PyErr_Format", "Py_DecRef"))
+SIZE = CALL.format("PyObject_Size")
 
 FUNCTIONS = [
+    (
+        "reference-lost",
+        "PyObject_Str, PyObject_Size",
+        f"push rbx / {STR} / mov rbx, rax / test rax, rax / jz .end / mov rdi, rbx"
+        f" / {SIZE} / .end: xor eax, eax / pop rbx / ret",
+        f"push rbx / {STR} / mov rbx, rax / test rax, rax / jz .end / mov rdi, rbx"
+        f" / {SIZE} / .end: mov rax, rbx / pop rbx / ret",
+    ),
+    # Where the second call fails, the result of the first is lost.
+    (
+        "reference-lost",
+        "PyObject_Str, PyObject_Repr",
+        f"push rbx / push r12 / push r12 / mov r12, rdi / {STR} / mov rbx, rax / test rax, rax"
+        f" / jz .end / mov rdi, r12 / {CALL.format('PyObject_Repr')} / test rax, rax / jz .end"
+        " / mov [r12 + 16], rax / mov [r12 + 24], rbx / mov rax, r12 / pop r12 / pop r12 / pop rbx"
+        " / ret / .end: xor eax, eax / pop r12 / pop r12 / pop rbx / ret",
+        f"push rax / {STR} / test rax, rax / jz .end / dec qword [rax] / .end: xor eax, eax"
+        " / pop rcx / ret",
+    ),
     ("kept-register", "", "xor ebx, ebx / ret", "push rbx / xor ebx, ebx / pop rbx / ret"),
     ("kept-register", "", "push rbx / push r12 / pop rbx / pop r12 / ret", "ret"),
     (
@@ -81,9 +101,9 @@ FUNCTIONS = [
     ),
     (
         "argument-unset",
-        "PyObject_Str",
-        f"push rbx / {STR} / {STR} / pop rbx / ret",
-        f"push rbx / mov rbx, rdi / {STR} / mov rdi, rbx / {STR} / pop rbx / ret",
+        "PyObject_Size, PyObject_Str",
+        f"push rbx / {SIZE} / {STR} / pop rbx / ret",
+        f"push rbx / mov rbx, rdi / {SIZE} / mov rdi, rbx / {STR} / pop rbx / ret",
     ),
     (
         "frame-passed",

@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...facts import cpython_abi
+from . import resources
 from .prototypes import Prototype, needs_gil, prototype
 from .state import HELD, RELEASED, STACK_BASE_SHIFT, UNKNOWN, LastCall, State, stack_key
-from .uses import half_sentence, is_unset
+from .uses import half_sentence
 from .values import (
     ARGUMENTS,
     CHANGED_BY_CALLS,
     GENERAL_MASK,
     NAMES,
     RAX,
-    RDI,
     RDX,
-    RSI,
     RSP,
     SMALL,
     XMM0,
@@ -75,9 +74,11 @@ def call_outside(walk: Walk, state: State, at: int, name: str, *, tail: bool = F
         )
         state.upper = False
     if name in ("PyObject_GetBuffer", "PyBuffer_Release"):
-        _follow_buffer(walk, state, at, name)
+        resources.follow_buffer(walk, state, at, name)
     walk.imports.add(name)
+    resources.pass_to_call(state, name, known)
     change_by_call(walk, state, at, name, known)
+    resources.take_result(state, at, name, known)
     return known.returns
 
 
@@ -92,6 +93,7 @@ def call_unknown(walk: Walk, state: State) -> None:
     state.intact &= ~CHANGED_BY_CALLS
     state.stale = state.half = 0
     state.flags = None
+    state.owned = frozenset()
     _drop_below(state)
 
 
@@ -304,33 +306,6 @@ def _check_frame_passed(walk: Walk, state: State, at: int, name: str, known: Pro
             )
 
 
-def _follow_buffer(walk: Walk, state: State, at: int, name: str) -> None:
-    register = RSI if name == "PyObject_GetBuffer" else RDI
-    place = state.registers[register]
-    if type(place) is not Frame:
-        return
-    key = stack_key(place.base, place.offset)
-    if name == "PyBuffer_Release":
-        owner = key + 8  # Py_buffer.obj, which says whether there is anything to release
-        if place.base == 0 and is_unset(walk, state, owner):
-            walk.report(
-                "slot-unset",
-                at,
-                "a Py_buffer is released that not every path to here has filled or set to zero",
-                state,
-            )
-        state.buffers -= {key}
-        return
-    if key in state.buffers:
-        walk.report(
-            "buffer-twice",
-            at,
-            "a buffer is asked for in a Py_buffer that holds one: the first is never released",
-            state,
-        )
-    walk.buffer_calls[at] = key
-
-
 def call_inside(walk: Walk, state: State, at: int, name: str, callee: Summary | None) -> bool:
     """Let a routine of the same module act; return whether it returns.
 
@@ -338,8 +313,10 @@ def call_inside(walk: Walk, state: State, at: int, name: str, callee: Summary | 
     C function.
     """
     if callee is None:
+        state.owned = frozenset()
         change_by_call(walk, state, at, name, Prototype("?", "", known=False))
         return True
+    state.owned = frozenset()
     _check_callee(walk, state, at, name, callee)
     if callee.exit is None:
         return not callee.is_complete

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import decode
+from .resources import is_null
 from .state import Flags, State
 from .values import (
     KEPT,
@@ -77,6 +78,8 @@ def _compares(walk: Walk, state: State, flags: Flags, condition: int) -> None:
 
 
 def _is_zero(state: State, flags: Flags, value: Value) -> None:
+    if type(value) is Result:
+        is_null(state, value)
     if flags.size == 8 and type(value) is Result:
         _replace(state, value, 0)
     elif flags.size >= 4:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import resources
 from .decode import Decoded
 from .marks import CALLBACK, ENTRY_POINT, METHOD
 from .roots import Root
@@ -18,6 +19,7 @@ def check_return(walk: Walk, state: State, found: Decoded, root: Root | None) ->
         what = f"`ret {found.operation.number}` takes more off the stack than the return address"
         walk.report("stack-at-return", found.at, what, state)
     _check(walk, state, found, root, 0, "the function returns")
+    resources.check_return(walk, state, found.at)
 
 
 def check_popped_return(walk: Walk, state: State, found: Decoded, root: Root | None) -> None:

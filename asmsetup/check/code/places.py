@@ -6,6 +6,7 @@ from . import decode
 from .decode import Memory
 from .state import State
 from .values import (
+    LOADED,
     OWN,
     Below,
     Entry,
@@ -73,6 +74,25 @@ def item_of(state: State, memory: Memory, size: int) -> Value:
     if memory.base == decode.NO_BASE and memory.index_register >= 0:
         return Item(memory.displacement, size, _count(index, memory.scale, size))
     return None
+
+
+def half_loaded(state: State, size: int, memory: Memory) -> Value:
+    """Return what a register of ``size`` bytes holds that was loaded from memory."""
+    if size != 4:
+        return None
+    if state.bounded is not None:
+        place, limit = state.bounded
+        state.bounded = None
+        if limit > 0 and address_of(state, memory) == place:
+            return Below(limit)
+    return item_of(state, memory, memory.size)
+
+
+def word_of(state: State, memory: Memory) -> Value:
+    """Return what is known of 8 bytes that lie in no slot and no table of constants."""
+    item = item_of(state, memory, 8)
+    is_elsewhere = memory.index_register < 0 and address_of(state, memory) is None
+    return LOADED if item is None and is_elsewhere else item
 
 
 def _count(index: Value, scale: int, size: int) -> int:

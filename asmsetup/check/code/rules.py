@@ -25,7 +25,7 @@ class Rule(NamedTuple):
         return self.name not in _ONLY_ASKED_FOR
 
 
-_ONLY_ASKED_FOR = frozenset(("null-untested",))
+_ONLY_ASKED_FOR = frozenset(("null-untested", "reference-lost"))
 _KEEP = "push it at the beginning and pop it before each return; python.inc: PyKeep"
 
 RULES: dict[str, Rule] = {
@@ -163,6 +163,13 @@ RULES: dict[str, Rule] = {
             "The result of a function that may fail is tested before it is used.",
             "When it fails, NULL is used as an object, and the process crashes.",
             "test rax, rax   and jz to what returns NULL",
+        ),
+        Rule(
+            "reference-lost",
+            WARNING,
+            "A new reference is returned, stored, or given back on every path.",
+            "The object is never freed: the process grows with every call.",
+            "call Py_DecRef with it before the return; python.inc: Py_DECREF, Py_XDECREF",
         ),
         Rule(
             "buffer-twice",

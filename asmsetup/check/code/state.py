@@ -12,6 +12,7 @@ from .values import (
     Entry,
     Frame,
     Marker,
+    Result,
     Sometimes,
     Value,
     joined,
@@ -74,7 +75,7 @@ class State:
     __slots__ = (
         *("registers", "vectors", "stack", "stale", "half", "fresh", "flags", "backwards"),
         *("upper", "mmx", "gil", "present", "last", "way", "given", "buffers"),
-        *("mxcsr", "maybe", "bounded", "intact"),
+        *("mxcsr", "maybe", "bounded", "intact", "owned", "void"),
     )
 
     def __init__(self) -> None:
@@ -106,6 +107,10 @@ class State:
         """The lowest slot whose address a call was given on every path."""
         self.buffers: frozenset[int] = frozenset()
         """The slots that hold a buffer of another object on every path."""
+        self.owned: frozenset[Result] = frozenset()
+        """The new references that this function has to give back, on every path that has them."""
+        self.void: frozenset[Result] = frozenset()
+        """Those that are NULL on every path."""
         self.mxcsr = False
         """MXCSR's control bits were changed."""
         self.bounded: tuple[Frame, int] | None = None
@@ -126,7 +131,8 @@ class State:
             self.mmx,
         )
         new.gil, new.present, new.last, new.way = self.gil, self.present, self.last, self.way
-        new.given, new.buffers = self.given, self.buffers
+        new.given, new.buffers, new.owned = self.given, self.buffers, self.owned
+        new.void = self.void
         new.mxcsr, new.maybe, new.bounded = self.mxcsr, self.maybe, self.bounded
         return new
 
@@ -263,6 +269,8 @@ class State:
             self.maybe |= self.gil is PARTLY
         self.present &= other.present
         self.buffers &= other.buffers
+        self.owned = self.owned & (other.owned | other.void) | other.owned & self.void
+        self.void &= other.void
         self.maybe |= other.maybe
         if self.given is None or other.given is None:
             self.given = None
@@ -273,7 +281,7 @@ class State:
     def _rest(self) -> tuple[object, ...]:
         return (
             *(self.upper, self.mmx, self.mxcsr, self.backwards, self.gil),
-            *(self.present, self.buffers, self.given),
+            *(self.present, self.buffers, self.given, self.owned, self.void),
         )
 
 

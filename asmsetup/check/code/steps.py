@@ -7,13 +7,23 @@ from collections.abc import Callable
 from iced_x86 import Mnemonic
 
 from . import decode
-from .decode import Decoded, Memory
-from .places import WORD, address_of, get_register, item_of, moved, moved_target, set_register
+from .decode import Decoded
+from .places import (
+    WORD,
+    address_of,
+    get_register,
+    half_loaded,
+    item_of,
+    moved,
+    moved_target,
+    set_register,
+    word_of,
+)
+from .resources import let_go, see_count
 from .state import Flags, State, stack_key
 from .uses import check_half, check_memory, check_saved, check_stale, check_stored, check_unset
 from .values import (
     KEPT,
-    LOADED,
     OWN,
     RAX,
     RBP,
@@ -44,6 +54,8 @@ def step(walk: Walk, state: State, decoded: Decoded) -> None:
     memory = operation.memory
     if memory is not None and operation.effect != decode.ADDRESS:
         check_memory(walk, state, decoded, memory)
+        if state.owned:
+            see_count(state, memory)
     if operation.dirties_upper:
         state.upper = True
     if operation.uses_mmx:
@@ -89,16 +101,17 @@ def _forget(walk: Walk, state: State, decoded: Decoded) -> None:
         low = rest & -rest
         registers[low.bit_length() - 1] = None
         rest ^= low
-    if writes >> RSP & 1:
-        moved = operation.stack_change
-        if moved and type(pointer) is Frame:
-            registers[RSP] = Frame(pointer.base, pointer.offset + moved)
+    if writes >> RSP & 1 and operation.stack_change and type(pointer) is Frame:
+        registers[RSP] = Frame(pointer.base, pointer.offset + operation.stack_change)
     if state.vectors:
         for register in [n for n in state.vectors if writes >> n & 1]:
             del state.vectors[register]
     memory = operation.memory
     if memory is not None and memory.written:
-        store(walk, state, decoded.at, address_of(state, memory), memory.size, None)
+        place = address_of(state, memory)
+        if state.owned and operation.flow == decode.NEXT and type(place) is not Frame:
+            let_go(state, memory, 0 if operation.number else None)
+        store(walk, state, decoded.at, place, memory.size, None)
 
 
 def _move(walk: Walk, state: State, decoded: Decoded) -> None:
@@ -110,7 +123,11 @@ def _move(walk: Walk, state: State, decoded: Decoded) -> None:
         state.half &= ~(operation.writes)
         if target >= 0 and operation.target_size == 4 and type(value) is int:
             set_register(state, target, value & 0xFFFFFFFF)
-        elif target >= 0 and operation.target_size == 4 and _fits_half(value):
+        elif (
+            target >= 0
+            and operation.target_size == 4
+            and (value is SMALL or type(value) in (Low, Below))
+        ):
             set_register(state, target, value)
         return
     set_register(state, target, get_register(state, source))
@@ -120,17 +137,13 @@ def _move(walk: Walk, state: State, decoded: Decoded) -> None:
         state.half &= ~(1 << target)
 
 
-def _fits_half(value: Value) -> bool:
-    return value is SMALL or type(value) in (Low, Below)
-
-
 def _load(walk: Walk, state: State, decoded: Decoded) -> None:
     operation = decoded.operation
     memory, target = operation.memory, operation.target
     assert memory is not None
     state.half &= ~(1 << target)
     if operation.target_size < 8 or memory.size != 8:
-        set_register(state, target, _half_loaded(state, operation.target_size, memory))
+        set_register(state, target, half_loaded(state, operation.target_size, memory))
         return
     place = address_of(state, memory)
     value = None
@@ -142,28 +155,11 @@ def _load(walk: Walk, state: State, decoded: Decoded) -> None:
         name = walk.image.slots.get(place.address)
         if name is not None:
             value = Imported(name)
-        elif place.address in walk.image.pointers and not _may_change(walk, place.address):
+        elif place.address in walk.image.pointers and not walk.may_change(place.address):
             value = Label(walk.image.pointers[place.address])
     if value is None:
-        is_word = place is None and memory.index_register < 0
-        value = item_of(state, memory, 8) or (LOADED if is_word else None)
+        value = word_of(state, memory)
     set_register(state, target, value)
-
-
-def _half_loaded(state: State, size: int, memory: Memory) -> Value:
-    if size != 4:
-        return None
-    if state.bounded is not None:
-        place, limit = state.bounded
-        state.bounded = None
-        if limit > 0 and address_of(state, memory) == place:
-            return Below(limit)
-    return item_of(state, memory, memory.size)
-
-
-def _may_change(walk: Walk, address: int) -> bool:
-    stretch = walk.image.stretch(address)
-    return stretch is not None and stretch.writable and not stretch.name.startswith(".got")
 
 
 def _load_part(walk: Walk, state: State, decoded: Decoded) -> None:
@@ -179,8 +175,8 @@ def _load_part(walk: Walk, state: State, decoded: Decoded) -> None:
 
 
 def _extend(walk: Walk, state: State, decoded: Decoded) -> None:
-    value = state.registers[RAX]
-    state.registers[RAX] = value if type(value) is Item else None
+    if type(state.registers[RAX]) is not Item:
+        state.registers[RAX] = None
 
 
 def _store(walk: Walk, state: State, decoded: Decoded) -> None:
@@ -190,6 +186,8 @@ def _store(walk: Walk, state: State, decoded: Decoded) -> None:
     place = address_of(state, memory)
     source = operation.source
     value: Value = None
+    if state.owned and type(place) is not Frame:
+        let_go(state, memory, get_register(state, source) if source >= 0 else 0)
     if source >= 0:
         if type(place) is not Frame:
             check_stored(walk, state, decoded, source)
@@ -366,6 +364,7 @@ def _exchange(walk: Walk, state: State, decoded: Decoded) -> None:
         registers = state.registers
         registers[target], registers[source] = registers[source], registers[target]
     elif operation.memory is not None:
+        state.owned = frozenset()
         register = max(target, source)
         place = address_of(state, operation.memory)
         store(walk, state, decoded.at, place, operation.memory.size, None)

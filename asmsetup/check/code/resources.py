@@ -1,0 +1,113 @@
+"""What a function has to give back, new references and buffers, and whether it forgets to.
+
+A call that returns a new reference makes this function its owner. It is no longer when the
+reference is returned, stored, dropped or handed to a function that takes it over, and when
+something happens that could be one of these: a value that is not known may be the reference.
+"""
+
+from __future__ import annotations
+
+from .decode import Memory
+from .prototypes import Prototype
+from .state import State, stack_key
+from .uses import is_unset
+from .values import ARGUMENTS, RAX, RDI, RSI, Frame, Imported, Label, Result, Value
+from .walk import Walk
+
+_COUNTS = (0, 12, 16)
+"""Where an object has its reference count; builds without the GIL have two."""
+_DROPPING = frozenset(("Py_DecRef", "_Py_DecRef", "_Py_Dealloc", "_Py_MergeZeroLocalRefcount"))
+
+
+def pass_to_call(state: State, name: str, known: Prototype) -> None:
+    """Take in that references are passed to a function of another module."""
+    if not state.owned:
+        return
+    if not known.known or known.variadic or known.words > len(ARGUMENTS):
+        state.owned = frozenset()  # Py_BuildValue's "N" takes references over, say
+        return
+    if any(type(state.registers[register]) is Frame for register in ARGUMENTS[: known.words]):
+        state.owned = frozenset()  # it may take what lies there, as PyBytes_Concat does
+    letters = known.parameters.replace("d", "")
+    for register, letter in zip(ARGUMENTS, letters, strict=False):
+        if letter == "x" or name in _DROPPING:
+            give_up(state, state.registers[register])
+
+
+def take_result(state: State, at: int, name: str, known: Prototype) -> None:
+    """Take in that a function has returned; its result may be a new reference."""
+    if known.result == "n":
+        state.owned |= {Result(at, name, False)}
+        state.void -= {Result(at, name, False)}
+
+
+def is_null(state: State, value: Result) -> None:
+    """Take in that a function has failed, and returned nothing."""
+    reference = value._replace(tested=False)
+    state.owned -= {reference}
+    state.void |= {reference}
+
+
+def give_up(state: State, value: Value) -> None:
+    """Take in that a value leaves this function's care, or may be one that does."""
+    if type(value) is Result:
+        state.owned -= {value._replace(tested=False)}
+    elif type(value) not in (int, Label, Imported, Frame):
+        state.owned = frozenset()
+
+
+def see_count(state: State, memory: Memory) -> None:
+    """Take in that an object's reference count is read: immortal objects are not given back."""
+    base = state.registers[memory.base] if 0 <= memory.base < 16 else None
+    if type(base) is Result and memory.displacement in _COUNTS:
+        give_up(state, base)
+
+
+def let_go(state: State, memory: Memory, value: Value) -> None:
+    """Take in that a value is stored where others see it, or an object's count is changed."""
+    base = state.registers[memory.base] if 0 <= memory.base < 16 else None
+    if type(base) is Result or memory.displacement in _COUNTS:
+        give_up(state, base)
+    give_up(state, value)
+
+
+def check_return(walk: Walk, state: State, at: int) -> None:
+    """Judge a return: what is owned still, and is not what is returned, is lost."""
+    result = state.registers[RAX]
+    if not state.owned or type(result) not in (int, Imported, Result):
+        return
+    give_up(state, result)
+    for lost in sorted(state.owned):
+        what = (
+            f"the function returns, and the new reference that {lost.name} returned is neither"
+            " returned nor stored nor given back"
+        )
+        walk.report("reference-lost", at, what, state)
+
+
+def follow_buffer(walk: Walk, state: State, at: int, name: str) -> None:
+    """Take in that a buffer is asked for or released, and judge that."""
+    register = RSI if name == "PyObject_GetBuffer" else RDI
+    place = state.registers[register]
+    if type(place) is not Frame:
+        return
+    key = stack_key(place.base, place.offset)
+    if name == "PyBuffer_Release":
+        owner = key + 8  # Py_buffer.obj, which says whether there is anything to release
+        if place.base == 0 and is_unset(walk, state, owner):
+            walk.report(
+                "slot-unset",
+                at,
+                "a Py_buffer is released that not every path to here has filled or set to zero",
+                state,
+            )
+        state.buffers -= {key}
+        return
+    if key in state.buffers:
+        walk.report(
+            "buffer-twice",
+            at,
+            "a buffer is asked for in a Py_buffer that holds one: the first is never released",
+            state,
+        )
+    walk.buffer_calls[at] = key
