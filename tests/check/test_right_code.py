@@ -13,6 +13,12 @@ FOLLOWED = {
     "enter": f"enter 32, 0 / mov [rbp - 8], rdi / {CALL} / mov rdi, [rbp - 8] / leave / ret",
     "enter-0": f"enter 0, 0 / {CALL} / leave / ret",
     "enter-nested": "enter 16, 1 / mov [rsp], rdi / leave / ret",
+    "return to what was pushed": "lea rax, [.g] / push rax / ret / .g: xor eax, eax / ret",
+    "return to a function": "push rbx / lea rax, [f] / test rdi, rdi / jz .e / pop rbx / push rax"
+    " / ret / .e: pop rbx / ret",
+    "return to an import": "mov rax, [rel getpid wrt ..got] / push rax / ret",
+    "return to a pushed offset": "mov rax, .g / push rax / ret / .g: xor eax, eax / ret",
+    "takes what was pushed": "push rdi / call .own / ret / .own: pop rax / pop rcx / push rax / ret",
     "alloca in a loop": "push rbp / mov rbp, rsp / .l: lea rax, [rdi + 15] / and rax, -16"
     f" / sub rsp, rax / mov rdi, rsp / {CALL} / mov edi, eax / dec edi / jnz .l / leave / ret",
     "probed stack": "push rbp / mov rbp, rsp / lea rax, [rsp - 65536] / .p: sub rsp, 4096"
@@ -33,6 +39,13 @@ INCOMPLETE = {
     "loop": "mov ecx, 4 / .l: push rdi / loop .l / mov ecx, 4 / .m: pop rdx / loop .m / ret",
     "test first": "push r12 / .l: test rdi, rdi / jz .m / push qword [rdi] / mov rdi, [rdi + 8]"
     " / inc esi / jmp .l / .m: test esi, esi / jz .e / pop rax / dec esi / jmp .m / .e: pop r12 / ret",
+    "text behind a call": "call .over / db 'hello', 0 / .over: pop rax / ret",
+    "text in a frame": "push rbx / call .over / db 'hello', 0 / .over: pop rdi / mov al, [rdi]"
+    " / pop rbx / ret",
+    "bytes that are a return": "push rbx / call .over / db 0x48, 0x31, 0xdb, 0xc3 / .over: pop rax"
+    " / pop rbx / ret",
+    "way out by a call": "push rbx / test rdi, rdi / jnz .ok / call .out / .ok: pop rbx / ret"
+    " / .out: add rsp, 8 / pop rbx / ret",
     "switch of stacks": "push rbp / push rbx / push r12 / mov [rdi], rsp / mov rsp, rsi / pop r12"
     " / pop rbx / pop rbp / ret",
     "switch of stacks, loaded": "push rbp / push rbx / mov [rdi], rsp / mov rsp, [rsi] / pop rbx"

@@ -91,7 +91,7 @@ class FunctionAnalysis:
             walk.changes,
             walk.alignment,
             walk.needs_gil,
-            is_complete,
+            is_complete or (walk.leaves_caller and self._exit is None),
             not walk.is_public or self._start in self._image.marks.routines,
         )
 
@@ -234,12 +234,35 @@ class FunctionAnalysis:
         if flow == decode.JUMP_VALUE:
             self._jump_to_value(state, found)
         elif flow == decode.RETURN:
-            exits.check_return(walk, state, found, self._root)
-            self._leave(state, found.operation.number)
+            self._return(state, found)
         elif flow == decode.SYSTEM:
             step(walk, state, found)
             return found.next
         return None
+
+    def _return(self, state: State, found: Decoded) -> None:
+        """Leave the function, or jump to the address that was pushed."""
+        walk = self._walk
+        pointer = state.registers[RSP]
+        pushed = state.slot(pointer) if type(pointer) is Frame else None
+        if type(pointer) is Frame and type(pushed) is Imported:
+            state.registers[RSP] = Frame(pointer.base, pointer.offset + 8)
+            self._tail_call(state, found, pushed.name)
+            return
+        if type(pointer) is Frame and type(pushed) is Label and self._image.is_code(pushed.address):
+            state.registers[RSP] = Frame(pointer.base, pointer.offset + 8)
+            goal = self._jump(state, found, pushed.address)
+            if goal is not None:
+                self._add_leaders((goal,))
+                self._push(goal, state)
+            return
+        is_above = type(pointer) is Frame and pointer.base == 0 < pointer.offset
+        if is_above and pushed is not RETURN_ADDRESS and not walk.is_public:
+            walk.leaves_caller = True
+            walk.give_up(found.at, "it returns to where the function returns that calls it")
+            return
+        exits.check_return(walk, state, found, self._root)
+        self._leave(state, found.operation.number)
 
     def _branch_both(self, state: State, found: Decoded) -> int:
         condition = found.operation.condition

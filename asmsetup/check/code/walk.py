@@ -67,6 +67,8 @@ class Walk:
     """A function that is called with the GIL as it was at entry, and needs it."""
     callees: set[int] = field(default_factory=set)
     imports: set[str] = field(default_factory=set)
+    leaves_caller: bool = False
+    """It takes its return address off the stack, and returns to its caller's caller."""
     escaped: int | None = None
     """The lowest slot whose address a call was given so far."""
     buffer_calls: dict[int, int] = field(default_factory=dict)
