@@ -59,7 +59,11 @@ class Planner:
                 "\n".join(f"{source}: {_no_source(source, why)}" for source, why in unfit.items()),
                 f"{recipe.named_by} names it; paths start from {os.getcwd()}",
             )
-        if twice := [each for each, count in Counter(recipe.sources).items() if count > 1]:
+        # The shortest of its spellings is what people know a file by.
+        counted = Counter(map(os.path.abspath, recipe.sources))
+        shortest = sorted(recipe.sources, key=len, reverse=True)
+        names = {os.path.abspath(each): each for each in shortest}
+        if twice := [names[path] for path, count in counted.items() if count > 1]:
             raise SourceError(
                 "\n".join(f"{recipe.named_by} lists {each} twice" for each in twice),
                 "name each source once",

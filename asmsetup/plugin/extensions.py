@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
 from itertools import takewhile
 from typing import Any
@@ -17,6 +17,7 @@ from ..facts import target
 from ..files import unreadable
 from ..suffixes import is_assembly, is_gas
 from . import declared
+from .declared import owner
 from .flags import require_keys
 
 _LISTS = (
@@ -51,48 +52,70 @@ def require_sound(ext: Extension | None, given: Mapping[str, Any]) -> None:
 def _require_sound(ext: Extension, given: Mapping[str, Any]) -> None:
     if "/" in ext.name or "\0" in ext.name or not all(ext.name.split(".")):
         raise SourceError(
-            f"Extension {ext.name!r} has no name of a module",
+            f"{owner(ext)} has no name of a module",
             'name it as it is imported:   Extension("package.module", ...)',
         )
     sources = [*map(os.fspath, given["sources"])]
-    # A subclass of Extension is somebody's way of naming something that is built otherwise.
-    if type(ext) in _BUILT_HERE and not sources and not ext.extra_objects:
-        raise SourceError(
-            f"Extension {ext.name!r} has an empty list of sources",
-            'name at least one:   Extension("x", sources=["x.asm"])',
-        )
     if sources and not {*sources} & {*map(os.fspath, ext.sources)}:
         return
-    owner = f"Extension {ext.name!r}"
     for option in _LISTS:
-        require_list(owner, option, getattr(ext, option, None))
-    require_flags(owner, ext)
+        require_list(owner(ext), option, getattr(ext, option, None))
+    require_flags(owner(ext), ext)
     for name in ext.export_symbols or ():
         if not re.fullmatch(r"[\w.$@?*!^\[\]-]+", name):
             raise SourceError(
-                f"{owner}: export_symbols has {name!r}, which is no name of a symbol",
+                f"{owner(ext)}: export_symbols has {name!r}, which is no name of a symbol",
                 'each is a name or a pattern:   export_symbols=["kernel", "kernel_*"]',
             )
     if isinstance(ext, declared.Extension):
-        _require_options(owner, ext)
-        _require_platforms(owner, ext)
-        if isinstance(ext, declared.Library):
-            _require_sound_library(ext)
-        require_sound_groups(ext)
+        _require_declared(ext)
+    # A subclass of Extension is somebody's way of naming something that is built otherwise.
+    if type(ext) in _BUILT_HERE and not sources and not ext.extra_objects:
+        _raise_no_sources(ext)
+
+
+def _require_declared(ext: declared.Extension) -> None:
+    require_list(owner(ext), "sources", ext.named)
+    _require_options(owner(ext), ext.unknown, declared.OPTIONS)
+    _require_platforms(owner(ext), ext)
+    if isinstance(ext, declared.Library):
+        _require_sound_library(ext)
+    require_sound_groups(ext)
+
+
+def _raise_no_sources(ext: Extension) -> None:
+    if isinstance(ext, declared.Extension) and ext.sources_for:
+        platform = target.platform_name()
+        leave = 'leave it out here:   elsewhere = "skip"   in [tool.asmsetup]'
+        raise SourceError(
+            f"{owner(ext)} has no sources for {platform}",
+            f"it has some for {', '.join(ext.sources_for)}",
+            f"name some for it:   sources_for={{{platform!r}: [...]}}",
+            *(() if target.is_supported() else (leave,)),
+        )
+    kind = "asmsetup.Library" if isinstance(ext, declared.Library) else "Extension"
+    raise SourceError(
+        f"{owner(ext)} has an empty list of sources",
+        f'name at least one:   {kind}("x", sources=["x.asm"])',
+    )
 
 
 def _require_sound_library(library: declared.Library) -> None:
-    owner = f"Library {library.name!r}"
-    require_list(owner, "export_symbols", library.exported)
-    require_list(owner, "headers", library.headers)
+    require_list(owner(library), "export_symbols", library.exported)
+    require_list(owner(library), "headers", library.headers)
+    if library.name.endswith(".so"):
+        raise SourceError(
+            f"{owner(library)} has .so in its name, which its file gets anyway",
+            f"write:   asmsetup.Library({library.name.removesuffix('.so')!r}, ...)",
+        )
     if not library.exported:
         raise SourceError(
-            f"{owner} has an empty list of export_symbols, so nobody could call anything in it",
+            f"{owner(library)} has an empty list of export_symbols, so nobody could call anything in it",
             'name what it is for:   export_symbols=["sum_of_squares"], or a pattern: ["kernel_*"]',
         )
     for header in library.headers:
         if why := unreadable(os.fspath(header)):
-            raise SourceError(f"{owner} names the header {header}: {why}")
+            raise SourceError(f"{owner(library)} names the header {header}: {why}")
 
 
 def _require_platforms(owner: str, ext: declared.Extension) -> None:
@@ -103,54 +126,72 @@ def _require_platforms(owner: str, ext: declared.Extension) -> None:
     for key, paths in ext.sources_for.items():
         require_list(owner, f"sources_for[{key!r}]", paths)
         if not isinstance(key, str) or not fnmatch.filter(target.PLATFORMS, key):
-            import difflib  # slow to import, and only needed to explain an error
-
-            near = difflib.get_close_matches(str(key), target.PLATFORMS, n=1)
             raise SourceError(
                 f"{owner}: sources_for has the key {key!r}, which is no platform",
-                *(f"did you mean {each!r}?" for each in near),
+                *(f"did you mean {each!r}?" for each in _near_platforms(str(key))),
                 "a platform is a machine and a system, such as x86_64-linux, aarch64-linux,"
                 " aarch64-macos, x86_64-windows, or a pattern such as aarch64-*",
             )
 
 
-def _require_options(owner: str, ext: declared.Extension) -> None:
-    for name in ext.unknown:
+def _near_platforms(key: str) -> list[str]:
+    import difflib  # slow to import, and only needed to explain an error
+
+    patterns: dict[str, str] = {}
+    for platform in target.PLATFORMS:
+        machine, _, system = platform.partition("-")
+        patterns |= {machine: f"{machine}-*", system: f"*-{system}"}
+    if near := difflib.get_close_matches(key.lower(), patterns, n=1, cutoff=0.8):
+        return [patterns[near[0]]]
+    return difflib.get_close_matches(key, target.PLATFORMS, n=1)
+
+
+def _require_options(owner: str, unknown: Iterable[str], options: Sequence[str]) -> None:
+    for name in unknown:
         import difflib  # slow to import, and only needed to explain an error
 
-        near = difflib.get_close_matches(name, declared.OPTIONS, n=1)
+        near = difflib.get_close_matches(name, options, n=1)
         raise SourceError(
             f"{owner} has the option {name!r}, which does not exist",
             *(f"did you mean {each}?" for each in near),
-            f"the options are: {', '.join(declared.OPTIONS)}",
+            f"the options are: {', '.join(options)}",
         )
 
 
 def require_sound_groups(ext: declared.Extension) -> None:
     """Raise SourceError when an extension's groups cannot be built from what they say."""
-    owner = f"Extension {ext.name!r}"
-    if ext.sound_groups != list(
-        ext.groups if isinstance(ext.groups, list | tuple) else [ext.groups]
-    ):
+    if ext.sound_groups != ext.groups:
         raise SourceError(
-            f"{owner}: groups must be a list of asmsetup.Sources, and is {ext.groups!r}",
+            f"{owner(ext)}: groups must be a list of asmsetup.Sources, and is {ext.groups!r}",
             'for one group as well:   groups=[asmsetup.Sources(["k/*.asm"])]',
         )
     for number, group in enumerate(ext.sound_groups):
-        named = f"{owner}, groups[{number}]"
+        named = f"{owner(ext)}, groups[{number}]"
         require_list(named, "sources", group.patterns)
         require_list(named, "include_dirs", group.include_dirs)
+        _require_options(named, group.unknown, declared.OPTIONS_OF_SOURCES)
         require_flags(named, group)
         _require_matches(named, group)
         if isinstance(group.extra_compile_args, dict):
             require_keys(named, group.extra_compile_args, group.sources)
-    in_groups = {os.path.normpath(path) for each in ext.sound_groups for path in each.sources}
-    for source in ext.ungrouped:
-        if os.path.normpath(source) in in_groups:
-            raise SourceError(
-                f"{owner} names {source} in sources and in a group as well",
-                "name it in one of them; what stands in two groups is built once for each",
-            )
+    _require_named_once(ext)
+
+
+def _require_named_once(ext: declared.Extension) -> None:
+    in_groups = {os.path.abspath(path) for each in ext.sound_groups for path in each.sources}
+    others = (declared.texts(paths) for paths in ext.sources_for.values())
+    for option, paths in [("sources", ext.ungrouped), *(("sources_for", each) for each in others)]:
+        named: set[str] = set()
+        for source in paths:
+            path = os.path.abspath(source)
+            if path in in_groups:
+                raise SourceError(
+                    f"{owner(ext)} names {source} in {option} and in a group as well",
+                    "name it in one of them; what stands in two groups is built once for each",
+                )
+            if path in named:
+                raise SourceError(f"{owner(ext)} lists {source} twice", "name it once")
+            named.add(path)
 
 
 def _require_matches(owner: str, group: declared.Sources) -> None:
@@ -214,7 +255,7 @@ def require_universal(ext: Extension | None, sources: Iterable[str]) -> None:
     """Raise SourceError when an extension cannot be one module for every CPython."""
     if ext is not None and not isinstance(ext, declared.Library) and is_mixed(sources):
         raise SourceError(
-            f"Extension {ext.name!r} has sources besides assembly, and universal = true",
+            f"{owner(ext)} has sources besides assembly, and universal = true",
             "a C compiler makes a module for one version of Python, or for the stable ABI:",
             "move it to a package of its own, or build this one with py_limited_api=True",
         )
@@ -223,15 +264,14 @@ def require_universal(ext: Extension | None, sources: Iterable[str]) -> None:
 def require_portable(ext: Extension | None, sources: Iterable[str], *, universal: bool) -> None:
     """Raise SourceError when an extension cannot be built for another machine than this one."""
     wanted = f"target = {target.PLATFORM!r} on {target.platform_name()}"
-    owner = f"Extension {ext.name!r}" if ext is not None else "a library"
     if not (universal or isinstance(ext, declared.Library)):
         raise SourceError(
-            f"{owner} is for this machine's Python, and {wanted}",
+            f"{owner(ext)} is for this machine's Python, and {wanted}",
             "universal = true in [tool.asmsetup], or an asmsetup.Library, is for every Python",
         )
     if others := [source for source in sources if not is_assembly(source)]:
         raise SourceError(
-            f"{owner} has sources besides NASM's, and {wanted}: {', '.join(others)}",
+            f"{owner(ext)} has sources besides NASM's, and {wanted}: {', '.join(others)}",
             "this machine's C compiler makes objects for this machine alone",
         )
 

@@ -12,7 +12,7 @@ from setuptools import Extension
 from ..errors import SourceError
 from ..suffixes import is_assembly, is_gas
 from .declared import Extension as GroupedExtension
-from .declared import Sources
+from .declared import Sources, owner
 
 LANGUAGES = ("nasm", "gas", "c", "cxx")
 """The keys of extra_compile_args that stand for all sources of a language."""
@@ -67,8 +67,7 @@ def _calls(
     if own_keys and isinstance(extra_args, dict):
         # One extension may be compiled by several calls.
         named = map(os.fspath, ext.sources if ext is not None else ())
-        owner = f"Extension {ext.name!r}" if ext is not None else "a library"
-        require_keys(owner, extra_args, list(dict.fromkeys((*given["sources"], *named))))
+        require_keys(owner(ext), extra_args, list(dict.fromkeys((*given["sources"], *named))))
     is_mixed = not all(map(is_assembly, given["sources"]))
     macros = tuple(map(tuple, given.get("macros") or ()))
     dirs = tuple(given.get("include_dirs") or ())
@@ -100,7 +99,7 @@ def _for_gas(source: str, plain: Command) -> Command:
     return plain._replace(args=args, macros=() if source.endswith(".s") else plain.macros)
 
 
-def commands(ext: object, source: str, language: str, plain: Command) -> list[Command]:
+def commands(ext: Extension | None, source: str, language: str, plain: Command) -> list[Command]:
     """Return what a source is compiled with: once for each group it is in, else as ``plain`` says.
 
     Raise SourceError when two groups ask for the same.
@@ -109,7 +108,7 @@ def commands(ext: object, source: str, language: str, plain: Command) -> list[Co
     found = [_in_group(group, source, language, plain) for group in groups]
     if len({*found}) < len(found):
         raise SourceError(
-            f"Extension {ext.name!r} names {source} in two groups with the same macros, folders and flags",  # type: ignore[attr-defined]
+            f"{owner(ext)} names {source} in two groups with the same macros, folders and flags",
             'name it once, or tell them apart:   Sources([...], define_macros=[("NAME", "1")])',
         )
     return found or [plain]
@@ -119,8 +118,8 @@ def groups_of(ext: object, source: str) -> list[Sources]:
     """Return the groups of an extension that a source is in."""
     if not isinstance(ext, GroupedExtension):
         return []
-    path = os.path.normpath(source)
-    return [g for g in ext.sound_groups if path in map(os.path.normpath, g.sources)]
+    path = os.path.abspath(source)
+    return [g for g in ext.sound_groups if path in map(os.path.abspath, g.sources)]
 
 
 def require_ungrouped(ext: Extension | None, sources: Iterable[str]) -> None:
@@ -128,7 +127,7 @@ def require_ungrouped(ext: Extension | None, sources: Iterable[str]) -> None:
     for source in sources:
         if ext is not None and groups_of(ext, source):
             raise SourceError(
-                f"Extension {ext.name!r} has {source} in a group, and a method of the compiler object is replaced",
+                f"{owner(ext)} has {source} in a group, and a method of the compiler object is replaced",
                 "whatever replaces it compiles C and C++ in its own way:",
                 "name the sources besides assembly in sources, or compile without it",
             )

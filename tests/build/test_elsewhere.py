@@ -174,6 +174,16 @@ def test_the_sdist_holds_what_all_need(both: Project, machine: str) -> None:
             "  did you mean 'x86_64-linux'?\n  a platform is a machine and a system, such as",
         ),
         (
+            "{'x86_64': []}",
+            "Extension 'hello': sources_for has the key 'x86_64', which is no platform\n"
+            "  did you mean 'x86_64-*'?\n",
+        ),
+        (
+            "{'linux': []}",
+            "Extension 'hello': sources_for has the key 'linux', which is no platform\n"
+            "  did you mean '*-linux'?\n",
+        ),
+        (
             "{'amd64': []}",
             "Extension 'hello': sources_for has the key 'amd64', which is no platform",
         ),
@@ -191,6 +201,23 @@ def test_bad_platforms(both: Project, platforms: str, error: str) -> None:
     declare(both, f"Extension('hello', ['hello.c', 'number.asm'], sources_for={platforms})")
 
     assert both.refused().startswith(error)
+
+
+def test_no_sources_for_this_platform(both: Project) -> None:
+    declare(both, "Extension('hello', sources_for={'aarch64-*': ['number.S']})")
+
+    assert both.refused() == (
+        "Extension 'hello' has no sources for x86_64-linux\n"
+        "  it has some for aarch64-*\n"
+        "  name some for it:   sources_for={'x86_64-linux': [...]}"
+    )
+    declare(both, "Extension('hello', sources_for={'x86_64-linux': ['number.asm']})")
+    there = on(both, "aarch64")
+    assert there.refused().splitlines()[2:] == [
+        "  name some for it:   sources_for={'aarch64-linux': [...]}",
+        '  leave it out here:   elsewhere = "skip"   in [tool.asmsetup]',
+    ]
+    there.settings('elsewhere = "skip"').build_ext()
 
 
 TARGET = {"asmsetup.target": "x86_64-linux"}
@@ -245,7 +272,7 @@ PyEndModule
         (
             "Library('libk', ['number.S'], export_symbols=['number'])",
             "false",
-            "Extension 'libk' has sources besides NASM's, and target = 'x86_64-linux' on aarch64-linux: number.S\n"
+            "Library 'libk' has sources besides NASM's, and target = 'x86_64-linux' on aarch64-linux: number.S\n"
             "  this machine's C compiler makes objects for this machine alone",
         ),
     ],

@@ -10,7 +10,7 @@ import pytest
 
 from tests.build.test_flags_per_source import made
 from tests.conftest import MakeProject
-from tests.projects import PYPROJECT, Project
+from tests.projects import PYPROJECT, Project, Python, installed_aside
 
 KERNEL = """\
 %include "depth.inc"
@@ -67,7 +67,7 @@ def declare(project: Project, groups: str = GROUPS, options: str = "", **changed
     groups = groups.replace("TEN_C", changed.get("ten_c", '["-USCALE", "-DSCALE=10"]'))
     return project.write(
         {
-            "setup.py": "from setuptools import setup\nfrom asmsetup import Extension, Sources\n\n"
+            "setup.py": "import os\nfrom setuptools import setup\nfrom asmsetup import Extension, Sources\n\n"
             f"setup(py_modules=[], ext_modules=[Extension('hello', {options}, groups={groups})])\n"
         }
     )
@@ -222,6 +222,52 @@ def test_a_group_of_pure_assembly(hello: Project) -> None:
             '  name at least one:   asmsetup.Sources(["k/*.asm"])',
         ),
         (
+            '[Sources(["k/*.asm"], macros=[("A", "1")])]',
+            "",
+            "Extension 'hello', groups[0] has the option 'macros', which does not exist\n"
+            "  did you mean define_macros?\n  the options are: define_macros, include_dirs,",
+        ),
+        (
+            "[Sources([None, 3])]",
+            "sources=[]",
+            "Extension 'hello', groups[0]: sources must be a list of strings, and is [None, 3]",
+        ),
+        (
+            '[["k/depth.asm"]]',
+            "sources=[]",
+            "Extension 'hello': groups must be a list of asmsetup.Sources, and is [['k/depth.asm']]",
+        ),
+        (
+            '[Sources("k/depth.asm")]',
+            "sources=[]",
+            "Extension 'hello', groups[0]: sources must be a list of strings, and is 'k/depth.asm'",
+        ),
+        (
+            '[Sources(["k/*.nasm"])]',
+            "sources=[]",
+            "Extension 'hello', groups[0] has the pattern 'k/*.nasm', which matches no file\n",
+        ),
+        (
+            '[Sources(["k/*.asm"])]',
+            "sources='hello.c'",
+            "Extension 'hello': sources must be a list of strings, and is 'hello.c'",
+        ),
+        (
+            "None",
+            "sources=iter(['hello.c', 'k/depth.asm', './k/depth.asm'])",
+            "Extension 'hello' lists ./k/depth.asm twice\n  name it once",
+        ),
+        (
+            '[Sources(["k/*.asm"])]',
+            'sources=["hello.c"], sources_for={"x86_64-*": ["./k/depth.asm"]}',
+            "Extension 'hello' names ./k/depth.asm in sources_for and in a group as well\n",
+        ),
+        (
+            '[Sources([os.path.abspath("k/depth.asm")])]',
+            'sources=["hello.c", "k/depth.asm"]',
+            "Extension 'hello' names k/depth.asm in sources and in a group as well\n",
+        ),
+        (
             '[Sources(["k/*.asm"], include_dirs="k")]',
             "",
             "Extension 'hello', groups[0]: include_dirs must be a list of strings, and is 'k'",
@@ -244,6 +290,51 @@ def test_bad_groups(depths: Project, groups: str, options: str, error: str) -> N
 
     assert refused.startswith(error.replace("FOLDER", str(depths.folder)))
     assert depths.setup("egg_info").status == 0
+
+
+PYX = """\
+# cython: language_level=3
+cdef extern long depth_8(), depth_10(), c_8(), c_10()
+def answer():
+    return depth_8() & 0xffff, depth_10() & 0xffff, c_8(), c_10()
+"""
+
+
+@pytest.mark.parametrize("called", ["cythonize", "cythonize by a pattern", "list"])
+def test_cython(depths: Project, python: Python, called: str) -> None:
+    (depths.folder / "hello.c").unlink()
+    declare(
+        depths.write({"hello.pyx": PYX}), options='["hello.pyx"], define_macros=[("SCALE", "1")]'
+    )
+    text = (
+        (depths.folder / "setup.py")
+        .read_text()
+        .replace("ext_modules=", f"ext_modules={called[:9]}(")
+    )
+    if "pattern" in called:
+        text = text.replace("'hello'", "'*'").replace("hello.pyx", "*.pyx")
+    depths.write({"setup.py": f"from Cython.Build import cythonize\n{text.rstrip()})\n"})
+    built = depths.beside(installed_aside(python, "Cython==3.3.1"))
+
+    built.build_ext()
+
+    assert built.answer() == "(8, 100, 8, 100)"
+
+
+def test_a_source_by_two_spellings_is_in_the_same_group(depths: Project) -> None:
+    paths = 'iter(["k/*.asm", "./k/depth.asm", os.path.abspath("k/depth.asm"), "k/*.c"])'
+    declare(depths, GROUPS.replace('["k/*.asm", "k/*.c"]', paths))
+
+    assert all_made(depths.build_ext().output) == ALL
+    assert depths.answer() == "(8, 100, 8, 100)"
+
+
+def test_a_pattern_that_the_locale_has_no_letters_for(depths: Project) -> None:
+    declare(depths, '[Sources(["k\\xe9/*.asm"])]')
+
+    error = depths.refused(LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
+
+    assert "which matches no file\n" in error
 
 
 def test_groups_of_c_where_the_compiler_object_is_changed(depths: Project) -> None:

@@ -64,6 +64,19 @@ def test_a_wheel_of_libraries_alone(kernel: Project) -> None:
     assert (facts.needed, facts.stack_flags, facts.relro) == ((), "RW", True)
 
 
+def test_errors_about_the_name_and_the_exports(kernel: Project) -> None:
+    text = (kernel.folder / "setup.py").read_text()
+    kernel.write({"setup.py": text.replace("pkg.libkernel", "pkg.libkernel.so")})
+    assert kernel.refused() == (
+        "Library 'pkg.libkernel.so' has .so in its name, which its file gets anyway\n"
+        "  write:   asmsetup.Library('pkg.libkernel', ...)"
+    )
+    kernel.write({"setup.py": text.replace("'export_symbols': ['twice']", "")})
+    assert kernel.refused().startswith(
+        "Library 'pkg.libkernel' has an empty list of export_symbols"
+    )
+
+
 def test_every_python_loads_it(kernel: Project) -> None:
     folder = kernel.wheel().unpacked()
     code = f"import sys; sys.path.insert(0, {str(folder)!r}); import pkg; print(pkg.answer())"
@@ -194,6 +207,11 @@ USE = KERNEL.replace("helper: ret", "extern PyErr_Clear\nhelper: jmp PyErr_Clear
         ),
         (
             KERNEL,
+            {"sources": "kernel.asm"},
+            "Library 'pkg.libkernel': sources must be a list of strings, and is 'kernel.asm'",
+        ),
+        (
+            KERNEL,
             {"export_symbols": []},
             "Library 'pkg.libkernel' has an empty list of export_symbols, so nobody could call"
             " anything in it\n",
@@ -216,7 +234,7 @@ USE = KERNEL.replace("helper: ret", "extern PyErr_Clear\nhelper: jmp PyErr_Clear
         (
             KERNEL,
             {"sources": []},
-            "Extension 'pkg.libkernel' has an empty list of sources",
+            "Library 'pkg.libkernel' has an empty list of sources",
         ),
     ],
 )
