@@ -19,6 +19,17 @@ FOLLOWED = {
     "return to an import": "mov rax, [rel getpid wrt ..got] / push rax / ret",
     "return to a pushed offset": "mov rax, .g / push rax / ret / .g: xor eax, eax / ret",
     "takes what was pushed": "push rdi / call .own / ret / .own: pop rax / pop rcx / push rax / ret",
+    "helpers that save and restore": "call .all / mov rbx, rdi / mov r15, rsi / call .back"
+    " / xor eax, eax / ret / .all: pop rax / push rbx / push rbp / push r12 / push r15 / jmp rax"
+    " / .back: pop rax / pop r15 / pop r12 / pop rbp / pop rbx / jmp rax",
+    "helpers that return": "call .all / mov rbx, rdi / mov r12, rsi / call .back / xor eax, eax"
+    " / ret / .all: pop rax / push rbx / push r12 / push rax / ret"
+    " / .back: pop rax / pop r12 / pop rbx / push rax / ret",
+    "saved in data": "mov [kept], rbx / mov rbx, rdi / lea rax, [rbx + rbx] / mov rbx, [kept] / ret"
+    " / section .bss / kept: resq 1 / section .text",
+    "saved in data through an address": "lea rdx, [kept] / mov [rdx + 8], r12 / mov r12, rdi"
+    " / test rdi, rdi / jz .e / inc r12 / .e: mov r12, [rdx + 8] / ret"
+    " / section .bss / kept: resq 2 / section .text",
     "alloca in a loop": "push rbp / mov rbp, rsp / .l: lea rax, [rdi + 15] / and rax, -16"
     f" / sub rsp, rax / mov rdi, rsp / {CALL} / mov edi, eax / dec edi / jnz .l / leave / ret",
     "probed stack": "push rbp / mov rbp, rsp / lea rax, [rsp - 65536] / .p: sub rsp, 4096"
@@ -74,3 +85,19 @@ def test_what_cannot_be_followed_is_incomplete(name: str, tmp_path: Path) -> Non
 
     assert verdict.faults == []
     assert verdict.gaps
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # What the helpers restore is not what they have saved.
+        "call .all / mov rbx, rdi / call .back / ret / .all: pop rax / push rbx / push r12 / jmp rax"
+        " / .back: pop rax / pop rbx / pop r12 / jmp rax",
+        # Another register's, and none that was saved.
+        "mov [kept], rbx / mov [kept + 8], r12 / mov rbx, rdi / mov rbx, [kept + 8] / ret"
+        " / section .bss / kept: resq 2 / section .text",
+        "mov rbx, rdi / mov rbx, [kept] / ret / section .bss / kept: resq 2 / section .text",
+    ],
+)
+def test_what_is_restored_is_checked(body: str, tmp_path: Path) -> None:
+    assert rules(tmp_path, function(body)) == {"kept-register"}

@@ -16,6 +16,7 @@ from .values import (
     NAMES,
     RAX,
     RDX,
+    RETURN_ADDRESS,
     RSP,
     SMALL,
     XMM0,
@@ -24,7 +25,9 @@ from .values import (
     Imported,
     Label,
     Low,
+    Passed,
     Result,
+    Sometimes,
     Value,
 )
 from .walk import Walk
@@ -383,7 +386,12 @@ def _change_as_summary(
     _let_escape(walk, state, Prototype("?", "", known=False))
     before = list(state.registers)
     pointer = before[RSP]
-    state.registers = [_seen_outside(value, before, pointer) for value in exit_.registers]
+    state.registers = [
+        _passed_back(state, value, pointer)
+        if type(value) is Passed
+        else _seen_outside(value, before, pointer)
+        for value in exit_.registers
+    ]
     state.vectors = {
         number: outside
         for number, value in exit_.vectors.items()
@@ -393,7 +401,7 @@ def _change_as_summary(
     top = exit_.registers[RSP]
     if type(pointer) is Frame and type(top) is Frame and top.base == 0:
         for key, value in exit_.stack.items():
-            if top.offset <= key < 0:
+            if top.offset <= key <= 0 and value is not RETURN_ADDRESS:
                 place = stack_key(pointer.base, pointer.offset - 8 + key)
                 state.stack[place] = _seen_outside(value, before, pointer)
         if top.offset >= 0:
@@ -412,6 +420,14 @@ def _change_as_summary(
     state.last = exit_.last or state.last
     if exit_.gil != UNKNOWN:
         state.gil = exit_.gil
+
+
+def _passed_back(state: State, value: Passed, pointer: Value) -> Value:
+    """Return what a slot of the caller's frame held that the routine took."""
+    if type(pointer) is not Frame:
+        return None
+    held = state.slot(Frame(pointer.base, pointer.offset - 8 + value.offset))
+    return None if type(held) is Sometimes else held
 
 
 def _seen_outside(value: Value, before: list[Value], pointer: Value) -> Value:

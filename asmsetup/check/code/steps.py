@@ -30,12 +30,14 @@ from .values import (
     RSP,
     SMALL,
     Below,
+    Entry,
     Frame,
     Imported,
     Item,
     Label,
     Low,
     Multiple,
+    Passed,
     Sometimes,
     Value,
 )
@@ -157,6 +159,8 @@ def _load(walk: Walk, state: State, decoded: Decoded) -> None:
             value = Imported(name)
         elif place.address in walk.image.pointers and not walk.may_change(place.address):
             value = Label(walk.image.pointers[place.address])
+        else:
+            value = walk.kept_in_data.get(place.address)
     if value is None:
         value = word_of(state, memory)
     set_register(state, target, value)
@@ -191,11 +195,18 @@ def _store(walk: Walk, state: State, decoded: Decoded) -> None:
     if source >= 0:
         if type(place) is not Frame:
             check_stored(walk, state, decoded, source)
+            _keep_in_data(walk, state, place, source)
         elif memory.size == 8:
             value = get_register(state, source)
     elif memory.size == 8:
         value = operation.number % WORD
     store(walk, state, decoded.at, place, memory.size, value)
+
+
+def _keep_in_data(walk: Walk, state: State, place: Value, source: int) -> None:
+    value = get_register(state, source)
+    if type(place) is Label and type(value) is Entry and value.register in KEPT:
+        walk.kept_in_data[place.address] = value
 
 
 def _set(walk: Walk, state: State, decoded: Decoded) -> None:
@@ -323,6 +334,8 @@ def _pop(walk: Walk, state: State, decoded: Decoded) -> None:
         value = state.slot(pointer)
         if type(value) is Sometimes:
             value = None
+        elif value is None and pointer.base == 0 < pointer.offset and not walk.is_public:
+            value = Passed(pointer.offset)
         if key:
             state.stack.pop(key, None)
         registers[RSP] = Frame(pointer.base, pointer.offset + 8)

@@ -46,6 +46,12 @@ class Frame(NamedTuple):
     offset: int
 
 
+class Passed(NamedTuple):
+    """What the caller's frame held at the function's entry, ``offset`` bytes above rsp."""
+
+    offset: int
+
+
 class Result(NamedTuple):
     """The result of the call at an address."""
 
@@ -132,6 +138,7 @@ Value: TypeAlias = (
     int
     | Entry
     | Frame
+    | Passed
     | Result
     | Imported
     | Label

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .image import Image
 from .prototypes import prototype
 from .state import State, Step
-from .values import Frame, Value
+from .values import Entry, Frame, Value
 
 
 class Fault(NamedTuple):
@@ -67,6 +67,8 @@ class Walk:
     """A function that is called with the GIL as it was at entry, and needs it."""
     callees: set[int] = field(default_factory=set)
     imports: set[str] = field(default_factory=set)
+    kept_in_data: dict[int, Entry] = field(default_factory=dict)
+    """The registers that were saved in the module's data, by its addresses."""
     leaves_caller: bool = False
     """It takes its return address off the stack, and returns to its caller's caller."""
     escaped: int | None = None
