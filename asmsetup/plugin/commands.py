@@ -22,12 +22,14 @@ import setuptools.errors
 from setuptools import Command, Extension
 
 from .. import editable, sdist
+from ..errors import SourceError
 from ..facts import target
 from ..files import atomic_write, write_text
 from ..link import debug_file
 from ..suffixes import is_ours
-from . import declared
+from . import declared, elsewhere
 from .compiler import Compiler
+from .declared import owner
 from .extensions import assembly_sources, is_left_out, shadowing
 from .session import (
     FAILURES,
@@ -39,6 +41,7 @@ from .session import (
     is_universal,
     quotes_named,
     settings,
+    setuptools_errors,
 )
 from .sources import choose_sources, missing_from_sdist, shipped_files
 
@@ -150,7 +153,12 @@ class BuildExt(_Compiling):
 
     def _have_imports_rebuild(self) -> None:
         """Put a file into the editable wheel that has the first import build again."""
-        names = [ext.name for ext in self.extensions]
+        # Nobody imports a library, but the package that loads it.
+        modules = (
+            ext.name.rpartition(".")[0] if isinstance(ext, declared.Library) else ext.name
+            for ext in self.extensions
+        )
+        names = list(dict.fromkeys(filter(None, modules)))
         # The folder whose content setuptools packs into the wheel.
         folder = self.get_finalized_command("install").install_lib
         path = os.path.join(folder, f"__editable_rebuild__.{self.distribution.get_name()}.pth")
@@ -169,12 +177,26 @@ class BuildExt(_Compiling):
             )
             ext.optional = True  # setuptools misses no file of it
             return
+        with setuptools_errors():
+            self._require_own_file(ext)
+        if is_elsewhere(self.distribution) and isinstance(ext, declared.Library):
+            elsewhere.export_only(ext, str(self.build_temp))
         with run.building(ext):
             super().build_extension(ext)
         if isinstance(ext, declared.Library):
             folder = os.path.dirname(self.get_ext_fullpath(ext.name))
             for header in ext.headers:
                 shutil.copyfile(header, os.path.join(folder, os.path.basename(header)))
+
+    def _require_own_file(self, ext: Extension) -> None:
+        path = self.get_ext_fullpath(ext.name)
+        for other in self.extensions if is_ours(ext) else ():
+            if other is not ext and self.get_ext_fullpath(other.name) == path:
+                both = sorted((owner(ext), owner(other)))
+                raise SourceError(
+                    f"{both[0]} and {both[1]} both make {self.get_ext_filename(ext.name)}",
+                    "give one of them another name, or put all sources into one",
+                )
 
     def announce(self, msg: str, *args: Any, **kwargs: Any) -> None:
         """Print a message; characters that standard output cannot show are escaped."""
@@ -190,10 +212,10 @@ class BuildExt(_Compiling):
         since its lowest version look for.
         """
         path: str = super().get_ext_filename(fullname)
-        if not is_concerned(self.distribution):
-            return path
         if self._is_library(fullname):
             return os.path.join(*fullname.split(".")) + ".so"
+        if not is_concerned(self.distribution):
+            return path
         if not is_universal(self.distribution):
             # Python 3.15 would have the platform in it, and older ones not look for that.
             return re.sub(r"[.](abi3t?)-[^./]+[.]so$", r".\1.so", path)

@@ -11,8 +11,11 @@ from typing import Any
 
 from setuptools import Extension
 
+from ..facts import target
+from ..files import atomic_write, write_text
+from ..link.linker import version_script
 from ..suffixes import is_assembly, is_gas
-from . import c_objects
+from . import c_objects, declared
 from .compiler import COMPILE, plain
 from .flags import other_calls
 
@@ -52,3 +55,16 @@ def compile_rest(
             options["output_dir"] = os.path.join(given.get("output_dir") or "", str(number))
         objects += below(call["sources"], **options)
     return objects
+
+
+def export_only(library: declared.Library, folder: str) -> None:
+    """Have a library's linker export what the library names, and nothing else.
+
+    Linkers of other systems than Linux take no such script, and export everything.
+    """
+    if not target.platform_name().endswith("-linux"):
+        return
+    path = os.path.join(folder, f"{library.name}.exports")
+    with atomic_write(path) as partial:
+        write_text(partial, version_script(library.export_symbols))
+    library.extra_link_args = [*(library.extra_link_args or ()), f"-Wl,--version-script={path}"]

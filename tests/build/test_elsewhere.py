@@ -133,6 +133,20 @@ def test_flags_and_groups_hold_there_as_well(both: Project) -> None:
     assert imported(there) == "21"
 
 
+def test_a_library_has_its_name_and_its_exports(both: Project) -> None:
+    both.settings('elsewhere = "skip"')
+    both.write(
+        {"k.c": "long helper(void) { return 1; }\nlong portable(void) { return helper(); }\n"}
+    )
+    declare(both, "Library('libk', ['k.c', 'number.asm'], export_symbols=['portable'])")
+
+    on(both, "aarch64").build_ext()
+
+    assert [path.name for path in both.folder.glob("lib*.so")] == ["libk.so"]
+    names = "import ctypes; k = ctypes.CDLL('./libk.so'); print(k.portable(), hasattr(k, 'helper'))"
+    assert both.run("-c", names).output.split() == ["1", "False"]
+
+
 PER_PLATFORM = (
     "Extension('hello', ['hello.c'], sources_for="
     "{'x86_64-linux': ['number.asm'], 'aarch64-*': ['number.S']})"

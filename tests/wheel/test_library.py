@@ -77,6 +77,35 @@ def test_errors_about_the_name_and_the_exports(kernel: Project) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        'asmsetup.Library("pkg.libkernel", ["more.asm"], export_symbols=["more"])',
+        'asmsetup.Extension("pkg.libkernel", ["more.asm"])',
+    ],
+)
+def test_two_that_make_the_same_file(kernel: Project, other: str) -> None:
+    declare(kernel.write({"more.asm": KERNEL.replace("twice", "more")}), other)
+    kind = "Extension" if "Extension" in other else "Library"
+
+    assert kernel.refused() == (
+        f"{kind} 'pkg.libkernel' and Library 'pkg.libkernel' both make pkg/libkernel.so\n"
+        "  give one of them another name, or put all sources into one"
+    )
+
+
+def test_importing_its_package_builds_it_again(kernel: Project) -> None:
+    kernel.settings("editable-rebuild = true")
+    site = kernel.folder.parent / "site"
+    pip = ("-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", site)
+    kernel.run(*pip, "-e", ".")
+    code = f"import site; site.addsitedir({str(site)!r}); import pkg; print(pkg.answer())"
+    before = kernel.run("-c", code).output
+    kernel.write({"kernel.asm": KERNEL.replace("[rdi + rdi]", "[rdi + rdi + 1]")})
+
+    assert (before, kernel.run("-c", code).output) == ("42\n", "43\n")
+
+
 def test_every_python_loads_it(kernel: Project) -> None:
     folder = kernel.wheel().unpacked()
     code = f"import sys; sys.path.insert(0, {str(folder)!r}); import pkg; print(pkg.answer())"
