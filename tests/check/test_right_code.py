@@ -30,6 +30,13 @@ FOLLOWED = {
     "saved in data through an address": "lea rdx, [kept] / mov [rdx + 8], r12 / mov r12, rdi"
     " / test rdi, rdi / jz .e / inc r12 / .e: mov r12, [rdx + 8] / ret"
     " / section .bss / kept: resq 2 / section .text",
+    "saved on one path": "xor eax, eax / test rdi, rdi / jz .no / mov [rsp - 8], rbx / mov rbx, rdi"
+    " / mov eax, 1 / .no: inc rsi / test eax, eax / jz .end / mov rbx, [rsp - 8] / .end: ret",
+    "restored on one path": "sub rsp, 24 / mov [rsp], rbx / xor ecx, ecx / test rdi, rdi / jz .no"
+    " / mov rbx, rdi / mov ecx, 7 / .no: cmp ecx, 7 / jne .end / mov rbx, [rsp]"
+    " / .end: add rsp, 24 / ret",
+    "pushed on one path": "xor ecx, ecx / test rdi, rdi / jz .no / push rbx / mov rbx, rdi"
+    " / mov ecx, 1 / .no: test ecx, ecx / jz .end / pop rbx / .end: ret",
     "alloca in a loop": "push rbp / mov rbp, rsp / .l: lea rax, [rdi + 15] / and rax, -16"
     f" / sub rsp, rax / mov rdi, rsp / {CALL} / mov edi, eax / dec edi / jnz .l / leave / ret",
     "probed stack": "push rbp / mov rbp, rsp / lea rax, [rsp - 65536] / .p: sub rsp, 4096"
@@ -93,6 +100,13 @@ def test_what_cannot_be_followed_is_incomplete(name: str, tmp_path: Path) -> Non
         # What the helpers restore is not what they have saved.
         "call .all / mov rbx, rdi / call .back / ret / .all: pop rax / push rbx / push r12 / jmp rax"
         " / .back: pop rax / pop rbx / pop r12 / jmp rax",
+        # The flag says nothing, or the contrary.
+        "mov [rsp - 8], rbx / xor ecx, ecx / test rdi, rdi / jz .no / mov rbx, rdi / mov ecx, 1"
+        " / .no: test ecx, ecx / jnz .end / mov rbx, [rsp - 8] / .end: ret",
+        "xor ecx, ecx / test rdi, rdi / jz .no / mov rbx, rdi / mov ecx, 1 / .no: test esi, esi"
+        " / jz .end / inc ecx / .end: ret",
+        "xor ecx, ecx / .l: test rdi, rdi / jz .e / mov rbx, rdi / mov ecx, 1 / dec rdi / jmp .l"
+        " / .e: ret",
         # Another register's, and none that was saved.
         "mov [kept], rbx / mov [kept + 8], r12 / mov rbx, rdi / mov rbx, [kept + 8] / ret"
         " / section .bss / kept: resq 2 / section .text",

@@ -39,6 +39,18 @@ def refine(walk: Walk, state: State, condition: int) -> None:
         _compares(walk, state, flags, condition)
 
 
+def is_possible(state: State, condition: int) -> bool:
+    """Return whether a condition may be true, as far as a constant that was compared says."""
+    flags = state.flags
+    if flags is None or flags.place is not None or flags.other >= 0 or flags.size != 4:
+        return True
+    value = state.registers[flags.register] if 0 <= flags.register < XMM0 else None
+    if type(value) is not int or condition not in (decode.EQUAL, decode.NOT_EQUAL):
+        return True
+    is_equal = (value - flags.number) & 0xFFFFFFFF == 0
+    return is_equal == (condition == decode.EQUAL)
+
+
 NEGATED = {
     decode.ANY: decode.ANY,
     decode.EQUAL: decode.NOT_EQUAL,

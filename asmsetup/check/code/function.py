@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from . import decode, exits
 from .blocks import Blocks, find_blocks
 from .calls import Summary, call_inside, call_outside, call_unknown
-from .conditions import NEGATED, refine
+from .conditions import NEGATED, is_possible, refine
 from .decode import Decoded
 from .marks import CALLBACK, ENTRY_POINT, METHOD
 from .places import get_register, item_of
@@ -137,10 +137,9 @@ class FunctionAnalysis:
 
     def _push(self, at: int, state: State) -> None:
         """Let a path go on at a leader, together with those that were there before."""
-        block = self._blocks.blocks.get(at)
+        block, loop = self._blocks.blocks.get(at), self._blocks.loops.get(at)
         if block is not None:
             state.forget_dead(block.live)
-            loop = self._blocks.loops.get(at)
             if loop is not None:
                 state.expect_loop(loop.writes, loop.stores)
         if at in self._unsteady:
@@ -149,6 +148,8 @@ class FunctionAnalysis:
         depth = state.registers[RSP]
         for number, other in enumerate(known):
             if other.registers[RSP] == depth:
+                if len(known) == 1 and not loop and other.is_told_apart(state):
+                    continue
                 if other.join(state):
                     self._queue(at, number)
                 return
@@ -264,8 +265,10 @@ class FunctionAnalysis:
         exits.check_return(walk, state, found, self._root)
         self._leave(state, found.operation.number)
 
-    def _branch_both(self, state: State, found: Decoded) -> int:
+    def _branch_both(self, state: State, found: Decoded) -> int | None:
         condition = found.operation.condition
+        is_taken = is_possible(state, condition)
+        goes_on = is_possible(state, NEGATED[condition])
         state.pass_branch()
         taken = state.copy()
         taken.way = Step(found.at, found.goal, state.way)
@@ -273,10 +276,10 @@ class FunctionAnalysis:
         if condition:
             refine(self._walk, taken, condition)
             refine(self._walk, state, NEGATED[condition])
-        following = self._jump(taken, found, found.goal)
+        following = self._jump(taken, found, found.goal) if is_taken else None
         if following is not None:
             self._push(following, taken)
-        return found.next
+        return found.next if goes_on else None
 
     def _jump(self, state: State, found: Decoded, goal: int) -> int | None:
         """Return where a jump to an address goes on inside of this function."""

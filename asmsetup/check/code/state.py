@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from .values import (
     CHANGED_BY_CALLS,
+    KEPT,
     RETURN_ADDRESS,
     RSP,
     Entry,
@@ -195,6 +196,12 @@ class State:
             if (key + (1 << STACK_BASE_SHIFT - 1)) >> STACK_BASE_SHIFT != base
         }
         self.registers[RSP] = Frame(base, 0)
+
+    def is_told_apart(self, other: State) -> bool:
+        """Return whether a constant says on which of two paths a kept register was changed."""
+        both = [*zip(self.registers, other.registers, strict=True)]
+        changed = any(same(both[n][0], Entry(n)) != same(both[n][1], Entry(n)) for n in KEPT)
+        return changed and any(type(a) is type(b) is int and a != b for a, b in both)
 
     def join(self, other: State) -> bool:
         """Keep what holds here and in ``other``; return whether anything was lost."""
