@@ -31,11 +31,13 @@ class Recipe(NamedTuple):
     """The lowest Python of a module for the stable ABI."""
     universal: bool = False
     """One module for every CPython, free-threaded ones included."""
+    kind: str = "Extension"
+    """What it is declared as: Extension or Library."""
 
     @property
     def named_by(self) -> str:
         """The extension or library, as an error calls it."""
-        return f"Extension {self.name!r}" if self.name else "a library"
+        return f"{self.kind} {self.name!r}" if self.name else "a library"
 
 
 class Planner:

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -268,7 +268,10 @@ class BuildExt(_Compiling):
         return outfile, True
 
     def _copy_debug_file(self, module: str, outfile: str) -> None:
-        if settings(self.distribution).split_debug:
+        if not settings(self.distribution).split_debug:
+            with suppress(FileNotFoundError):  # of the module that was there before
+                os.remove(outfile + debug_file.SUFFIX)
+        else:
             name = os.path.relpath(module, self.build_lib)
             path = os.path.join(debug_folder(self), name + debug_file.SUFFIX)
             if os.path.isfile(path):

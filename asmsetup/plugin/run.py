@@ -304,6 +304,7 @@ class BuildRun:
             ),
             limited_api=self._limited_api(ext),
             universal=self._settings.universal,
+            kind="Library" if isinstance(ext, declared.Library) else "Extension",
         )
 
     def _limited_api(self, ext: Extension | None) -> tuple[int, int] | None:

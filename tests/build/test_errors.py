@@ -284,8 +284,9 @@ def test_a_source_that_is_no_file(hello: Project, make: str, why: str) -> None:
     )
 
 
-def test_a_source_that_is_listed_twice(hello: Project) -> None:
-    hello.extension("hello", ["hello.asm", "hello.asm"])
+@pytest.mark.parametrize("again", ["hello.asm", "./hello.asm", "FOLDER/hello.asm"])
+def test_a_source_that_is_listed_twice(hello: Project, again: str) -> None:
+    hello.extension("hello", ["hello.asm", again.replace("FOLDER", str(hello.folder))])
 
     assert hello.refused() == ("Extension 'hello' lists hello.asm twice\n  name each source once")
 

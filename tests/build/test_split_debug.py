@@ -151,6 +151,16 @@ def test_wrong_values(make: MakeProject, setting: str, said: str) -> None:
     assert make("pure").settings(setting).refused() == f"[tool.asmsetup] {said}"
 
 
+def test_a_debug_file_of_a_module_that_has_none_now_goes(hello: Project) -> None:
+    hello.settings('debug = "split"').build_ext()
+    assert [*hello.folder.glob("hello*.so.debug")]
+
+    hello.settings("debug = false").build_ext()
+
+    assert not [*hello.folder.glob("hello*.so.debug")]
+    assert hello.answer() == "42"
+
+
 def test_split_without_objcopy(make: MakeProject) -> None:
     package = make("pure").settings('debug = "split"')
     tools = package.folder.parent / "tools"

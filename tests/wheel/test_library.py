@@ -236,6 +236,11 @@ USE = KERNEL.replace("helper: ret", "extern PyErr_Clear\nhelper: jmp PyErr_Clear
         ),
         (
             KERNEL,
+            {"sources": ["kernle.asm"]},
+            "kernle.asm: there is no such source file\n  Library 'pkg.libkernel' names it;",
+        ),
+        (
+            KERNEL,
             {"sources": "kernel.asm"},
             "Library 'pkg.libkernel': sources must be a list of strings, and is 'kernel.asm'",
         ),
