@@ -399,10 +399,7 @@ def _differs(found: re.Match[str], line: _Line) -> str:
 
 
 _NASM_HINTS: tuple[tuple[str, _Hint], ...] = (
-    (
-        r"`ptr' is not a NASM keyword",
-        _says("it is MASM's: give a label of that name another one, as NASM warns of each use"),
-    ),
+    (r"`ptr' is not a NASM keyword", _says("give a label that is called so another name")),
     (r"\(?([\w.]+?)__is_not_the_same_in_every_Python", _differs),
     (
         r"\(?([\w.]+?)__is_not_in_the_limited_API",
@@ -447,8 +444,5 @@ _NASM_HINTS: tuple[tuple[str, _Hint], ...] = (
     (r"short jump is out of range", _says("leave `short' out: NASM finds the shortest form")),
     (r"implicit DEFAULT ABS", _says("put this line at the top of the source:   default rel")),
     (r"uninitialized space declared in non-BSS", _says("put it into:   section .bss")),
-    (
-        r"expected `%endif' before end of file|still defining macro",
-        _says("each %if needs an %endif, each %macro an %endmacro"),
-    ),
+    (r"expected `%endif' before end|still defining macro", _says("each %if needs an %endif, each %macro an %endmacro")),
 )  # fmt: skip

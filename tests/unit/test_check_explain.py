@@ -431,5 +431,5 @@ def test_a_warning_is_not_cured_by_the_line_itself() -> None:
     assert explain_nasm(said, lambda file: ["jmp [ptr]"]).splitlines() == [
         said,
         "    jmp [ptr]",
-        "  it is MASM's: give a label of that name another one, as NASM warns of each use",
+        "  give a label that is called so another name",
     ]

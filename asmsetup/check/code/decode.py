@@ -22,6 +22,16 @@ from iced_x86 import (
     RegisterExt,
 )
 
+from .mnemonics import (
+    ALIGNED,
+    GENERAL_ZEROING,
+    LOOPS,
+    MERGING,
+    MOVES,
+    UNCHANGING,
+    VECTOR_MOVES,
+    ZEROING,
+)
 from .values import K0, XMM0
 
 # How control goes on after an instruction.
@@ -145,44 +155,6 @@ _EFFECTS: dict[int, int] = {
     Mnemonic.NOP: NOTHING,
     Mnemonic.ENDBR64: NOTHING,
 }
-_MOVES = frozenset((Mnemonic.MOV, Mnemonic.MOVQ, Mnemonic.VMOVQ, Mnemonic.KMOVQ))
-_VECTOR_MOVES = frozenset(
-    (Mnemonic.MOVAPS, Mnemonic.MOVUPS, Mnemonic.MOVDQA, Mnemonic.MOVDQU, Mnemonic.VMOVDQU)
-)
-
-# The result does not depend on the operands when both are the same register.
-_ZEROING = frozenset(
-    getattr(Mnemonic, name)
-    for name in (
-        *("XOR", "SUB", "PXOR", "XORPS", "XORPD", "VPXOR", "VXORPS", "VXORPD", "VPXORD", "VPXORQ"),
-        *("PSUBB", "PSUBW", "PSUBD", "PSUBQ", "SBB", "KXORQ", "KXORD", "KXORW", "KXORB"),
-        *("PCMPEQB", "PCMPEQW", "PCMPEQD", "PCMPEQQ", "VPCMPEQB", "VPCMPEQW", "VPCMPEQD"),
-        *("VPCMPEQQ", "PCMPGTB", "PCMPGTW", "PCMPGTD", "KXNORB", "KXNORW", "KXNORD", "KXNORQ"),
-        *("VPTERNLOGD", "VPTERNLOGQ"),
-    )
-)
-_GENERAL_ZEROING = frozenset((Mnemonic.XOR, Mnemonic.SUB))
-# What they leave of the target's old value is not what they are used for.
-_MERGING = frozenset(
-    getattr(Mnemonic, name)
-    for name in (
-        *("CVTSI2SD", "CVTSI2SS", "CVTSS2SD", "CVTSD2SS", "VCVTSI2SD", "VCVTSI2SS", "VCVTSS2SD"),
-        *("VCVTSD2SS", "VCVTUSI2SD", "VCVTUSI2SS", "SQRTSD", "SQRTSS", "VSQRTSD", "VSQRTSS"),
-        *("ROUNDSD", "ROUNDSS", "VROUNDSD", "VROUNDSS", "PINSRB", "PINSRW", "PINSRD", "PINSRQ"),
-        *("MOVLPD", "MOVHPD", "MOVLPS", "MOVHPS", "RCPSS", "RSQRTSS", "POPCNT", "LZCNT", "TZCNT"),
-        *("MOVSD", "MOVSS", "BSF", "BSR", "MOVHLPS", "MOVLHPS", "INSERTPS", "VPINSRQ"),
-        *("UNPCKLPD", "UNPCKHPD", "UNPCKLPS", "PUNPCKLQDQ", "PUNPCKLDQ", "PUNPCKLWD", "PUNPCKLBW"),
-    )
-)
-_ALIGNED = frozenset(
-    getattr(Mnemonic, name)
-    for name in (
-        *("MOVAPS", "MOVAPD", "MOVDQA", "VMOVAPS", "VMOVAPD", "VMOVDQA", "VMOVDQA32", "VMOVDQA64"),
-        *("MOVNTDQ", "MOVNTPS", "MOVNTPD", "VMOVNTDQ", "VMOVNTPS", "VMOVNTPD", "MOVNTDQA"),
-    )
-)
-_UNCHANGING = frozenset((Mnemonic.OR, Mnemonic.ADD, Mnemonic.SUB, Mnemonic.XOR))
-_LOOPS = frozenset((Mnemonic.LOOP, Mnemonic.LOOPE, Mnemonic.LOOPNE))
 _CONDITIONS: dict[int, int] = {
     ConditionCode.E: EQUAL,
     ConditionCode.NE: NOT_EQUAL,
@@ -291,7 +263,7 @@ class _Kind(NamedTuple):
 def _kind_of(raw: Instruction, mnemonic: int, known: dict[int, _Kind] = {}) -> _Kind:  # noqa: B006
     found = known.get(raw.code)
     if found is None:
-        is_loop = mnemonic in _LOOPS
+        is_loop = mnemonic in LOOPS
         found = known[raw.code] = _Kind(
             _flow(raw, mnemonic),
             ANY if is_loop else _CONDITIONS.get(raw.condition_code, ANY),
@@ -323,7 +295,7 @@ def _unused(
         return 0
     if _ignores_operands(mnemonic, kinds, registers, number):
         return -1
-    if mnemonic in _MERGING and target >= 0 and target != source:
+    if mnemonic in MERGING and target >= 0 and target != source:
         return 1 << target
     return 0
 
@@ -410,20 +382,20 @@ def _memory(raw: Instruction, information: InstructionInfo, mnemonic: int) -> Me
         MemorySizeExt.size(raw.memory_size),
         not _READS.isdisjoint(accesses),
         not _WRITES.isdisjoint(accesses),
-        mnemonic in _ALIGNED,
+        mnemonic in ALIGNED,
     )
 
 
 def _effect(
     mnemonic: int, kinds: Sequence[int], registers: list[tuple[int, int]], raw: Instruction
 ) -> int:
-    if mnemonic in _MOVES and len(kinds) == 2:
+    if mnemonic in MOVES and len(kinds) == 2:
         move = _move(kinds)
         return move if move == STORE or registers[0][0] >= 0 else OTHER
-    if mnemonic in _VECTOR_MOVES and kinds[0] == OpKind.REGISTER == kinds[1]:
+    if mnemonic in VECTOR_MOVES and kinds[0] == OpKind.REGISTER == kinds[1]:
         return MOVE
     if (
-        mnemonic in _GENERAL_ZEROING
+        mnemonic in GENERAL_ZEROING
         and kinds[0] == OpKind.REGISTER == kinds[1]
         and registers[0] == registers[1]
         and registers[0][1] >= 4
@@ -431,7 +403,7 @@ def _effect(
         return ZERO
     if raw.code in (Code.LEAVEW, Code.PUSHW_CS):
         return OTHER
-    if mnemonic in _UNCHANGING and kinds[0] == OpKind.MEMORY and kinds[1] in _IMMEDIATES:
+    if mnemonic in UNCHANGING and kinds[0] == OpKind.MEMORY and kinds[1] in _IMMEDIATES:
         # A fence: `lock or [rsp], 0' leaves what is there.
         return NOTHING if raw.immediate(1) == 0 else OTHER
     if raw.condition_code != ConditionCode.NONE and len(kinds) == 1 and kinds[0] == OpKind.REGISTER:
@@ -452,7 +424,7 @@ def _move(kinds: Sequence[int]) -> int:
 def _ignores_operands(
     mnemonic: int, kinds: Sequence[int], registers: Sequence[tuple[int, int]], number: int
 ) -> bool:
-    if mnemonic in _ZEROING:
+    if mnemonic in ZEROING:
         operands = [r for r, kind in zip(registers, kinds, strict=True) if kind == OpKind.REGISTER]
         return len(operands) > 1 and operands[-1] == operands[-2] and OpKind.MEMORY not in kinds
     if len(kinds) == 2 and kinds[0] == OpKind.REGISTER:

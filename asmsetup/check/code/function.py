@@ -12,8 +12,9 @@ from .calls import Summary, call_inside, call_outside, call_unknown
 from .conditions import NEGATED, is_possible, refine
 from .decode import Decoded
 from .marks import CALLBACK, ENTRY_POINT, METHOD
+from .memory import drop_return_address
 from .places import get_register, item_of
-from .state import HELD, State, Step, at_entry, stack_key
+from .state import HELD, State, Step, at_entry
 from .steps import step
 from .switches import targets_of_jump
 from .values import (
@@ -405,7 +406,7 @@ class FunctionAnalysis:
             step(walk, state, found)
             goal = value.address if type(value) is Label else 0
             # The call's own push is undone: what returns has taken it away.
-            _restore_pointer(state)
+            drop_return_address(state)
             if value is OWN or type(value) in (Item, Target):
                 call_unknown(walk, state)
                 return found.next
@@ -445,10 +446,3 @@ class FunctionAnalysis:
             self._is_regular = False
             return
         self._exit.join(state)
-
-
-def _restore_pointer(state: State) -> None:
-    pointer = state.registers[RSP]
-    if type(pointer) is Frame:
-        state.registers[RSP] = Frame(pointer.base, pointer.offset + 8)
-        state.stack.pop(stack_key(pointer.base, pointer.offset), None)

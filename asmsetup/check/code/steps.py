@@ -8,6 +8,7 @@ from iced_x86 import Mnemonic
 
 from . import decode
 from .decode import Decoded
+from .memory import enter, leave, pop, push, store
 from .places import (
     WORD,
     address_of,
@@ -20,13 +21,12 @@ from .places import (
     word_of,
 )
 from .resources import let_go, see_count
-from .state import Flags, State, stack_key
-from .uses import check_half, check_memory, check_saved, check_stale, check_stored, check_unset
+from .state import Flags, State
+from .uses import check_half, check_memory, check_stale, check_stored
 from .values import (
     KEPT,
     OWN,
     RAX,
-    RBP,
     RSP,
     SMALL,
     Below,
@@ -37,7 +37,6 @@ from .values import (
     Label,
     Low,
     Multiple,
-    Passed,
     Sometimes,
     Value,
 )
@@ -77,20 +76,6 @@ def step(walk: Walk, state: State, decoded: Decoded) -> None:
         lost = (writes >> flags.register) & 1 if flags.register >= 0 else 0
         if operation.changes_flags or lost or (flags.other >= 0 and writes >> flags.other & 1):
             state.flags = None
-
-
-def store(walk: Walk, state: State, at: int, place: Value, size: int, value: Value) -> None:
-    """Write a value to an address."""
-    if type(place) is not Frame:
-        return
-    check_saved(walk, state, at, place, size)
-    key = stack_key(place.base, place.offset)
-    if size == 8 and not place.offset & 7:
-        state.stack[key] = value
-        return
-    last = stack_key(place.base, place.offset + max(size, 1) - 1)
-    for each in range(key, last + 8, 8):
-        state.stack[each] = None
 
 
 def _forget(walk: Walk, state: State, decoded: Decoded) -> None:
@@ -302,74 +287,6 @@ def _zero(walk: Walk, state: State, decoded: Decoded) -> None:
     state.registers[decoded.operation.target] = 0
 
 
-def _push(walk: Walk, state: State, decoded: Decoded) -> None:
-    operation = decoded.operation
-    registers = state.registers
-    value: Value = None
-    if operation.target >= 0:
-        value = registers[operation.target] if operation.target_size == 8 else None
-    elif operation.memory is not None:
-        place = address_of(state, operation.memory)
-        value = state.slot(place) if type(place) is Frame else None
-    else:
-        value = operation.number % WORD
-    pointer = registers[RSP]
-    if type(pointer) is Frame:
-        new = Frame(pointer.base, pointer.offset - 8)
-        registers[RSP] = new
-        state.stack[stack_key(new.base, new.offset)] = value
-    else:
-        registers[RSP] = None
-
-
-def _pop(walk: Walk, state: State, decoded: Decoded) -> None:
-    operation = decoded.operation
-    registers = state.registers
-    pointer = registers[RSP]
-    value: Value = None
-    if type(pointer) is Frame:
-        key = stack_key(pointer.base, pointer.offset)
-        if operation.target in KEPT and pointer.base == 0:
-            check_unset(walk, state, decoded, pointer, 8)
-        value = state.slot(pointer)
-        if type(value) is Sometimes:
-            value = None
-        elif value is None and pointer.base == 0 < pointer.offset and not walk.is_public:
-            value = Passed(pointer.offset)
-        if key:
-            state.stack.pop(key, None)
-        registers[RSP] = Frame(pointer.base, pointer.offset + 8)
-    else:
-        registers[RSP] = None
-    if operation.target >= 0:
-        set_register(state, operation.target, value if operation.target_size == 8 else None)
-    elif operation.memory is not None:
-        place = address_of(state, operation.memory)
-        store(walk, state, decoded.at, place, 8, value)
-
-
-def _enter(walk: Walk, state: State, decoded: Decoded) -> None:
-    registers = state.registers
-    pointer = registers[RSP]
-    if type(pointer) is Frame:
-        frame = Frame(pointer.base, pointer.offset - 8)
-        state.stack[stack_key(frame.base, frame.offset)] = registers[RBP]
-        registers[RBP] = frame
-        registers[RSP] = moved(pointer, decoded.operation.stack_change)
-    else:
-        registers[RBP] = registers[RSP] = None
-
-
-def _leave(walk: Walk, state: State, decoded: Decoded) -> None:
-    registers = state.registers
-    frame = registers[RBP]
-    if type(frame) is Frame:
-        registers[RBP] = state.slot(frame)
-        registers[RSP] = Frame(frame.base, frame.offset + 8)
-    else:
-        registers[RBP] = registers[RSP] = None
-
-
 def _exchange(walk: Walk, state: State, decoded: Decoded) -> None:
     operation = decoded.operation
     target, source = operation.target, operation.source
@@ -455,10 +372,10 @@ _EFFECTS: dict[int, _Effect] = {
     decode.SUBTRACT: _add,
     decode.AND: _and,
     decode.ZERO: _zero,
-    decode.PUSH: _push,
-    decode.POP: _pop,
-    decode.LEAVE: _leave,
-    decode.ENTER: _enter,
+    decode.PUSH: push,
+    decode.POP: pop,
+    decode.LEAVE: leave,
+    decode.ENTER: enter,
     decode.EXCHANGE: _exchange,
     decode.COMPARE: _compare,
     decode.TEST: _test,

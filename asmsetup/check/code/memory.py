@@ -1,0 +1,100 @@
+"""The effect on memory: stores, the stack of push and pop, the frames of enter and leave."""
+
+from __future__ import annotations
+
+from .decode import Decoded
+from .places import WORD, address_of, moved, set_register
+from .state import State, stack_key
+from .uses import check_saved, check_unset
+from .values import KEPT, RBP, RSP, Frame, Passed, Sometimes, Value
+from .walk import Walk
+
+
+def store(walk: Walk, state: State, at: int, place: Value, size: int, value: Value) -> None:
+    """Write a value to an address."""
+    if type(place) is not Frame:
+        return
+    check_saved(walk, state, at, place, size)
+    key = stack_key(place.base, place.offset)
+    if size == 8 and not place.offset & 7:
+        state.stack[key] = value
+        return
+    last = stack_key(place.base, place.offset + max(size, 1) - 1)
+    for each in range(key, last + 8, 8):
+        state.stack[each] = None
+
+
+def push(walk: Walk, state: State, decoded: Decoded) -> None:
+    operation = decoded.operation
+    registers = state.registers
+    value: Value = None
+    if operation.target >= 0:
+        value = registers[operation.target] if operation.target_size == 8 else None
+    elif operation.memory is not None:
+        place = address_of(state, operation.memory)
+        value = state.slot(place) if type(place) is Frame else None
+    else:
+        value = operation.number % WORD
+    pointer = registers[RSP]
+    if type(pointer) is Frame:
+        new = Frame(pointer.base, pointer.offset - 8)
+        registers[RSP] = new
+        state.stack[stack_key(new.base, new.offset)] = value
+    else:
+        registers[RSP] = None
+
+
+def pop(walk: Walk, state: State, decoded: Decoded) -> None:
+    operation = decoded.operation
+    registers = state.registers
+    pointer = registers[RSP]
+    value: Value = None
+    if type(pointer) is Frame:
+        key = stack_key(pointer.base, pointer.offset)
+        if operation.target in KEPT and pointer.base == 0:
+            check_unset(walk, state, decoded, pointer, 8)
+        value = state.slot(pointer)
+        if type(value) is Sometimes:
+            value = None
+        elif value is None and pointer.base == 0 < pointer.offset and not walk.is_public:
+            value = Passed(pointer.offset)
+        if key:
+            state.stack.pop(key, None)
+        registers[RSP] = Frame(pointer.base, pointer.offset + 8)
+    else:
+        registers[RSP] = None
+    if operation.target >= 0:
+        set_register(state, operation.target, value if operation.target_size == 8 else None)
+    elif operation.memory is not None:
+        place = address_of(state, operation.memory)
+        store(walk, state, decoded.at, place, 8, value)
+
+
+def enter(walk: Walk, state: State, decoded: Decoded) -> None:
+    registers = state.registers
+    pointer = registers[RSP]
+    if type(pointer) is Frame:
+        frame = Frame(pointer.base, pointer.offset - 8)
+        state.stack[stack_key(frame.base, frame.offset)] = registers[RBP]
+        registers[RBP] = frame
+        registers[RSP] = moved(pointer, decoded.operation.stack_change)
+    else:
+        registers[RBP] = registers[RSP] = None
+
+
+def leave(walk: Walk, state: State, decoded: Decoded) -> None:
+    registers = state.registers
+    frame = registers[RBP]
+    if type(frame) is Frame:
+        registers[RBP] = state.slot(frame)
+        registers[RSP] = Frame(frame.base, frame.offset + 8)
+    else:
+        registers[RBP] = registers[RSP] = None
+
+
+def drop_return_address(state: State) -> None:
+    """Take away the return address that a call has pushed."""
+    pointer = state.registers[RSP]
+    if type(pointer) is Frame:
+        state.registers[RSP] = Frame(pointer.base, pointer.offset + 8)
+        state.stack.pop(stack_key(pointer.base, pointer.offset), None)
