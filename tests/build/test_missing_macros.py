@@ -56,7 +56,8 @@ def test_other_lines_and_other_files_are_counted(hello: Project) -> None:
     assert re.match(
         r"k\d.asm:6: error: symbol `BIT_DEPTH' not defined\n"
         r"  the same in 1 more line: 11\n"
-        r"  the same in (k\d.asm \(2 lines\)(, )?){5} and \d more files\n"
+        # As many as had failed when the build stopped.
+        r"  the same in (k\d.asm \(2 lines\)(, )?)+( and \d more files?)?\n"
         r"    mov eax, BIT_DEPTH\n"
         r"  if the build defines it as a macro:",
         error,

@@ -183,7 +183,7 @@ def test_an_unknown_language(hello: Project, key: str, suggestion: str | None) -
     assert error.startswith(f"Extension 'hello': extra_compile_args has the key {key!r}\n")
     assert suggestion is None or suggestion in error
     assert error.endswith(
-        "the keys are: nasm, c, cxx, and sources or patterns such as 'src/*_avx2.c'"
+        "the keys are: nasm, gas, c, cxx, and sources or patterns such as 'src/*_avx2.c'"
     )
 
 

@@ -1,4 +1,7 @@
-"""PDM, Hatch, tox and nox, as people run them: isolated builds, installs, editable installs, a test run."""
+"""PDM, Hatch, tox and nox, as people run them: isolated builds, installs, editable installs, a test run.
+
+Each is fetched with all it needs, so they run only where ASMSETUP_TEST_FETCHED is set (make test-matrix).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.projects import PYPROJECT, Project, Python, Run, installed_aside, run
+
+pytestmark = pytest.mark.skipif(
+    "ASMSETUP_TEST_FETCHED" not in os.environ, reason="ASMSETUP_TEST_FETCHED is not set"
+)
 
 ASK = "import hello; print('answer', hello.answer())"
 NO_INDEX = re.compile(

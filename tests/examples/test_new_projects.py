@@ -76,6 +76,8 @@ def test_the_checks_find_nothing(kind: str, tmp_path: Path) -> None:
     assert "incomplete" not in done.stdout
 
 
+# An sdist with C beside assembly, and one with a header.
+@pytest.mark.parametrize("new", ["mixed", "library"], indirect=True)
 def test_build_makes_both(new: Project) -> None:
     new.run("-m", "build", ".")
 
