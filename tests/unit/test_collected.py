@@ -21,6 +21,13 @@ def test_counting() -> None:
     assert collected.counted(COLLECTED) == {"tests/unit": 2}
 
 
+def test_a_test_counts_once_for_all_pythons() -> None:
+    ids = ("3.11", "3.13t", "3.14-debug", "3.13-glibc2.31", "limited 3.12", "limited 3.13", "row")
+    names = "".join(f"tests/abi/test_a.py::test_one[{each}]\n" for each in ids)
+
+    assert collected.counted(names) == {"tests/abi": 3}
+
+
 @pytest.mark.parametrize(
     ("counts", "floors", "wrong"),
     [
