@@ -19,11 +19,11 @@ from tests.projects import (
     run,
     virtual_environment,
 )
-from tools.matrix.interpreters import REPOSITORY, installed
+from tools.matrix.interpreters import REPOSITORY, installed, tested
 
 MakeProject = Callable[..., Project]
 
-_INSTALLED = {each.name: each.command for each in installed()}
+_INSTALLED = {each.name: each.command for each in tested(installed())}
 _MAIN = "{}.{}".format(*sys.version_info[:2])
 
 
@@ -67,7 +67,7 @@ def python() -> Python:
 def each_python(request: pytest.FixtureRequest) -> Python:
     """Each supported interpreter of this machine in turn."""
     if request.param not in _INSTALLED:
-        pytest.skip(f"no CPython {request.param} on this machine")
+        pytest.skip(f"no CPython {request.param} here, or left out: see docs/testing.md")
     return virtual_environment(request.param, _INSTALLED[request.param])
 
 

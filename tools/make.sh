@@ -100,7 +100,7 @@ test_matrix() {
     set_up nasm ld venv c++ headers ccache mmdebstrap
     pip install --quiet --group test --editable .
     run python -m tools.matrix
-    ASMSETUP_TEST_FETCHED=1 python -m pytest -n auto "$@"
+    ASMSETUP_TEST_ALL=1 python -m pytest -n auto "$@"
 }
 
 showcases() {

@@ -1,6 +1,6 @@
 """PDM, Hatch, tox and nox, as people run them: isolated builds, installs, editable installs, a test run.
 
-Each is fetched with all it needs, so they run only where ASMSETUP_TEST_FETCHED is set (make test-matrix).
+Each is fetched with all it needs, so they run only where ASMSETUP_TEST_ALL is set (make test-matrix).
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.projects import PYPROJECT, Project, Python, Run, installed_aside, run
+from tools.matrix.interpreters import ALL
 
-pytestmark = pytest.mark.skipif(
-    "ASMSETUP_TEST_FETCHED" not in os.environ, reason="ASMSETUP_TEST_FETCHED is not set"
-)
+pytestmark = pytest.mark.skipif(not ALL, reason="ASMSETUP_TEST_ALL is not set (make test-matrix)")
 
 ASK = "import hello; print('answer', hello.answer())"
 NO_INDEX = re.compile(

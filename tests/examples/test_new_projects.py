@@ -12,6 +12,7 @@ from asmsetup.cli.new import KINDS
 from tests.cli.running import asmsetup
 from tests.conftest import MakeProject
 from tests.projects import Project, Run, installed_aside, run
+from tools.matrix.interpreters import ALL
 
 PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
 
@@ -76,8 +77,11 @@ def test_the_checks_find_nothing(kind: str, tmp_path: Path) -> None:
     assert "incomplete" not in done.stdout
 
 
-# An sdist with C beside assembly, and one with a header.
-@pytest.mark.parametrize("new", ["mixed", "library"], indirect=True)
+# With C beside the assembly, and with a header: the others are like them to these two.
+some_kinds = pytest.mark.parametrize("new", KINDS if ALL else ["mixed", "library"], indirect=True)
+
+
+@some_kinds
 def test_build_makes_both(new: Project) -> None:
     new.run("-m", "build", ".")
 
@@ -91,6 +95,7 @@ def uv(project: Project, *arguments: str) -> Run:
     return run(program, *arguments, cwd=project.folder, env=project.env)
 
 
+@some_kinds
 def test_uv_tests_and_builds_it_and_sees_changes(new: Project) -> None:
     python = ("--python", str(new.python.path))
     assert " passed" in uv(new, "run", *python, "pytest", "-q", "-p", "no:cacheprovider").output

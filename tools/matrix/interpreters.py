@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from asmsetup.versions import NEWEST, OLDEST
 REPOSITORY = Path(__file__).resolve().parents[2]
 INVENTORY = "interpreters.json"
 PROBES = "probes.json"
+ALL = "ASMSETUP_TEST_ALL" in os.environ
+"""Tests leave nothing out, however long that takes."""
 MINORS = range(OLDEST[1], NEWEST[1] + 1)
 """The CPython 3.x versions the project supports."""
 
@@ -127,6 +129,18 @@ def all_interpreters(cache: Path | None = None) -> list[Interpreter]:
     """Installed and cached; where both have one of a name, the installed one."""
     by_name = {each.name: each for each in [*cached(cache), *installed(cache)]}
     return sorted(by_name.values(), key=_order)
+
+
+def tested(known: Sequence[Interpreter]) -> list[Interpreter]:
+    """Return those of the interpreters that tests run on.
+
+    All of them where ASMSETUP_TEST_ALL is set (make test-matrix); else the plain versions between
+    the oldest and the newest are left out, but for the running one.
+    """
+    plain = [each for each in known if re.fullmatch(r"3\.\d+", each.name)]
+    running = "{}.{}".format(*sys.version_info[:2])
+    left_out = [each for each in plain[1:-1] if each.name != running]
+    return [each for each in known if ALL or each not in left_out]
 
 
 def tools(prefix: str = "", cache: Path | None = None) -> dict[str, Path]:
