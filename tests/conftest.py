@@ -19,11 +19,11 @@ from tests.projects import (
     run,
     virtual_environment,
 )
-from tools.matrix.interpreters import REPOSITORY, installed, tested
+from tools.matrix.interpreters import REPOSITORY, for_tests, installed
 
 MakeProject = Callable[..., Project]
 
-_INSTALLED = {each.name: each.command for each in tested(installed())}
+_INSTALLED = {each.name: each.command for each in for_tests(installed())}
 _MAIN = "{}.{}".format(*sys.version_info[:2])
 
 

@@ -27,7 +27,7 @@ from ..facts import target
 from ..files import atomic_write, write_text
 from ..link import debug_file
 from ..suffixes import is_ours
-from . import declared, elsewhere
+from . import declared
 from .compiler import Compiler
 from .declared import owner
 from .extensions import assembly_sources, is_left_out, shadowing
@@ -180,6 +180,8 @@ class BuildExt(_Compiling):
         with setuptools_errors():
             self._require_own_file(ext)
         if is_elsewhere(self.distribution) and isinstance(ext, declared.Library):
+            from . import elsewhere  # front ends ask for metadata first, and build nothing then
+
             elsewhere.export_only(ext, str(self.build_temp))
         with run.building(ext):
             super().build_extension(ext)

@@ -6,12 +6,12 @@ import subprocess
 from pathlib import Path
 
 from asmsetup.bind import bindings_for
-from tools.matrix.interpreters import REPOSITORY, Interpreter, all_interpreters, tested, tools
+from tools.matrix.interpreters import REPOSITORY, Interpreter, all_interpreters, for_tests, tools
 
 INCLUDE = REPOSITORY / "asmsetup" / "include"
 MODULES = Path(__file__).parent / "modules"
 TYPED = Path(__file__).parent / "typed"
-INTERPRETERS = {each.name: each for each in tested(all_interpreters())}
+INTERPRETERS = {each.name: each for each in for_tests(all_interpreters())}
 ASSEMBLERS = {"nasm": "nasm", **{name: str(path) for name, path in tools("nasm-").items()}}
 
 Defines = dict[str, str]

@@ -15,7 +15,7 @@ from asmsetup.facts import cpython_abi
 from tests.abi.headers import Headers, expression
 from tests.abi.includes import Nasm, declared_names, defined_names
 from tools.abi_probe import exported_names
-from tools.matrix.interpreters import Interpreter, all_interpreters, tested
+from tools.matrix.interpreters import Interpreter, all_interpreters, for_tests
 
 # Items compared per target. They may only grow.
 FLOORS = {
@@ -63,7 +63,7 @@ def hexadecimal(version: tuple[int, ...]) -> str:
 
 def targets() -> Iterator[Target]:
     """All that can be compiled for with the headers at hand."""
-    interpreters = [each for each in tested(all_interpreters()) if each.has_headers]
+    interpreters = [each for each in for_tests(all_interpreters()) if each.has_headers]
     names = {each.name for each in interpreters}
     for interpreter in interpreters:
         if "musl" in interpreter.name or "glibc" in interpreter.name:

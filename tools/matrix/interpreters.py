@@ -131,7 +131,7 @@ def all_interpreters(cache: Path | None = None) -> list[Interpreter]:
     return sorted(by_name.values(), key=_order)
 
 
-def tested(known: Sequence[Interpreter]) -> list[Interpreter]:
+def for_tests(known: Sequence[Interpreter]) -> list[Interpreter]:
     """Return those of the interpreters that tests run on.
 
     All of them where ASMSETUP_TEST_ALL is set (make test-matrix); else the plain versions between
