@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .assemble.cache import Cache
 from .errors import ObjectError, WheelError
 from .facts.target import Libc
+from .files import hash_of
 
 if TYPE_CHECKING:
     from auditwheel.policy import Policy
@@ -322,7 +323,7 @@ def bill_of_materials(
     ``modules`` are path in the wheel -> file, ``tools`` are name -> version of what built them.
     """
     own = f"pkg:pypi/{re.sub(r'[-_.]+', '-', name).lower()}@{version}"
-    files = [_component("file", path, sha256=_sha256(file)) for path, file in modules.items()]
+    files = [_component("file", path, sha256=hash_of(file)) for path, file in modules.items()]
     needed = {library for file in modules.values() for library in _libraries(file)}
     libraries = [_component("library", library) for library in sorted(needed)]
     document = {
@@ -348,11 +349,6 @@ def _component(kind: str, name: str, version: str = "", sha256: str = "") -> dic
     if sha256:
         found["hashes"] = [{"alg": "SHA-256", "content": sha256}]
     return found
-
-
-def _sha256(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
 
 
 def _libraries(path: str) -> tuple[str, ...]:

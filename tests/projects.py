@@ -299,6 +299,30 @@ version = "1.0"
 """
 
 
+ANSWERING = """\
+%include "python.inc"
+        section .text
+PyModule {0}
+    PyFunction  answer, METH_NOARGS
+        mov         edi, 42
+        PyCall      PyLong_FromLong
+        PyReturn
+    PyEndFunction
+PyEndModule
+"""
+"""A module of python.inc's macros; the argument is its name."""
+
+CALLING = """
+#include <Python.h>
+extern long answer(void);
+static PyObject *call(PyObject *self, PyObject *unused) { return PyLong_FromLong(answer()); }
+static PyMethodDef methods[] = {{"answer", call, METH_NOARGS, NULL}, {0}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "hello", NULL, -1, methods};
+PyMODINIT_FUNC PyInit_hello(void) { return PyModule_Create(&module); }
+"""
+"""The C half of the module hello, whose answer() is somebody else's."""
+
+
 def tool(name: str) -> str:
     """The path of a tool in the cache (nasm-2.15.05, ld-2.47); skips the test when it is not there."""
     path = CACHE / "tools" / name

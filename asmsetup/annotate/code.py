@@ -45,7 +45,7 @@ class Seen(NamedTuple):
     level: str
     """The level of the x86-64 psABI that it needs."""
     extensions: tuple[str, ...]
-    """What it needs that no level has."""
+    """Features that it needs and no level has."""
     goals: tuple[int, ...]
     """Where it jumps to: addresses of the same object."""
     before: Before | None
@@ -53,7 +53,7 @@ class Seen(NamedTuple):
 
     @property
     def needs(self) -> str:
-        """What it needs beyond the first level, for people: "v3", "v3 +aes"; empty for nothing."""
+        """The level and the features that it needs beyond the first level: "v3", "v3 +aes", or empty."""
         level = self.level.removeprefix("x86-64").removeprefix("-")
         return " ".join(filter(None, (level, *(f"+{name.lower()}" for name in self.extensions))))
 
@@ -83,7 +83,7 @@ class Code:
     sections: dict[str, Section]
     findings: list[CodeFinding]
     remarks: list[tuple[int, str]]
-    """What else is known at an address: what a function is, which rules are allowed to be broken."""
+    """Notes by address: the role of a function, a rule that may be broken, where it was not followed."""
 
 
 def read(source: str, facts: ElfFacts, settings: Settings) -> Code:

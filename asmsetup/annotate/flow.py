@@ -26,7 +26,7 @@ class Jump(NamedTuple):
 
 
 class _Drawn(Protocol):
-    """What takes a stretch of a lane."""
+    """A jump, or a bracket of jumps, that takes a stretch of a lane."""
 
     @property
     def first(self) -> int: ...
@@ -36,7 +36,7 @@ class _Drawn(Protocol):
 
 _T = TypeVar("_T", bound=_Drawn)
 Lanes = Sequence[Sequence[_T]]
-"""What is drawn in each lane, the first of which is next to the source."""
+"""The arrows and brackets of each lane; the first lane is next to the source."""
 
 _MOST_JUMPS, _MOST_WAYS = 8, 4
 

@@ -36,12 +36,12 @@ class Line:
     jumps: list[int] = field(default_factory=list)
     """The lines that its jumps go to."""
     remarks: list[str] = field(default_factory=list)
-    """What else is known of the code here, such as what a function is."""
+    """Notes about the code here, such as the role of a function."""
     samples: int = 0
 
     @property
     def needs(self) -> str:
-        """What its instructions need of the processor at most; empty for the first level."""
+        """The highest level and all features that its instructions need; empty for the first level."""
         return max((each.needs for each in self.instructions), default="")
 
 

@@ -1,4 +1,4 @@
-"""What sources for GAS (.S and .s) read, found in their text: for sdists, and for what compilers do not report.
+"""Finds the files that sources for GAS (.S and .s) read, in their text: for sdists, and where compilers report none.
 
 A compiler lists what its preprocessor has read (-MD), and nothing that the assembler has:
 .include and .incbin. Runs no tool.
@@ -23,7 +23,7 @@ _WORDS = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
-"""What may hold a directive's name without being one, and the directives, wherever in a line."""
+"""The directives, wherever in a line; and comments, characters and strings, which may hold their names."""
 
 _CPP_INCLUDE = re.compile(
     rb'^[ \t]*#[ \t]*include\b[ \t]*(?:"([^"\n]+)"|<([^>\n]+)>|([a-z_]\w*)[ \t]*(?=[(/\r\n]|\Z))',
@@ -75,4 +75,4 @@ def _content(path: str) -> bytes:
         with open_regular(path) as file:
             return file.readall()
     except (OSError, ValueError):
-        return b""  # the compiler has its say
+        return b""  # reported by the compiler

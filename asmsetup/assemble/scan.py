@@ -36,7 +36,7 @@ class Named(NamedTuple):
 
 
 class Text(NamedTuple):
-    """What one text names and reads, as far as it matters to its object."""
+    """The files, variables and clocks that one text names, as far as they matter to its object."""
 
     named: tuple[Named, ...] = ()
     computed: bool = False

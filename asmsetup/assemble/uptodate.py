@@ -38,7 +38,7 @@ class Fingerprint(NamedTuple):
     cacheable: bool
     """The same digest means the same object anywhere, at any time."""
     text: Text
-    """What scan.py read out of the source and all files it names."""
+    """The findings of scan.py in the source and in all files it names."""
 
 
 class Dependencies(NamedTuple):

@@ -43,6 +43,32 @@ _BUFFER = """
     test        eax, eax
 """
 
+_CHECK_ITEMS = """
+    jnz         near .error_{held}
+    lea         rdi, [rsp + {view}]
+    mov         esi, {size}
+    mov         edx, {case}             ; formats are letters after this one,
+    mov         ecx, {letters}          ; a bit each
+    call        _pyt_check_items
+"""
+
+_BAD_ARGUMENT = """\
+    mov         rdi, {object}
+    lea         rsi, [.py_name]
+    lea         rdx, [.display_{k}]
+    lea         rcx, [..@pyt_{wanted}]
+    call        _pyt_raise_bad_argument
+    jmp         near .error_{held}
+"""
+
+_WRONG_ITEMS = """\
+    lea         rdi, [rsp + {view}]
+    lea         rsi, [.py_name]
+    lea         rdx, [.display_{k}]
+    lea         rcx, [.items_{k}]
+    call        _pyt_raise_wrong_items
+"""
+
 _CONVERT = {
     "signed 8": """
     call        [PyLong_AsLong wrt ..got]
@@ -102,40 +128,23 @@ _CONVERT = {
     "writable bytes": _BUFFER
     + """
     jz          short .value_{k}
-    mov         rdi, {object}
-    lea         rsi, [.py_name]
-    lea         rdx, [.display_{k}]
-    lea         rcx, [..@pyt_{wanted}]
-    call        _pyt_raise_bad_argument
-    jmp         near .error_{held}
-""",
+"""
+    + _BAD_ARGUMENT,
     "items": _BUFFER
-    + """
-    jnz         near .error_{held}
-    lea         rdi, [rsp + {view}]
-    mov         esi, {size}
-    mov         edx, {case}             ; formats are letters after this one,
-    mov         ecx, {letters}          ; a bit each
-    call        _pyt_check_items
+    + _CHECK_ITEMS
+    + """\
     jnc         short .value_{k}
-    lea         rdi, [rsp + {view}]
-    lea         rsi, [.py_name]
-    lea         rdx, [.display_{k}]
-    lea         rcx, [.items_{k}]
-    call        _pyt_raise_wrong_items
+"""
+    + _WRONG_ITEMS
+    + """\
     jmp         near .error_{held_with_it}
 """,
 }
 
 _CONVERT["shaped"] = (
     _BUFFER
-    + """
-    jnz         near .error_{held}
-    lea         rdi, [rsp + {view}]
-    mov         esi, {size}
-    mov         edx, {case}             ; formats are letters after this one,
-    mov         ecx, {letters}          ; a bit each
-    call        _pyt_check_items
+    + _CHECK_ITEMS
+    + """\
     jc          near .wrong_items_{k}
     cmp         dword [rsp + {view} + Py_buffer.ndim], {dimensions}
     jne         near .wrong_shape_{k}
@@ -144,20 +153,17 @@ _CONVERT["shaped"] = (
 """
 )
 
-_CONVERT["sequence"] = """
+_CONVERT["sequence"] = (
+    """
     lea         rsi, [rsp + {view}]
     mov         edx, '{letter}'         ; the type of its items
     call        _pyt_read_sequence      ; into memory of their own
     jnc         short .value_{k}
     test        eax, eax
     jz          near .error_{held}      ; an item is wrong
-    mov         rdi, {object}
-    lea         rsi, [.py_name]
-    lea         rdx, [.display_{k}]
-    lea         rcx, [..@pyt_{wanted}]
-    call        _pyt_raise_bad_argument
-    jmp         near .error_{held}
 """
+    + _BAD_ARGUMENT
+)
 
 _OTHER_FLOAT = """
 .other_{k}:
@@ -198,13 +204,12 @@ _RECOVER = {
     "real 4": _OTHER_FLOAT,
 }
 
-_RECOVER["shaped"] = """
+_RECOVER["shaped"] = (
+    """
 .wrong_items_{k}:
-    lea         rdi, [rsp + {view}]
-    lea         rsi, [.py_name]
-    lea         rdx, [.display_{k}]
-    lea         rcx, [.items_{k}]
-    call        _pyt_raise_wrong_items
+"""
+    + _WRONG_ITEMS
+    + """\
     jmp         .error_{held_with_it}
 .wrong_shape_{k}:
     lea         rdi, [rsp + {view}]
@@ -214,6 +219,7 @@ _RECOVER["shaped"] = """
     call        _pyt_raise_wrong_shape
     jmp         .error_{held_with_it}
 """
+)
 
 _LETTERS = {
     # The first letter less one, and the set of letters after it: b h i l n q, B H ..., f d.

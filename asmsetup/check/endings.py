@@ -58,7 +58,7 @@ class Function(NamedTuple):
 
 
 def check(places: ObjectPlaces) -> Iterator[Finding]:
-    """The findings about the ends of an object's functions."""
+    """Yield the findings about the ends of an object's functions."""
     found = list(_functions(places))
     if not found:
         return

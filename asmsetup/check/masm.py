@@ -15,8 +15,6 @@ _DATA = {
     "sword": "dw",
     "dword": "dd",
     "sdword": "dd",
-}
-_DATA |= {
     "qword": "dq",
     "sqword": "dq",
     "real4": "dd",

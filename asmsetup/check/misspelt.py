@@ -113,6 +113,7 @@ _SIZED = frozenset(
         "shr",
     ]
 )
+"""Instructions whose operand in memory needs a size where no register gives one."""
 _REGISTER = re.compile(r"\b(?:r[a-ds]?[0-9a-z]{1,2}d?|e[a-ds][xip]|[xyz]mm\d+)\b", re.IGNORECASE)
 
 

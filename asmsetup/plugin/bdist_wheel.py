@@ -1,4 +1,4 @@
-"""What assembly adds to bdist_wheel: a tag that is proved, libraries grafted in, and the same bytes each time."""
+"""The layer over bdist_wheel: a proved tag, libraries grafted in, and the same bytes each time."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class BdistWheel(Command):
             )
 
     def _verdict(self) -> wheel.Verdict | None:
-        """Return what auditwheel says of the modules; None when it is not asked.
+        """Return auditwheel's verdict on the modules; None when it is not asked.
 
         That is when the user has chosen the platform, and before anything is built:
         editable installs ask for a tag then.

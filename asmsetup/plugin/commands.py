@@ -1,4 +1,4 @@
-"""The layers that assembly adds to build_ext, build_py and sdist.
+"""The layers that assembly adds to build_ext, build_clib, build_py and sdist.
 
 Each class is a layer to put over a command class of setuptools, of another
 plugin or of the user: it does its part and calls super().
@@ -286,8 +286,9 @@ class BuildPy(Command):
     def analyze_manifest(self) -> None:
         """Sort the manifest's files to packages; see setuptools.
 
-        A file in the sdist need not be installed, but with include-package-data, which
-        is on by default, setuptools would take every source that lies in a package. What package_data names stays.
+        A file in the sdist need not be installed, but with include-package-data, which is on by
+        default, setuptools would install every source that lies in a package. What package_data
+        names stays.
         """
         super().analyze_manifest()
         if not self.distribution.ext_modules:
@@ -300,7 +301,7 @@ class BuildPy(Command):
 
 
 class Sdist(Command):
-    """An sdist that names the files of the extensions it cannot hold, and is reproducible."""
+    """An sdist that is reproducible, and warns of files that it cannot hold."""
 
     def run(self) -> None:
         """Make the sdist; see setuptools."""

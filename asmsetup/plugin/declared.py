@@ -1,4 +1,4 @@
-"""What a setup.py names besides setuptools' own classes: extensions with groups of sources.
+"""The classes that a setup.py may use beside setuptools' own: Extension, Library, Sources.
 
 Nothing is raised here, where it would be a traceback: what is wrong is reported when something is built.
 """
@@ -117,7 +117,9 @@ class Extension(setuptools.Extension):
             return None
         for each in list(_declared.values()):
             rest = {path for path in each.sources if not path.endswith((".pyx", ".py"))}
-            if rest < given and (each.name == name or "*" in each.name) and each.is_special:
+            is_cythons = len(rest) < len(each.sources)  # else it is another extension of that name
+            named = each.name == name or "*" in each.name
+            if rest < given and is_cythons and named and each.is_special:
                 return each
         return None
 

@@ -10,21 +10,11 @@ import pytest
 
 from tests.conftest import MakeProject
 from tests.mistakes import MISTAKES
-from tests.projects import REPOSITORY, Project
+from tests.projects import CALLING, REPOSITORY, Project
 
 
 def findings(package: str) -> str:
     return MISTAKES[package].report.strip()
-
-
-CALLING = """
-#include <Python.h>
-extern long answer(void);
-static PyObject *call(PyObject *self, PyObject *unused) { return PyLong_FromLong(answer()); }
-static PyMethodDef methods[] = {{"answer", call, METH_NOARGS, NULL}, {0}};
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "hello", NULL, -1, methods};
-PyMODINIT_FUNC PyInit_hello(void) { return PyModule_Create(&module); }
-"""
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from tests.build.test_flags_per_source import made
 from tests.conftest import MakeProject
-from tests.projects import PYPROJECT, Project
+from tests.projects import ANSWERING, PYPROJECT, Project
 
 BINDING = """\
 #include <Python.h>
@@ -244,7 +244,7 @@ def test_a_universal_wheel_built_on_another_machine(
     if shutil.which(ld) is None:
         pytest.skip(f"no {ld} on this machine")
     monkeypatch.setitem(both.env, "LD", ld)
-    (both.folder / "pure.asm").write_text(UNIVERSAL)
+    (both.folder / "pure.asm").write_text(ANSWERING.format("pure"))
     declare(
         both.settings("universal = true"),
         "Extension('pure', ['pure.asm'])",
@@ -260,18 +260,6 @@ def test_a_universal_wheel_built_on_another_machine(
     assert wheel.tag == tag
     assert {name: data for name, data in wheel.files.items() if name.endswith(".so")} == here
     assert both.answer("pure", wheel.unpacked()) == "42"
-
-
-UNIVERSAL = """\
-%include "python.inc"
-PyModule pure
-PyFunction answer, METH_NOARGS
-    mov edi, 42
-    PyCall PyLong_FromLong
-    PyReturn
-PyEndFunction
-PyEndModule
-"""
 
 
 @pytest.mark.parametrize(
@@ -300,7 +288,7 @@ def test_what_cannot_be_built_for_another_machine(
 
 
 def test_a_linker_for_another_machine(both: Project) -> None:
-    (both.folder / "pure.asm").write_text(UNIVERSAL)
+    (both.folder / "pure.asm").write_text(ANSWERING.format("pure"))
     declare(both.settings("universal = true"), PURE)
     ld = both.folder / "other-ld"
     ld.write_text(

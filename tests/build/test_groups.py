@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import asmsetup
 from tests.build.test_flags_per_source import made
 from tests.conftest import MakeProject
 from tests.projects import PYPROJECT, Project, Python, installed_aside
@@ -319,6 +320,15 @@ def test_cython(depths: Project, python: Python, called: str) -> None:
     built.build_ext()
 
     assert built.answer() == "(8, 100, 8, 100)"
+
+
+def test_another_extension_of_the_same_name_takes_no_groups_over() -> None:
+    group = asmsetup.Sources(["k.asm"], define_macros=[("BITS", "8")])
+    first = asmsetup.Extension("hello", ["hello.asm"], groups=[group])
+    second = asmsetup.Extension("hello", ["hello.asm", "k.asm", "more.asm"])
+
+    assert first.groups == [group]
+    assert second.groups == []
 
 
 def test_a_source_by_two_spellings_is_in_the_same_group(depths: Project) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import Project
+from tests.projects import CALLING, Project
 
 HEAD = '%include "python.inc"\nPyModule hello\n'
 KEPT = """PyFunction answer, METH_NOARGS
@@ -377,11 +377,3 @@ def test_what_c_calls_is_a_c_function(judged: Project) -> None:
 
 
 ANSWER = "section .text\nglobal answer:function\nanswer:\n    {}\n    ret\n"
-CALLING = """
-#include <Python.h>
-extern long answer(void);
-static PyObject *call(PyObject *self, PyObject *unused) { return PyLong_FromLong(answer()); }
-static PyMethodDef methods[] = {{"answer", call, METH_NOARGS, NULL}, {0}};
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "hello", NULL, -1, methods};
-PyMODINIT_FUNC PyInit_hello(void) { return PyModule_Create(&module); }
-"""

@@ -8,19 +8,7 @@ from pathlib import Path
 import pytest
 
 import asmsetup
-from tests.projects import Project
-
-MODULE = """\
-%include "python.inc"
-        section .text
-PyModule hello
-    PyFunction  answer, METH_NOARGS
-        mov         edi, 42
-        PyCall      PyLong_FromLong
-        PyReturn
-    PyEndFunction
-PyEndModule
-"""
+from tests.projects import ANSWERING, Project
 
 
 def own_names() -> list[str]:
@@ -30,7 +18,7 @@ def own_names() -> list[str]:
 
 @pytest.mark.parametrize("place", ["", "src/", "lists/"])
 def test_a_projects_own_files_replace_nothing(hello: Project, place: str) -> None:
-    hello.write({"src/hello.asm": MODULE})
+    hello.write({"src/hello.asm": ANSWERING.format("hello")})
     hello.extension("hello", ["src/hello.asm"], include_dirs=["lists"])
     (hello.folder / "cache").mkdir()
     env = {"ASMSETUP_CACHE": "1", "ASMSETUP_CACHE_DIR": str(hello.folder / "cache")}

@@ -1,4 +1,4 @@
-"""What is known before each instruction: the stack, the registers that are saved, those in use."""
+"""The state before each instruction: the stack, the registers that are saved, those in use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .values import (
 
 
 class Before(NamedTuple):
-    """What holds before an instruction, on all paths that lead to it."""
+    """The state before an instruction, on all paths that lead to it."""
 
     depths: tuple[int, ...] = ()
     """Bytes below the return address, one number where all paths agree; empty when not known."""
@@ -36,7 +36,7 @@ class Before(NamedTuple):
     live: tuple[str, ...] = ()
     """The registers whose values are still read."""
     values: tuple[str, ...] = ()
-    """What live registers hold, as far as it is known: "rax = result of PyLong_FromLong"."""
+    """The known contents of live registers: "rax = result of PyLong_FromLong"."""
     is_without_gil: bool = False
 
 
@@ -116,7 +116,7 @@ def _described(image: Image, state: State, used: list[int]) -> Iterator[str]:
 
 
 def _in_words(image: Image, value: Value) -> str:
-    """Return what a value is; empty for one of which nothing is known that helps a reader."""
+    """Describe a value; return an empty text where nothing helpful is known."""
     if isinstance(value, int):
         return f"{value:#x}" if abs(value) > 255 else str(value)
     if isinstance(value, Entry):

@@ -1,4 +1,4 @@
-"""What a function has to give back, new references and buffers, and whether it forgets to.
+"""The rules about new references and buffers that a function has to give back.
 
 A call that returns a new reference makes this function its owner. It is no longer when the
 reference is returned, stored, dropped or handed to a function that takes it over, and when
