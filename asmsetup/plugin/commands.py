@@ -15,7 +15,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import setuptools.errors
@@ -88,28 +87,33 @@ class _Compiling(Command):
 
 @contextmanager
 def _interruptible(stop: Callable[[], None]) -> Iterator[None]:
-    """Call ``stop`` at Ctrl-C before anything else, so that no thread waits for what is to come.
+    """Call ``stop`` at Ctrl-C, also while this thread waits for others.
 
-    setuptools, with -j, waits for all its threads before it ends.
+    setuptools, with -j, waits for all its threads before it ends. A thread that
+    was about to wait when the signal came, or that another thread got it for,
+    runs no handler until it has waited: what C's handler writes is read elsewhere.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if os.name != "posix" or threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = signal.getsignal(signal.SIGINT)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
 
-    def interrupted(number: int, frame: FrameType | None) -> None:
-        stop()
-        if callable(previous):
-            previous(number, frame)
+    def watch() -> None:
+        while signals := os.read(reading, 64):
+            if signal.SIGINT in signals:
+                stop()
 
-    if not callable(previous):
-        yield
-        return
-    signal.signal(signal.SIGINT, interrupted)
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    previous = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        signal.set_wakeup_fd(previous)
+        os.close(writing)
+        watcher.join()
+        os.close(reading)
 
 
 class BuildClib(_Compiling):
