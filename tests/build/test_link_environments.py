@@ -11,6 +11,7 @@ import pytest
 from asmsetup.facts import elf
 from tests.conftest import MakeProject
 from tests.projects import Project, installed_aside, run, tool
+from tools.matrix.interpreters import ALL
 
 # As their build systems give them.
 LDFLAGS = {
@@ -362,6 +363,7 @@ def test_names_that_are_not_defined_are_not_in_the_version_script(hello: Project
     assert hello.answer() == "42"
 
 
+@pytest.mark.skipif(not ALL, reason="ASMSETUP_TEST_ALL is not set (make test-matrix)")
 def test_zig(hello: Project, project: MakeProject) -> None:
     folder = installed_aside(hello.python, "ziglang")
     zig = hello.folder.parent / "zig"

@@ -52,6 +52,8 @@ def own_tests(project: Project, *folders: Path) -> Run:
     return project.beside(*folders, installed_aside(project.python, "pytest")).run(*PYTEST)
 
 
+# The others are built by build and uv.
+@pytest.mark.parametrize("new", KINDS if ALL else ["module", "type", "simd"], indirect=True)
 def test_pip_builds_it(new: Project) -> None:
     new.run("-m", "pip", "wheel", "-q", "--no-deps", "-w", "dist", ".")
     wheel = new.built_wheel()
@@ -114,18 +116,16 @@ def test_uv_tests_and_builds_it_and_sees_changes(new: Project) -> None:
     assert "manylinux" in new.built_wheel().tag
 
 
-def test_type_checkers_accept_it(new: Project) -> None:
+@pytest.fixture(scope="session")
+def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What mypy has read of the standard library, read once."""
+    return tmp_path_factory.mktemp("mypy")
+
+
+def test_type_checkers_accept_it(new: Project, mypy_cache: Path) -> None:
     said = run(
-        sys.executable,
-        "-m",
-        "mypy",
-        "--strict",
-        "src",
-        "tests",
+        *(sys.executable, "-m", "mypy", "--strict", "--cache-dir", mypy_cache, "src", "tests"),
         cwd=new.folder,
-        env={
-            **new.env,
-            "MYPYPATH": "src",
-        },
+        env={**new.env, "MYPYPATH": "src"},
     ).output
     assert said.startswith("Success")
