@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.check.cures import module, read_cures
 from tests.projects import CALLING, Project
 
 HEAD = '%include "python.inc"\nPyModule hello\n'
@@ -377,3 +378,24 @@ def test_what_c_calls_is_a_c_function(judged: Project) -> None:
 
 
 ANSWER = "section .text\nglobal answer:function\nanswer:\n    {}\n    ret\n"
+
+
+def test_what_is_cured_builds_and_works(judged: Project) -> None:
+    rows = read_cures()
+    judged.settings('universal = true\nbaseline = "x86-64-v3"')
+    judged.write({"hello.asm": module("hello", *((row.name, row.cured) for row in rows))})
+
+    judged.build_ext(ASMSETUP_STRICT="1")
+    calls = "".join(f"f = hello.{row.name}\nassert {row.holds}, f\n" for row in rows if row.holds)
+    judged.run("-c", RAISES + calls)
+
+
+RAISES = """
+import hello
+def raises(kind, function, *arguments):
+    try:
+        function(*arguments)
+    except kind:
+        return True
+rounded_to_nearest = 0.3333333333333333
+"""

@@ -244,3 +244,13 @@ f:  push rdi
 
     assert {fault.rule for fault in verdict.faults} == broken
     assert verdict.gaps == []
+
+
+@pytest.mark.parametrize(
+    "data", ['db "()", 0', 'db "%s is no number", 10, 0', "dd 1, 2, 3", "dq 0.5, 8", "db 0x48"]
+)
+def test_data_between_functions_is_not_run(data: str, tmp_path: Path) -> None:
+    text = function(f"lea rax, [.data] / ret / .data: {data}")
+    text += "global g:function\ng: push rbx\n mov rbx, rdi\n pop rbx\n ret\n"
+
+    assert rules(tmp_path, text) == set()

@@ -82,7 +82,10 @@ def _follow_pointers(
             continue
         if any(start < target < end for start, end in sized):
             continue  # a place inside of a function, which it jumps to through the pointer
+        if image.text(target) is not None:
+            continue
         roots[target] = Root(target, image.name(target), C_FUNCTION)
+        engine.guessed.add(target)
         before = set(engine.taken)
         engine.run([target])
         covered |= engine.scans[target].instructions

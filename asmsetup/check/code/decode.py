@@ -293,7 +293,7 @@ def _unused(
         if based and stored >= 0 and (memory is None or memory.index_register != stored):
             return 1 << stored
         return 0
-    if _ignores_operands(mnemonic, kinds, registers, number):
+    if effect == UPPER_ZERO or _ignores_operands(mnemonic, kinds, registers, number):
         return -1
     if mnemonic in MERGING and target >= 0 and target != source:
         return 1 << target
@@ -317,6 +317,8 @@ def _operation(raw: Instruction, factory: InstructionInfoFactory) -> Operation:
     effect = _effect(mnemonic, kinds, registers, raw)
     unused = _unused(mnemonic, effect, kinds, registers, number, memory)
     reads, whole = reads & ~unused, whole & ~unused
+    if mnemonic == Mnemonic.VZEROUPPER:
+        writes = 0  # the lower halves stay
     return Operation(
         flow=kind_of.flow,
         effect=effect,

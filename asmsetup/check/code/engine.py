@@ -53,6 +53,8 @@ class Engine:
         self.named_data: set[int] = set()
         self.taken: set[int] = set()
         """Addresses that instructions take: of functions, perhaps."""
+        self.guessed: set[int] = set()
+        """The addresses that are followed because something points there; it may be data."""
         self.pointed = set(pointed_at(image))
         """The addresses of code that stand in data."""
         self._cold_parts: dict[str, list[tuple[int, int]]] = {}

@@ -19,7 +19,7 @@ def check_return(walk: Walk, state: State, found: Decoded, root: Root | None) ->
         what = f"`ret {found.operation.number}` takes more off the stack than the return address"
         walk.report("stack-at-return", found.at, what, state)
     _check(walk, state, found, root, 0, "the function returns")
-    resources.check_return(walk, state, found.at)
+    resources.check_owned(walk, state, found.at)
 
 
 def check_popped_return(walk: Walk, state: State, found: Decoded, root: Root | None) -> None:

@@ -14,6 +14,7 @@ from .decode import Decoded
 from .marks import CALLBACK, ENTRY_POINT, METHOD
 from .memory import drop_return_address
 from .places import get_register, item_of
+from .resources import check_owned
 from .state import HELD, State, Step, at_entry
 from .steps import step
 from .switches import targets_of_jump
@@ -130,8 +131,7 @@ class FunctionAnalysis:
             return state
         if root.role in (METHOD, CALLBACK, ENTRY_POINT):
             state.gil = HELD
-        count = root.arguments
-        if count is not None:
+        if (count := root.arguments) is not None:
             passed = sum(1 << register for register in ARGUMENTS[:count])
             state.stale = CHANGED_BY_CALLS & ~passed
         return state
@@ -185,7 +185,7 @@ class FunctionAnalysis:
     def _follow(self, at: int, state: State) -> None:
         """Follow a path until it ends or comes to a leader."""
         leaders, table, walk = self._leaders, self._engine.table, self._walk
-        watch = self._engine.watch
+        watch, is_guess = self._engine.watch, self._start in self._engine.guessed
         first, visits = True, 0
         last = state.way.at if state.way is not None else at
         while True:
@@ -207,9 +207,11 @@ class FunctionAnalysis:
             if found.operation.flow == decode.NEXT:
                 step(walk, state, found)
                 at = found.next
-                continue
-            following = self._branch(state, found)
-            if following is None:
+                if not is_guess or at not in self._engine.walks:
+                    continue
+                walk.give_up(at, NOT_CODE)
+                break
+            if (following := self._branch(state, found)) is None:
                 break
             at = following
         self._visits += visits
@@ -294,8 +296,7 @@ class FunctionAnalysis:
             if image.stretch(goal) is None:  # where compilers say nothing is reached
                 self._walk.give_up(found.at, "a jump leads out of its section")
             else:
-                what = "the jump leads to what is no code"
-                self._walk.report("falls-off", found.at, what, state)
+                self._walk.report("falls-off", found.at, "the jump leads to what is no code", state)
             return None
         root = self._engine.roots.get(goal)
         if root is None or goal == self._start:
@@ -309,6 +310,7 @@ class FunctionAnalysis:
     def _tail_call(self, state: State, found: Decoded, name: str) -> None:
         exits.check_tail(self._walk, state, found, name, self._root)
         if call_outside(self._walk, state, found.at, name, tail=True):
+            check_owned(self._walk, state, found.at)
             self._leave(state, 0)
 
     def _tail_call_inside(self, state: State, found: Decoded, goal: int) -> None:

@@ -71,8 +71,8 @@ def let_go(state: State, memory: Memory, value: Value) -> None:
     give_up(state, value)
 
 
-def check_return(walk: Walk, state: State, at: int) -> None:
-    """Judge a return: what is owned still, and is not what is returned, is lost."""
+def check_owned(walk: Walk, state: State, at: int) -> None:
+    """Judge a return or a last jump: what is owned still, and is not what is returned, is lost."""
     result = state.registers[RAX]
     if not state.owned or type(result) not in (int, Imported, Result):
         return

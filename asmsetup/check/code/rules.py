@@ -26,7 +26,9 @@ class Rule(NamedTuple):
 
 
 _ONLY_ASKED_FOR = frozenset(("null-untested", "reference-lost"))
-_KEEP = "push it at the beginning and pop it before each return; python.inc: PyKeep"
+_KEEP = (
+    "push it at the beginning and pop it before each return; python.inc: PyKeep, above all branches"
+)
 
 RULES: dict[str, Rule] = {
     rule.name: rule
@@ -50,7 +52,7 @@ RULES: dict[str, Rule] = {
             ERROR,
             "A function does not write over its return address.",
             "ret jumps to what was written.",
-            "reserve the stack first:   sub rsp, N   and store at [rsp] and above, below N",
+            "reserve the stack first:   sub rsp, N   and give it back before the return:   add rsp, N",
         ),
         Rule(
             "direction-flag",
@@ -92,28 +94,28 @@ RULES: dict[str, Rule] = {
             ERROR,
             "rsp is a multiple of 16 where a C function is called.",
             "The function crashes where it uses aligned vector instructions: in some versions only.",
-            "at entry rsp is 8 off: push or subtract an odd multiple of 8 before the call",
+            "one push more before the call and its pop behind it, or   sub rsp, 8   and   add rsp, 8",
         ),
         Rule(
             "variadic-al",
             ERROR,
             "Where a variadic function is called, al says how many xmm registers hold arguments.",
             "The function may save registers at random addresses, or read arguments wrongly.",
-            "xor eax, eax   before the call, or the number of doubles; python.inc: PyCall does it",
+            "before the call   xor eax, eax   or, for N doubles,   mov eax, N; python.inc: PyCall",
         ),
         Rule(
             "gil-released",
             ERROR,
             "Functions of CPython are called, and methods return, with the GIL held.",
             "Two threads change the same objects at once, or the interpreter ends the process.",
-            "call PyEval_RestoreThread first, on every path; python.inc: Py_END_ALLOW_THREADS",
+            "call PyEval_RestoreThread first, on every path; python.inc: branch below Py_END_ALLOW_THREADS",
         ),
         Rule(
             "data-called",
             ERROR,
             "What is called is a function.",
             "The processor executes data, and the process crashes.",
-            "load it as data:   PyLoad rdi, NAME   or mov rdi, [rel NAME wrt ..got]",
+            "load it:   PyLoad rdi, NAME   or   mov rdi, [rel NAME wrt ..got]   (and mov rdi, [rdi]: PyExc_...)",
         ),
         Rule(
             "weak-untested",
@@ -134,7 +136,7 @@ RULES: dict[str, Rule] = {
             ERROR,
             "A function that is jumped to gets no address in the frame that is given up.",
             "The memory is overwritten while the function reads it.",
-            "call it, and return then; python.inc: PyCall and PyReturn for PyTailCall",
+            "call it, give the frame back, and return:   ret",
         ),
         Rule(
             "clobbered-register",
@@ -169,7 +171,7 @@ RULES: dict[str, Rule] = {
             WARNING,
             "A new reference is returned, stored, or given back on every path.",
             "The object is never freed: the process grows with every call.",
-            "call Py_DecRef with it before the return; python.inc: Py_DECREF, Py_XDECREF",
+            "call Py_DecRef with it before the return; python.inc: Py_DECREF",
         ),
         Rule(
             "buffer-twice",
@@ -190,7 +192,7 @@ RULES: dict[str, Rule] = {
             ERROR,
             "What is restored or released from the stack was stored there on every path.",
             "A register gets, or PyBuffer_Release frees, what lay on the stack by chance.",
-            "store it before the first branch; python.inc: PyKeep and PyBuffer come first",
+            "store it before the first branch; python.inc: PyBuffer comes first",
         ),
         Rule(
             "below-stack",
@@ -204,7 +206,7 @@ RULES: dict[str, Rule] = {
             ERROR,
             "Stores into the frame end below the saved registers.",
             "A kept register or the return address is overwritten.",
-            "reserve more before rsp is aligned:   sub rsp, N   and rsp, -32",
+            "reserve more before rsp is aligned:   sub rsp, N",
         ),
         Rule(
             "misaligned-move",

@@ -71,7 +71,8 @@ def _entry(image: Image, place: int, target: int) -> TableEntry | None:
         convention = flags & ~0x70 & _METH_MASK
         if is_number and convention in _CONVENTIONS and flags <= _METH_MASK:
             # Where text is, the struct is a PyModuleDef: its name, and its description.
-            if _is_text_or_null(image, place + 16) and image.text(target) is None:
+            is_method = target in image.marks.routines or image.text(target) is None
+            if is_method and _is_text_or_null(image, place + 16):
                 return TableEntry("method", name, target, flags, place)
         elif place + 8 in image.pointers or not image.number(place + 8, 8):
             return TableEntry("getter", name, target, 0, place)
