@@ -189,6 +189,9 @@ class Wheel:
 class Project:
     """A project to build: a copy of one of tests/packages, or one that a test writes."""
 
+    timeout = 300
+    """The seconds that each of its commands may take."""
+
     def __init__(self, folder: Path, python: Python, pythonpath: Sequence[Path]) -> None:
         self.folder = folder
         self.python = python
@@ -236,7 +239,13 @@ class Project:
 
     def run(self, *arguments: str | Path, ok: bool | None = True, **env: str) -> Run:
         """Run Python in the project's folder."""
-        return run(self.python.path, *arguments, cwd=self.folder, env={**self.env, **env}, ok=ok)
+        return run(
+            *(self.python.path, *arguments),
+            cwd=self.folder,
+            env={**self.env, **env},
+            ok=ok,
+            timeout=self.timeout,
+        )
 
     def setup(self, *arguments: str, ok: bool | None = True, **env: str) -> Run:
         """Run ``python setup.py``, or what stands for it in a project without one."""

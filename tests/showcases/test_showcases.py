@@ -123,6 +123,7 @@ def test_showcase(name: str, python: Python, asmsetup_installed: Path, tmp_path:
     after = len((folder / "setup.py").read_text().splitlines())
     needed = [installed_aside(python, each) for each in showcase.requires]
     project = Project(folder, python, (asmsetup_installed, *needed))
+    project.timeout = 1800
     project.env["SETUPTOOLS_SCM_PRETEND_VERSION"] = showcase.version
 
     wheel = project.wheel()
