@@ -10,7 +10,7 @@ from .emit import Binding
 from .lines import op, quoted
 from .prototype import prototype
 from .signature import Signature, SignatureError, parse
-from .slots import Slot, slot_of
+from .slots import Slot, expect_function, slot_of
 from .table import table
 
 _RULE = ";" + "=" * 71
@@ -60,6 +60,8 @@ def _piece(number: int, declaration: Declaration) -> Iterator[str]:
             yield from _arguments(number, signature)
             return
         slot = slot_of(signature) if declaration.in_type else None
+        if not declaration.in_type:
+            expect_function(signature.name)
     except SignatureError as error:
         yield f"%define _pyt_refusal_{number} {quoted(f'{declaration.macro}{error}')}"
         return
@@ -89,6 +91,8 @@ def _binding(number: int, signature: Signature, slot: Slot | None, *, nogil: boo
         yield f"%define _pyt_slots_{number} {', '.join(slot.ids)}"
     if binding.layout.views:
         yield f"%define _pyt_has_buffers_{number}"
+    if signature.result.kind == "object":
+        yield f"%define _pyt_returns_object_{number}"
     if binding.form == "keywords":
         yield from _held_names(number, signature)
     yield from _macro(f"_pyt_data_{number} 0", binding.data())
@@ -101,7 +105,8 @@ def _arguments(number: int, signature: Signature) -> Iterator[str]:
     yield f"%define _pyt_name_{number} {quoted(signature.name)}"
     yield f"%assign _pyt_count_{number} {count}"
     yield f"%assign _pyt_takes_keywords_{number} {int(signature.takes_keywords)}"
-    yield from _macro(f"_pyt_data_{number} 0", table(signature))
+    if count:
+        yield from _macro(f"_pyt_data_{number} 0", table(signature))
     names = [
         op("_py_define_name", f"{each.name}, _py_base - _pyt_bound + {8 * k}")
         for k, each in enumerate(signature.parameters)

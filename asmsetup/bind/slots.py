@@ -101,6 +101,41 @@ _BY_HAND = {
     **dict.fromkeys(("__buffer__",), "Py_bf_getbuffer"),
     **dict.fromkeys(("__release_buffer__",), "Py_bf_releasebuffer"),
 }
+_OF_MODULES = frozenset(("__getattr__", "__dir__"))
+"""What Python looks for among the functions of a module, too (PEP 562)."""
+_FORMER = {
+    "nonzero": "bool",
+    "div": "truediv",
+    "rdiv": "rtruediv",
+    "idiv": "itruediv",
+    "long": "int",
+    "unicode": "str",
+    "cmp": "eq",
+    "getslice": "getitem",
+    "setslice": "setitem",
+    "delslice": "delitem",
+    "length": "len",
+    "string": "str",
+    "not": "bool",
+    "inv": "invert",
+    "negate": "neg",
+}
+"""Names that Python 2 had, and those of the operator module or of other languages."""
+_OTHER_METHODS = """
+enter exit aenter aexit reduce reduce_ex getstate setstate getnewargs getnewargs_ex copy deepcopy
+replace sizeof dir format bytes complex round trunc floor ceil reversed length_hint missing
+class_getitem init_subclass subclasshook set_name instancecheck subclasscheck prepare fspath
+mro_entries array array_ufunc array_function array_interface array_struct array_priority
+array_wrap array_finalize dlpack dlpack_device doc rich html
+"""
+"""Methods that Python and well-known packages look for among a type's own."""
+_TYPES = {
+    **dict.fromkeys(("__repr__", "__str__"), ("str", {"str", "cstr", "object"})),
+    **dict.fromkeys(("__int__", "__index__"), ("i64", {"signed", "unsigned", "object"})),
+    "__float__": ("float", {"real", "object"}),
+    "__iter__": ("object", {"object"}),
+}
+"""What Python refuses to take from a slot that returns an object, by the other results."""
 _RESULTS = {
     "size": ("i64", {"signed", "unsigned"}),
     "hash": ("i64", {"signed", "unsigned"}),
@@ -125,20 +160,46 @@ def slot_of(signature: Signature) -> Slot | None:
     slot = SLOTS.get(name)
     if slot is not None:
         _expect_fit(signature, slot)
+    elif meant := _meant(name):
+        raise SignatureError(f" {name}: Python never calls it; did you mean {meant}?")
     return slot
+
+
+def expect_function(name: str) -> None:
+    """Raise SignatureError for a function of a module whose name is that of a type's method."""
+    if name in SLOTS.keys() | _BY_HAND.keys() and name not in _OF_MODULES:
+        raise SignatureError(
+            f" {name}: Python looks for it in a type, and never in a module; "
+            "write it between PyType and PyEndType"
+        )
+
+
+def _meant(name: str) -> str:
+    """Return the method that a name such as ``__lenght__`` may mean; empty for its own name."""
+    bare = name.strip("_")
+    if not name.endswith("_") or bare in _OTHER_METHODS.split():
+        return ""
+    known = {each.strip("_") for each in SLOTS.keys() | _BY_HAND.keys()}
+    if bare in known:
+        return f"__{bare}__"
+    import difflib  # slow to import, and needed for few names
+
+    near = difflib.get_close_matches(bare, sorted(known | _FORMER.keys()), n=1, cutoff=0.8)
+    return f"__{_FORMER.get(near[0], near[0])}__" if near else ""
 
 
 def _expect_fit(signature: Signature, slot: Slot) -> None:
     count, name = len(signature.parameters), signature.name
     if signature.rest:
-        raise SignatureError(f" {name}: Python passes no `*{signature.rest}' to it")
+        why = "cannot take" if slot.arguments < 0 else "is passed no"
+        raise SignatureError(f" {name}: a method in a slot {why} `*{signature.rest}'")
     given = "cls" if name == "__new__" else "self"
     if signature.receiver not in ("", given):
         raise SignatureError(f" {name}: the routine gets `{given}', not `{signature.receiver}'")
     if slot.arguments >= 0 and (count != slot.arguments or signature.least != count):
         arguments = ("no argument", "one argument", "two arguments")[slot.arguments]
         raise SignatureError(f" {name}: Python passes {arguments} to it, without a default")
-    example, kinds = _RESULTS.get(slot.result, ("", set()))
+    example, kinds = _TYPES.get(name) or _RESULTS.get(slot.result, ("", set()))
     if kinds and signature.result.kind not in kinds:
         raise SignatureError(
             f" {name}: its result is `{example}', not `{signature.result.written}'"

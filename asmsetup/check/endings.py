@@ -37,9 +37,12 @@ _EPILOGUE = (
     rb"|(?:[\x48\x4c]\x8b(?:[\x5c\x64\x6c\x74\x7c]\x24.|[\x9c\xa4\xac\xb4\xbc]\x24....))*"
     rb"\x48(?:\x83\xc4.|\x81\xc4....)\x5d"
 )
-_CONSTANT = re.compile(
-    rb"(?:(?<![\x41\x49])\xb8(....)|(?<!\x49)\x48\xc7\xc0(....)|\x48\xb8(........))"
-    rb"(?:" + _EPILOGUE + rb")\xc3",
+_NUMBER = rb"(?:(?<![\x41\x49])\xb8(....)|(?<!\x49)\x48\xc7\xc0(....)|\x48\xb8(........))"
+_CONSTANT = re.compile(_NUMBER + rb"(?:" + _EPILOGUE + rb")\xc3", re.DOTALL)
+# What a plain routine has between the two: pop, add rsp, mov rsp, rbp, leave, vzeroupper.
+_PLAIN_CONSTANT = re.compile(
+    _NUMBER + rb"(?:[\x58-\x5f]|\x41[\x58-\x5f]|\x48\x83\xc4.|\x48\x81\xc4....|\x48\x89\xec|\xc9"
+    rb"|\xc5\xf8\x77)*\xc3",
     re.DOTALL,
 )
 _CALLED = re.compile(
@@ -55,6 +58,8 @@ class Function(NamedTuple):
     start: int
     end: int
     returns_object: bool
+    is_plain: bool = False
+    """No macro opened it, and where it ends is where the next label is."""
 
 
 def check(places: ObjectPlaces) -> Iterator[Finding]:
@@ -67,8 +72,9 @@ def check(places: ObjectPlaces) -> Iterator[Finding]:
     for function in found:
         body = places.content(function.section)[function.start : function.end]
         calls = _calls(called.get(function.section.number, []), function)
-        doubtful = not _leaves(body, calls) or function in labelled
-        wrong = _no_objects(body, calls) if function.returns_object else []
+        ends = function.is_plain or _leaves(body, calls)
+        doubtful = not ends or function in labelled
+        wrong = _no_objects(function, body, calls) if function.returns_object else []
         if doubtful or wrong:
             from . import ending_lines  # what a sound module does not need is not imported
 
@@ -88,7 +94,11 @@ def _functions(places: ObjectPlaces) -> Iterator[Function]:
         for entry in entries(places)
         if entry.returns_object
     }
-    for routine in Marks.read(_with_places(places, section)).routines.values():
+    marks = Marks.read(_with_places(places, section))
+    returning |= {
+        at for at, text in marks.prototypes.items() if text.partition("->")[2].strip() == "object"
+    }
+    for routine in marks.routines.values():
         if routine.role not in (METHOD, C_FUNCTION) or routine.end <= routine.start:
             continue
         is_method = routine.role == METHOD or routine.start in returning
@@ -98,6 +108,22 @@ def _functions(places: ObjectPlaces) -> Iterator[Function]:
             continue  # the file is damaged
         holder = facts.sections[number]
         yield Function(routine.name, holder, start, end, is_method)
+    opened = {start for start, routine in marks.routines.items() if routine.end > start}
+    yield from _plain(places, sorted(returning - opened))
+
+
+def _plain(places: ObjectPlaces, starts: list[int]) -> Iterator[Function]:
+    """Yield the routines that return an object, and that no macro opened."""
+    facts = places.object.facts
+    for place in starts:
+        number, start = place >> _SECTION_BITS, place & _IN_SECTION
+        if not 0 < number < len(facts.sections) or not facts.sections[number].executable:
+            continue
+        labels = places.labels(number)
+        name = next((name for at, name in labels if at == start), "")
+        behind = (at for at, other in labels if at > start and not other.startswith(f"{name}."))
+        end = next(behind, facts.sections[number].size)
+        yield Function(name, facts.sections[number], start, end, True, is_plain=True)
 
 
 def _place(symbol: Symbol, addend: int) -> int:
@@ -182,9 +208,10 @@ class Result(NamedTuple):
     jumps: bool = False
 
 
-def _no_objects(body: bytes, calls: dict[int, str]) -> list[Result]:
+def _no_objects(function: Function, body: bytes, calls: dict[int, str]) -> list[Result]:
     found = []
-    for match in _CONSTANT.finditer(body):
+    constant = _PLAIN_CONSTANT if function.is_plain else _CONSTANT
+    for match in constant.finditer(body):
         number = int.from_bytes(match[1] or match[2] or match[3], "little", signed=not match[1])
         if number and not any(match.start() <= place < match.end() for place in calls):
             found.append(Result(match.start(), number, ""))

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from . import foreign, misspelt
+from . import att, foreign, misspelt
 
 SourceText = Callable[[str], Sequence[str]]
 """The lines of a source by the path nasm calls it; empty when it cannot be read."""
@@ -289,6 +289,8 @@ def _undefined(found: re.Match[str], line: _Line) -> str | None:
         return misspelt.feature(name)
     if name.startswith(("Py", "_Py")):
         return f"declare it, it is CPython's:   extern {name}"
+    if name.lower() in att.MNEMONICS:
+        return f"`{name}' is an instruction; give the routine, and its label, another name"
     import difflib  # slow to import, and needed for errors alone
 
     labels = _labels(tuple(line.lines))

@@ -54,17 +54,30 @@ class Row:
     """(position in content, width) of what is relocated."""
     repeats: int = 1
 
+    @property
+    def end(self) -> int:
+        """The offset behind its last byte."""
+        return self.offset + len(self.content) * self.repeats
+
     def has_field(self, offset: int, width: int) -> bool:
         within = offset - self.offset
         if not self.content or not 0 <= within < len(self.content) * self.repeats:
             return False
         return (within % len(self.content), width) in self.fields
 
-    def agrees(self, section: bytes) -> bool:
-        """Return whether ``section`` holds this row's bytes, the relocated ones aside."""
-        actual = bytearray(section[self.offset : self.offset + len(self.content)])
-        expected = bytearray(self.content)
+    def agrees(self, section: bytes, until: int | None = None) -> bool:
+        """Return whether ``section`` holds this row's bytes, the relocated ones aside.
+
+        Those from ``until`` on do not count: a macro may have put them into another section.
+        """
+        size = len(self.content)
+        if until is not None:
+            size = min(size, max(0, until - self.offset))
+        actual = bytearray(section[self.offset : self.offset + size])
+        expected = self.content[:size]
         for position, width in self.fields:
+            if position >= size:
+                break
             actual[position : position + width] = bytes(width)
             expected[position : position + width] = bytes(width)
         return actual == expected
@@ -113,7 +126,7 @@ class Listing:
         rows = [
             row
             for row in (*self._by_offset.get(offset, ()), *self._repeated)
-            if row.has_field(offset, width) and row.agrees(content)
+            if row.has_field(offset, width) and row.agrees(content, offset + width)
         ]
 
         def likelihood(row: Row) -> tuple[bool, bool, bool]:
@@ -155,6 +168,10 @@ class Listing:
                 continue  # a warning repeated inside the listing
             if line_text is None or (data is not None and not line_text.strip()):
                 if row is not None and data is not None:
+                    if row.end != (here := int(offset, 16)):
+                        # A macro has changed the section, as PyRaise does for its format.
+                        yield row
+                        row = Row(row.line, None, here, bytearray(), [])
                     _add(row, data)
                 continue
             if row is not None:

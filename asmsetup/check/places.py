@@ -288,6 +288,10 @@ class ObjectPlaces:
     def _cached_contents(self) -> dict[int, bytes]:
         return {}
 
+    def labels(self, section: int) -> list[tuple[int, str]]:
+        """Return the labels in the section of that number, and where they are, in their order."""
+        return self._labels.get(section, [])
+
     @cached_property
     def _labels(self) -> dict[int, list[tuple[int, str]]]:
         """The labels of each section by address; nasm puts the local ones in the table, too."""
@@ -304,7 +308,7 @@ class ObjectPlaces:
         if symbol.type != "section":
             return symbol.name
         offset = self._offset(relocation)
-        labels = self._labels.get(symbol.section_index, [])
+        labels = self.labels(symbol.section_index)
         before = bisect_right(labels, offset, key=lambda label: label[0])
         if not before:
             return f"{symbol.section}+{offset:#x}"

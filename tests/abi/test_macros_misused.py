@@ -54,6 +54,8 @@ IN_A_FUNCTION = [
         (f"PyLocal {name}", f"`{name}' is a register, and no name for an argument or local; ch")
         for name in ("eax", "R9D", "si", "bpl", "rsp", "r8w", "k1", "st0", "mm7", "fs", "YMM31")
     ),
+    ("PyKeep PyLong_FromLong", "`PyLong_FromLong' could be a name of CPython's; choose another"),
+    ("PyLocal PyList", "`PyList' could be a name of CPython's; choose another for the argument"),
     ("PyKeep xmm0", "`xmm0' is a register, and no name for an argument or local; choose"),
     ("PyLocal a, -8", "PyLocal needs one byte or more, not -8"),
     ("PyCall PyExc_TypeError", "PyExc_TypeError is data, and no function to call: PyLoad loads"),

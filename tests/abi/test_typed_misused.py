@@ -136,6 +136,7 @@ MISUSES = [
     ('"f()", calls', f"PyTypedFunction f: `calls' {OPTIONS}"),
     ('"f()", calls routine twice', f"PyTypedFunction f: `calls routine twice' {OPTIONS}"),
     ('"f()", calls routine, nogil please', f"PyTypedFunction f: `nogil please' {OPTIONS}"),
+    ('"f()", calls .routine', "PyTypedFunction f: `calls .routine' names a local label, which"),
     ('"f()", calls common', "PyTypedFunction: `common' is a word of nasm's, and no label"),
     ('"f()", extern byte', "PyTypedFunction: `byte' is a word of nasm's, and no label"),
     ('"f()", calls routine, doc', f"PyTypedFunction f: `doc' {OPTIONS}"),
@@ -181,7 +182,19 @@ def test_declared_twice(tmp_path: Path) -> None:
         ("__eq__(self, other: i64 = 1) -> bool", "__eq__: Python passes one argument to it"),
         ("__setitem__(self, key: i64)", "__setitem__: Python passes two arguments to it"),
         ("__setitem__(self, key: i64, v: i64) -> i64", "__setitem__: its result is `None'"),
-        ("__call__(self, *rest) -> i64", "__call__: Python passes no `*rest' to it"),
+        ("__call__(self, *rest) -> i64", "__call__: a method in a slot cannot take `*rest'"),
+        ("__eq__(self, *rest) -> bool", "__eq__: a method in a slot is passed no `*rest'"),
+        ("__repr__(self) -> i64", "__repr__: its result is `str', not `i64'"),
+        ("__str__(self) -> bytes", "__str__: its result is `str', not `bytes'"),
+        ("__int__(self) -> double", "__int__: its result is `i64', not `double'"),
+        ("__index__(self) -> bool", "__index__: its result is `i64', not `bool'"),
+        ("__float__(self) -> i64", "__float__: its result is `float', not `i64'"),
+        ("__iter__(self) -> i64", "__iter__: its result is `object', not `i64'"),
+        ("__lenght__(self) -> i64", "__lenght__: Python never calls it; did you mean __len__?"),
+        ("__repr___(self) -> str", "__repr___: Python never calls it; did you mean __repr__?"),
+        ("__nonzero__(self) -> bool", "Python never calls it; did you mean __bool__?"),
+        ("__idiv__(self, a: i64) -> i64", "Python never calls it; did you mean __itruediv__?"),
+        ("__getattribut__(self)", "Python never calls it; did you mean __getattribute__?"),
         ("__del__(self)", "enter it with PyTypeSlot in Py_tp_finalize"),
         ("__len__(self) -> double", "__len__: its result is `i64', not `double'"),
         ("__bool__(self) -> i64", "__bool__: its result is `bool', not `i64'"),
@@ -196,6 +209,26 @@ def test_methods_in_slots(signature: str, error: str, tmp_path: Path) -> None:
     (line,) = errors_of(type_, tmp_path)
     assert f"m.asm:{LINE}: fatal: PyTypedFunction __" in line
     assert error in line
+
+
+@pytest.mark.parametrize("name", ["__len__", "__add__", "__setattr__", "__call__"])
+def test_a_method_outside_of_a_type(name: str, tmp_path: Path) -> None:
+    (line,) = errors_of(f'\nPyTypedFunction "{name}()", calls routine', tmp_path)
+    assert f"m.asm:{LINE}: fatal: PyTypedFunction {name}: Python looks for it in a type" in line
+
+
+def test_other_methods_with_underscores(tmp_path: Path) -> None:
+    """They are found by their names alone, in a type or, two of them, in a module."""
+    names = ["enter", "exit", "bytes", "rich_repr", "my_own", "complex", "copy", "missing", "array"]
+    methods = "\n".join(f'PyTypedFunction "__{name}__()", calls routine' for name in names)
+    functions = "\n".join(
+        f'PyTypedFunction "__{name}__()", calls routine' for name in ("getattr", "dir", "version")
+    )
+    source = tmp_path / "m.asm"
+    declared = f"PyType T, 64\n{methods}\nPyEndType\n{functions}"
+    source.write_text('%include "python.inc"' + SOURCE.format(declared))
+    said = assemble(source, tmp_path / "m.o")
+    assert (said.returncode, said.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,11 @@ def typed(body: str, after: str, before: str = "") -> str:
     )
 
 
+def objects(body: str, after: str = "") -> str:
+    """Return a typed function whose routine, which no macro opens, returns an object."""
+    return typed(body, after).replace("-> i64", "->  object ")
+
+
 def in_type(slot: str, routine: str) -> str:
     return (
         f"PyModule m\nPyType P, 0\n{slot}\nPyEndType\nPyEndModule\n"
@@ -128,6 +133,26 @@ WRONG = [
     (function("mov rdi, x/PyCall PyLong_AsLong/PyReturn"), 5, "PyLong_AsLong returns a number"),
     (function("mov rdi, x/PyCall PyFloat_AsDouble/PyReturn"), 5, "PyFloat_AsDouble returns a do"),
     (function("PyCall PyErr_Clear/PyReturn"), 4, "PyErr_Clear returns nothing"),
+    (objects("mov eax, 42"), 7, "f must return an object, and 42 is a number"),
+    (objects("push rbx/mov rax, -42/add rsp, 8"), 8, "f must return an object, and -42 is"),
+    (objects("push rbp/mov rbp, rsp/push r12/mov eax, 7/pop r12/leave"), 10, "and 7 is a number"),
+    (objects("test rdi, rdi/jz .one/xor eax, eax/ret/.one:/mov eax, 1"), 12, "and 1 is a"),
+    (
+        'PyModule m\nPyTypedFunction "f() -> object", calls r\nPyEndModule\n'
+        "PyRoutine r\n    PyReturn 3\nPyEndRoutine\n",
+        6,
+        "r must return an object, and 3 is a number",
+    ),
+    (
+        "PyModule m\nPyMethod 'f', r, METH_NOARGS\nPyEndModule\nr:  mov eax, 9\n    ret\n",
+        5,
+        "r must return an object, and 9 is a number",
+    ),
+    (
+        "PyModule m\nPyType P, 0\nPyTypeSlot Py_tp_repr, r\nPyEndType\nPyEndModule\nr:  mov eax, 9\n    ret\n",
+        7,
+        "r must return an object, and 9 is a number",
+    ),
     (
         function("PyKeep a, b, c, d/PyKeep e/mov eax, 42/PyReturn"),
         6,
@@ -152,7 +177,7 @@ def test_refused_and_cured(text: str, line: int, message: str, tmp_path: Path) -
 def test_a_variable_in_a_table(tmp_path: Path) -> None:
     text = f"{DISPATCH}PyModule m\nPyMethod 'f', g, METH_NOARGS\nPyEndModule\n{ROUTINE}\n"
     (found,) = check(text, tmp_path)
-    assert found.line == 2
+    assert found.line == 4
     assert VARIABLE in found.what
 
 
@@ -171,6 +196,13 @@ RIGHT = [
     function("mov rdi, x/PyTailCall PyObject_Repr"),
     in_type("PyTypeSlot Py_sq_length, r", "PyReturn 42"),
     in_type("PyTypeSlot Py_tp_hash, r", "PyReturn -2"),
+    objects("xor eax, eax"),
+    objects("mov eax, 0"),
+    objects("mov edi, 42/PyCall PyLong_FromLong"),
+    objects("mov eax, 42/PyLoad rax, Py_None"),
+    # What another routine returns, and what nobody calls.
+    objects("xor eax, eax", ROUTINE),
+    typed("mov eax, 42", ""),
     typed("call [rel g]", ROUTINE, DISPATCH),
     typed("mov rax, [rel helper]", HELPER),
     typed("lea rcx, [rel helper]/add rax, rcx", HELPER),

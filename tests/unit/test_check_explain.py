@@ -20,6 +20,7 @@ NASM_MISTAKES = [
     # (line, what must follow nasm's own message)
     ("mov rax, [rel foo wrt ..gotpcrel]", "NASM spells it:   [rel name wrt ..got]"),
     ("call bar", "if another source or a library defines it:   extern bar"),
+    ("call bswap", "`bswap' is an instruction; give the routine, and its label, another name"),
     ("call strat", "perhaps it is:   start"),
     ("call PyLong_FromLong", "declare it, it is CPython's:   extern PyLong_FromLong"),
     (

@@ -32,6 +32,7 @@ def check_rest():
     assert more.total.__text_signature__ == "($module, first, /, *rest)"
     assert more.none.__text_signature__ == "($module, /, *rest)"
     assert [more.g(1), more.g(1, 2), more.g(1, 2, 3, 4)] == [0, 0, 2]
+    assert [more.every(), more.every(1, 2, 3)] == [0, 3]
     refused(TypeError, "at least 1 argument, got 0", more.g)
 
 

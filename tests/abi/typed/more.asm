@@ -32,6 +32,14 @@ PyFunction          g, METH_FASTCALL
 .error:
     PyReturn        NULL
 PyEndFunction
+PyFunction          every, METH_FASTCALL
+    PyArguments     "every(*parts)"
+    jz              .error
+    mov             rdi, [parts_count]
+    PyTailCall      PyLong_FromSsize_t
+.error:
+    PyReturn        NULL
+PyEndFunction
 PyType              Vector, Vector_object_size, \
                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE
 PyMember            "x", Py_T_LONGLONG, Vector_object.x
