@@ -75,9 +75,7 @@ def setup(macros: str = "[]", before: str = "") -> None:
 EVERYTHING = ["one.c", "own.asm", "part.c", "shared.asm", "two.c"]
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def write_project() -> None:
     setup()
     Path("common.h").write_text("#define ADDED 0\n")
     Path("part.c").write_text("int part(void) { return 1; }\n")
@@ -87,6 +85,31 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     Path("shared.asm").write_text(FUNCTION.format(name="shared", number=40))
     Path("own.asm").write_text(FUNCTION.format(name="own", number=2))
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working directory holds the project."""
+    monkeypatch.chdir(tmp_path)
+    write_project()
+
+
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the project, built."""
+    folder = tmp_path_factory.mktemp("built")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_project()
+        build()
+    return folder
+
+
+@pytest.fixture
+def built(built_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working directory holds the project with what its build has made."""
+    shutil.copytree(built_once, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize("args", [(), ("-j", "2"), ("-j", "1")])
@@ -129,9 +152,8 @@ def test_an_object_that_two_modules_share_is_made_once(
     ],
 )
 def test_exactly_what_changed_is_made_again(
-    project: None, change: Callable[[], object], again: list[str] | None, result: list[int]
+    built: None, change: Callable[[], object], again: list[str] | None, result: list[int]
 ) -> None:
-    build()
     change()
     output = build()
     if again is not None:
@@ -140,8 +162,7 @@ def test_exactly_what_changed_is_made_again(
     assert made(build()) == []
 
 
-def test_headers_count(project: None) -> None:
-    build()
+def test_headers_count(built: None) -> None:
     unchanged = build()
     assert unchanged.count(" is up to date\n") == 2
     assert " -shared " not in unchanged
