@@ -10,7 +10,7 @@ import pytest
 
 from asmsetup.facts import elf
 from tests.conftest import MakeProject
-from tests.projects import Project, installed_aside, run, tool
+from tests.projects import ANSWERING, Project, installed_aside, run, tool
 from tools.matrix.interpreters import ALL
 
 # As their build systems give them.
@@ -299,18 +299,21 @@ def linker_path(name: str) -> str:
 
 
 @pytest.mark.parametrize("linker", ["ld.bfd", "ld.gold", "ld.lld-14", "mold", "ld-2.47"])
-@pytest.mark.parametrize("kind", ["pure", "library", "universal", "debug"])
+@pytest.mark.parametrize("kind", ["pure", "library", "universal", "macros", "debug"])
 def test_another_linker(hello: Project, linker: str, kind: str) -> None:
     path = tool(linker) if linker == "ld-2.47" else linker_path(linker)
     if kind == "library":
         hello.write({"hello.asm": CALLS.replace("kern", "getpid").replace("edi, eax", "edi, 42")})
-    if kind == "universal":
+    if kind in ("universal", "macros"):
         hello.settings("universal = true")
+    if kind == "macros":
+        hello.write({"hello.asm": ANSWERING.format("hello")})
     hello.build_ext(LD=path, ASMSETUP_DEBUG="1" if kind == "debug" else "0")
 
     facts = elf.read(hello.module())
     assert hello.answer() == "42"
-    assert [symbol.name for symbol in facts.exported] == ["PyInit_hello"]
+    entries = ["PyModExport_hello"] if kind == "macros" else []
+    assert sorted(symbol.name for symbol in facts.exported) == ["PyInit_hello", *entries]
     assert facts.stack_flags == "RW"
     assert facts.relro
     assert facts.bind_now
