@@ -23,7 +23,7 @@ from .assemble.cache import Cache, open_cache
 from .assemble.database import Compilation
 from .assemble.jobs import Jobs, was_cancelled
 from .assemble.nasm import Nasm, ObjectFile
-from .assemble.objects import Objects
+from .assemble.objects import Extra, Objects
 from .assemble.queue import Job, available
 from .assemble.state import BuildState
 from .check import Finding, report
@@ -111,7 +111,15 @@ class Builder:
             self.settings.launcher,
             self.reporter.detail,
             self.state,
+            self._unwind_tables(),
         )
+
+    def _unwind_tables(self) -> Extra | None:
+        if not self.settings.unwind:
+            return None
+        from .unwind import tables  # only for those who ask
+
+        return tables()
 
     @cached_property
     def _inspector(self) -> Inspector:

@@ -128,6 +128,7 @@ class Settings(NamedTuple):
     launcher: tuple[str, ...] = ()
     check: RuleSettings = RuleSettings()
     baseline: Level = "x86-64"
+    unwind: bool = False
     editable_rebuild: bool = False
     compile_commands: str | None = None
     sbom: bool = False
@@ -170,6 +171,7 @@ KINDS: dict[str, Kind] = {
     "launcher": "arguments",
     "check": "rules",
     "baseline": "level",
+    "unwind": "boolean",
     "editable_rebuild": "boolean",
     "compile_commands": "database",
     "sbom": "boolean",

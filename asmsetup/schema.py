@@ -67,6 +67,7 @@ _ABOUT = {
     "launcher": "put before NASM's command",
     "check": "whether machine code is judged; rules to switch off, or to make errors or warnings",
     "baseline": "the processors that functions must run on without a test",
+    "unwind": "tables for debuggers and profilers, for routines that no macro describes",
     "stubs": "a stub (.pyi) beside each module with typed functions",
     "sbom": "a bill of materials in wheels (PEP 770, CycloneDX)",
     "elsewhere": "what happens to assembly on other machines than x86-64 Linux",

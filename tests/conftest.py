@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import sys
@@ -118,3 +119,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _reason(report: pytest.TestReport) -> str:
     place = report.longrepr
     return str(place[2] if isinstance(place, tuple) else place).removeprefix("Skipped: ")
+
+
+@pytest.fixture
+def decoder(tmp_path: Path) -> Path:
+    """A folder for PYTHONPATH that holds the decoder alone."""
+    found = importlib.util.find_spec("iced_x86")
+    assert found is not None
+    assert found.origin is not None
+    folder = tmp_path / "decoder"
+    folder.mkdir()
+    (folder / "iced_x86").symlink_to(Path(found.origin).parent)
+    return folder

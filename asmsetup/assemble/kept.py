@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from .cache import Cache
@@ -19,10 +20,13 @@ class Entry(NamedTuple):
     warnings: str
     seconds: float
     object: bytes
+    notes: Sequence[str] = ()
+    """What was told of it to those who ask for more."""
 
     def to_bytes(self) -> bytes:
         """Return what ``parse`` takes."""
-        about = json.dumps({"warnings": self.warnings, "seconds": self.seconds})
+        known = {"warnings": self.warnings, "seconds": self.seconds, "notes": list(self.notes)}
+        about = json.dumps(known)
         return about.encode() + b"\n" + self.object
 
     @staticmethod
@@ -32,7 +36,8 @@ class Entry(NamedTuple):
         about = json.loads(header)
         if not content.startswith(b"\x7fELF"):
             raise ValueError("no object")
-        return Entry(str(about["warnings"]), float(about["seconds"]), content)
+        notes = [str(each) for each in about.get("notes", ())]
+        return Entry(str(about["warnings"]), float(about["seconds"]), content, notes)
 
 
 def answers(cache: Cache, digest: str) -> list[Dependencies]:

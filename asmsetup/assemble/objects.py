@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
+from typing import NamedTuple
 
 from ..bind import bindings_for
 from ..errors import AssembleError
@@ -28,6 +29,23 @@ _SECONDS_PER_BYTE = 1e-7
 """Seconds that NASM takes, roughly; this only decides the order of what was never assembled before."""
 
 
+class Extended(NamedTuple):
+    """An object to which something was added after NASM had made it."""
+
+    content: bytes
+    notes: list[str]
+    """What to tell those who ask for more (-v)."""
+
+
+class Extra(NamedTuple):
+    """What is added to each object."""
+
+    digest: str
+    """Stands for all that it adds, apart from what it makes of the object itself."""
+    add: Callable[[str, bytes], Extended]
+    """Gets the source's name and the object's bytes."""
+
+
 class Objects:
     """Brings the objects of one build up to date."""
 
@@ -39,14 +57,19 @@ class Objects:
         launcher: Sequence[str] = (),
         show: Callable[[str], None] = lambda command: None,
         state: BuildState | None = None,
+        extra: Extra | None = None,
     ) -> None:
-        """``launcher`` is a command that is put in front of NASM's; ``show`` gets each command."""
+        """``launcher`` is a command that is put in front of NASM's; ``show`` gets each command.
+
+        ``extra`` is added to each object.
+        """
         self._nasm = assembler
         self._reader = reader
         self._cache = cache
         self._launcher = launcher
         self._show = show
         self._state = state or BuildState(None)
+        self._extra = extra
         self._environment = nasm.environment()
         self.contents: dict[str, bytes] = {}
         """The bytes of each object that was brought up to date, so that it is not read again."""
@@ -79,6 +102,7 @@ class Objects:
                     file.write(cached.object)
                 self._keep(wanted, print_, dependencies, full_digest, cached.object, cached.seconds)
                 self._cache.count(hit=True)
+                self._tell(cached.notes)
                 return cached.warnings
         self._cache.count(hit=False)
         return None
@@ -93,8 +117,8 @@ class Objects:
         with atomic_write(wanted.path) as partial:
             start = time.monotonic()
             messages, rules = self._run(wanted, partial)
+            content, notes = self._extended(partial, wanted.source)
             seconds = round(time.monotonic() - start, 6)
-            content = self._read_object(partial, wanted.source)
             dependencies = uptodate.dependencies(rules, closure, wanted.options.include_dirs)
             # The bindings are made of what the closure holds.
             dependencies = dependencies.without(_bindings_path(wanted))
@@ -110,7 +134,7 @@ class Objects:
         if self._cache is not None and print_.cacheable:
             if print_.asks:
                 kept.add_answer(self._cache, print_.digest, dependencies)
-            self._cache.put(full_digest, kept.Entry(messages, seconds, content).to_bytes())
+            self._cache.put(full_digest, kept.Entry(messages, seconds, content, notes).to_bytes())
         return messages
 
     def _keep(
@@ -202,6 +226,21 @@ class Objects:
             return ""
         return bindings_for(texts, INCLUDE_DIR)
 
+    def _extended(self, path: str, source: str) -> tuple[bytes, list[str]]:
+        """Return the object that NASM has left, with what is added, and what to tell of that."""
+        content = self._read_object(path, source)
+        if self._extra is None:
+            return content, []
+        content, notes = self._extra.add(source, content)
+        with open(path, "wb") as file:
+            file.write(content)
+        self._tell(notes)
+        return content, notes
+
+    def _tell(self, notes: Sequence[str]) -> None:
+        for note in notes:
+            self._show(note)
+
     def _read_object(self, path: str, source: str) -> bytes:
         try:
             with open(path, "rb") as file:
@@ -246,7 +285,7 @@ class Objects:
         known = self._fingerprints.get(wanted)
         if known is None:
             known = self._fingerprints[wanted] = uptodate.fingerprint(
-                self._nasm_digest,
+                self._made_by,
                 wanted.source,
                 wanted.options,
                 self._closure(wanted),
@@ -255,8 +294,10 @@ class Objects:
         return known
 
     @cached_property
-    def _nasm_digest(self) -> str:
-        return uptodate.nasm_digest(self._nasm)
+    def _made_by(self) -> str:
+        """A digest of NASM and of what adds to its objects."""
+        assembler = uptodate.nasm_digest(self._nasm)
+        return assembler if self._extra is None else f"{assembler} {self._extra.digest}"
 
 
 def _require_regular(named: Sequence[Missing]) -> None:

@@ -109,7 +109,7 @@ def fingerprint(
 ) -> Fingerprint:
     """Return the fingerprint of the object that ``source`` makes with these options.
 
-    ``assembler`` is NASM's own digest (``nasm_digest``), ``environment`` what it runs in.
+    ``assembler`` is a digest of what makes it, as ``nasm_digest``; ``environment`` what it runs in.
     """
     command = nasm.command("", source, "", options._replace(include_dirs=()))
     names_places = options.debug or closure.text.names_files or _debug_info(options.args)

@@ -24,6 +24,7 @@ from .findings import Finding
 
 DECODER = "iced_x86"
 INSTALL = "install it:   pip install 'asmsetup[check]'"
+REQUIRE = 'or add "asmsetup[check]" to requires in [build-system]'
 
 _MOST_BYTES = 250_000
 """The most code that is judged at once; more would keep a build waiting for seconds."""
@@ -68,7 +69,7 @@ class Judge:
             raise ToolError(
                 "the project wants its machine code judged, and the decoder, iced-x86, is missing",
                 INSTALL,
-                'or add "asmsetup[check]" to requires in [build-system]',
+                REQUIRE,
                 "or let it be judged where the decoder is installed: take check out of the settings",
             )
         self._only_errors = wanted == "errors"
@@ -107,7 +108,7 @@ class Judge:
         public = sorted({name for each in group for name in _defined(facts[each.path])})
         public = list(filter(is_public, public))
         contents = [self._content(each, facts[each.path]) for each in group]
-        code = json.dumps([_judged_by(), self._baseline, public, contents])
+        code = json.dumps([judged_by(), self._baseline, public, contents])
         key = hashlib.sha256(code.encode()).hexdigest()
         # What was found stands at lines of the sources, as they were then.
         records = [self._state.record(each.path) for each in group]
@@ -191,11 +192,14 @@ def _defined(facts: ElfFacts) -> Iterable[str]:
 
 
 @functools.cache
-def _judged_by() -> str:
-    """Return a digest of what judges: another version of it may find something else."""
+def judged_by(*folders: str) -> str:
+    """Return a digest of what judges: another version of it may find something else.
+
+    ``folders`` of the package are more that counts.
+    """
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     digest = hashlib.sha256()
-    for folder in (os.path.join("check", "code"), os.path.join("facts", "elf"), "data"):
+    for folder in (os.path.join("check", "code"), os.path.join("facts", "elf"), "data", *folders):
         for name in sorted(os.listdir(os.path.join(package, folder))):
             if name.endswith((".py", ".txt")):
                 with open(os.path.join(package, folder, name), "rb") as file:

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from asmsetup.bind import bindings_for
+from asmsetup.unwind import add_tables
 from tools.matrix.interpreters import REPOSITORY, Interpreter, all_interpreters, for_tests, tools
 
 INCLUDE = REPOSITORY / "asmsetup" / "include"
@@ -55,12 +56,24 @@ def bindings_option(source: Path, object_file: Path) -> list[str]:
 
 
 def build(
-    source: Path, module: Path, defines: Defines = UNIVERSAL, nasm: str = "nasm", *objects: Path
+    source: Path,
+    module: Path,
+    defines: Defines = UNIVERSAL,
+    nasm: str = "nasm",
+    *objects: Path,
+    unwind: bool = False,
 ) -> Path:
-    """Assemble and link a module; nasm and ld must have nothing to say."""
+    """Assemble and link a module; nasm and ld must have nothing to say.
+
+    With ``unwind``, plain routines get the tables that `unwind = true` gives them: all of them.
+    """
     object_file = module.with_suffix(".o")
     said = assemble(source, object_file, defines, nasm)
     assert (said.returncode, said.stderr) == (0, ""), said.stderr
+    if unwind:
+        extended = add_tables(source.name, object_file.read_bytes())
+        assert extended.notes == []
+        object_file.write_bytes(extended.content)
     linked = subprocess.run(
         [
             *(

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from elftools.dwarf.callframe import FDE
+from elftools.dwarf.dwarf_expr import DWARFExprParser
+from elftools.dwarf.structs import DWARFStructs
 from elftools.elf.elffile import ELFFile
 
 _TRACEME, _CONT, _SINGLESTEP, _GETREGS = 0, 7, 9, 12
@@ -26,7 +28,12 @@ _REGISTERS = (
     *("rsi", "rdi", "orig_rax", "rip", "cs", "eflags", "rsp", "ss", "fs_base", "gs_base"),
     *("ds", "es", "fs", "gs"),
 )
-_DWARF = {3: "rbx", 6: "rbp", 7: "rsp", 12: "r12", 13: "r13", 14: "r14", 15: "r15"}
+# DWARF's numbers of the registers (psABI, figure 3.36).
+_DWARF = dict(enumerate(("rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp")))
+_DWARF |= {number: f"r{number}" for number in range(8, 16)}
+_EXPRESSIONS = DWARFExprParser(
+    DWARFStructs(little_endian=True, dwarf_format=32, address_size=8, dwarf_version=4)
+)
 _KEPT = ("rbx", "rbp", "r12", "r13", "r14", "r15")
 _MOST_STEPS = 3_000_000
 
@@ -49,6 +56,8 @@ class Outcome:
     instructions: set[int]
     """The places in the module at which tables and truth were compared."""
     wrong: list[str]
+    without: set[int]
+    """The places in routines at which there is no table."""
 
 
 def rows_of(module: Path) -> dict[int, tuple[int, list[dict[Any, Any]]]]:
@@ -123,7 +132,7 @@ def _steps(process: int) -> Iterator[dict[str, int]]:
 def _follow(
     process: int, tables: dict[int, tuple[int, list[dict[Any, Any]]]], base: int
 ) -> Outcome:
-    outcome = Outcome(set(), [])
+    outcome = Outcome(set(), [], set())
     frames: list[Frame] = []
     low, high = min(tables), max(end for end, _ in tables.values())
     with open(f"/proc/{process}/mem", "rb", buffering=0) as memory:
@@ -152,10 +161,10 @@ def _compare_one(
 ) -> None:
     start = max((each for each in tables if each <= at), default=None)
     if start is None or at >= tables[start][0] or not frames:
+        outcome.without.add(at)
         return
     row = [each for each in tables[start][1] if each["pc"] <= at][-1]
-    rule = row["cfa"]
-    cfa = registers[_DWARF[rule.reg]] + rule.offset
+    cfa = _computed(row["cfa"], registers, memory)
     outcome.instructions.add(at)
     frame = frames[-1]
     if cfa != frame.cfa:
@@ -164,10 +173,42 @@ def _compare_one(
     for number, name in _DWARF.items():
         if name not in _KEPT:
             continue
-        saved = row.get(number)
-        value = registers[name]
-        if saved is not None and saved.type == "OFFSET":
-            memory.seek(cfa + saved.arg)
-            value = int.from_bytes(memory.read(8), sys.byteorder)
-        if value != frame.kept[name]:
+        if _restored(row.get(number), name, cfa, registers, memory) != frame.kept[name]:
             outcome.wrong.append(f"{at:#x}: {name} is not the caller's")
+
+
+def _restored(rule: Any, name: str, cfa: int, registers: dict[str, int], memory: Any) -> int:
+    """Return what a register is in the caller, as the table says."""
+    if rule is None or rule.type in ("SAME_VALUE", "UNDEFINED"):
+        return registers[name]
+    if rule.type == "OFFSET":
+        return _word(memory, cfa + rule.arg)
+    if rule.type == "REGISTER":
+        return registers[_DWARF[rule.arg]]
+    assert rule.type == "EXPRESSION", rule
+    return _word(memory, _evaluated(rule.arg, registers, memory))
+
+
+def _computed(rule: Any, registers: dict[str, int], memory: Any) -> int:
+    if rule.expr is None:
+        return registers[_DWARF[rule.reg]] + int(rule.offset)
+    return _evaluated(rule.expr, registers, memory)
+
+
+def _evaluated(expression: list[int], registers: dict[str, int], memory: Any) -> int:
+    stack: list[int] = []
+    for operation in _EXPRESSIONS.parse_expr(expression):
+        name = operation.op_name
+        if name.startswith("DW_OP_breg"):
+            stack.append(registers[_DWARF[operation.op - 0x70]] + operation.args[0])
+        elif name == "DW_OP_deref":
+            stack.append(_word(memory, stack.pop()))
+        else:
+            assert name == "DW_OP_plus_uconst", name
+            stack.append(stack.pop() + operation.args[0])
+    return stack.pop()
+
+
+def _word(memory: Any, address: int) -> int:
+    memory.seek(address)
+    return int.from_bytes(memory.read(8), sys.byteorder)

@@ -51,6 +51,24 @@ def test_tables_and_truth_agree(source: Path, tmp_path: Path) -> None:
     assert rows_of(module)
 
 
+PLAIN = """
+u = untold
+u.leaf(), u.pushes(), u.based(), u.aligned(), u.walks(None), u.early(None), u.early(1)
+u.chosen(0), u.chosen(1), u.chosen(2), u.chosen(3), u.beside(), u.calls()
+"""
+
+
+def test_tables_of_plain_routines(tmp_path: Path) -> None:
+    """Those that `unwind = true` writes: every routine has one, and each row is true."""
+    module = build(MODULES / "untold.asm", tmp_path / "untold.so", UNIVERSAL, unwind=True)
+
+    outcome = compare(INTERPRETER.command, PLAIN, module)
+
+    assert outcome.wrong == []
+    assert outcome.without == set()
+    assert len(outcome.instructions) > 250
+
+
 def test_a_wrong_table_is_noticed(tmp_path: Path) -> None:
     source = tmp_path / "unwind.asm"
     # Of two instructions in one line only the first is a macro's.

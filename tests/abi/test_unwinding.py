@@ -31,6 +31,15 @@ CALLS = [
     ("six(1)", ["based", "plain.more", "unwind.six"]),
 ]
 GDB = shutil.which("gdb")
+
+
+@pytest.fixture(scope="module")
+def untold(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The module of plain routines, with the tables that `unwind = true` gives them."""
+    folder = tmp_path_factory.mktemp("untold")
+    return build(MODULES / "untold.asm", folder / "untold.so", unwind=True)
+
+
 COMMANDS = (
     *("set pagination off", "set breakpoint pending on", "set language c"),
     *("break PySys_WriteStdout", "run", "backtrace -past-main on -past-entry on"),
@@ -56,13 +65,17 @@ def run(*command: str | Path, folder: Path) -> str:
 @pytest.mark.parametrize(("call", "ours"), CALLS, ids=[call for call, _ in CALLS])
 def test_backtraces(call: str, ours: list[str], defines: Defines, tmp_path: Path) -> None:
     """From inside an API call to the program's first frame, and no frame that is not there."""
-    build(MODULES / "unwind.asm", tmp_path / "unwind.so", defines)
-    code = f"import unwind; unwind.{call}"
+    assert_backtrace(build(MODULES / "unwind.asm", tmp_path / "unwind.so", defines), call, ours)
+
+
+def assert_backtrace(module: Path, call: str, ours: list[str]) -> None:
+    """gdb, which stops inside of PySys_WriteStdout, shows our frames and all beyond."""
+    code = f"import {module.stem}; {module.stem}.{call}"
     commands = (part for command in COMMANDS for part in ("-ex", command))
     said = run(
         *("gdb", "-nx", "-batch", *commands, "--args"),
         *(*INTERPRETER.command, "-c", code),
-        folder=tmp_path,
+        folder=module.parent,
     )
     # gdb takes a symbol with a dot for one of Ada's, and writes a.b as a[b].
     frames = re.findall(r"^#\d+ +(?:0x\w+ in )?(\S+)", said, re.MULTILINE)
@@ -72,6 +85,24 @@ def test_backtraces(call: str, ours: list[str], defines: Defines, tmp_path: Path
     assert "_PyEval_EvalFrameDefault" in frames[1 + len(ours) :], said
     assert frames[-1] == "_start", said
     assert "??" not in frames, said
+
+
+# The same of routines that no macro says anything of, with `unwind = true`.
+PLAIN_CALLS = [
+    ("pushes()", ["pushes"]),
+    ("based()", ["based.again"]),
+    ("aligned()", ["aligned"]),
+    ("walks(1)", ["walks.again"]),
+    ("early(1)", ["early.other"]),
+    ("chosen(1)", ["chosen.second"]),
+    ("calls()", ["called", "calls"]),
+]
+
+
+@pytest.mark.skipif(GDB is None, reason="gdb shows the backtraces")
+@pytest.mark.parametrize(("call", "ours"), PLAIN_CALLS, ids=[call for call, _ in PLAIN_CALLS])
+def test_backtraces_of_plain_routines(call: str, ours: list[str], untold: Path) -> None:
+    assert_backtrace(untold, call, ours)
 
 
 PERF = shutil.which("perf")

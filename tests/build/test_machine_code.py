@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 
@@ -18,18 +17,6 @@ KEPT = """PyFunction answer, METH_NOARGS
 PyEndFunction
 PyEndModule
 """
-
-
-@pytest.fixture
-def decoder(tmp_path: Path) -> Path:
-    """A folder for PYTHONPATH that holds the decoder alone."""
-    found = importlib.util.find_spec("iced_x86")
-    assert found is not None
-    assert found.origin is not None
-    folder = tmp_path / "decoder"
-    folder.mkdir()
-    (folder / "iced_x86").symlink_to(Path(found.origin).parent)
-    return folder
 
 
 @pytest.fixture

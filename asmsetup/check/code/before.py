@@ -51,6 +51,12 @@ class Watcher:
         known = self._states.setdefault(at, {})
         known[function, state.registers[RSP]] = state.copy()
 
+    def forget(self, function: int) -> None:
+        """Drop the states in a function, which is followed anew."""
+        for known in self._states.values():
+            for key in [key for key in known if key[0] == function]:
+                del known[key]
+
     def before(self, verdict: Verdict) -> dict[int, Before]:
         """Return what is known before each instruction that was followed, by its address."""
         live: dict[int, int] = {}
@@ -62,7 +68,11 @@ class Watcher:
             )
             for at, block in blocks.blocks.items():
                 live[at] = live.get(at, 0) | block.live
-        return {at: self._before(verdict, at, live.get(at, 0)) for at in self._states}
+        return {
+            at: self._before(verdict, at, live.get(at, 0))
+            for at, known in self._states.items()
+            if known
+        }
 
     def _before(self, verdict: Verdict, at: int, live: int) -> Before:
         places = self._states[at]

@@ -7,8 +7,9 @@ summed up, and the sum is put in where they are called.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from . import decode
 from .calls import Summary
@@ -23,8 +24,15 @@ from .walk import Notes, Walk
 MOST_INSTRUCTIONS = 2_000_000
 """The limit of work for one image; the rest is reported as not checked."""
 
-Watch = Callable[[int, int, State], None]
-"""Gets the function, the address of an instruction, and what is known before it (not to be kept)."""
+
+class Watch(Protocol):
+    """Looks on while functions are followed."""
+
+    def __call__(self, function: int, at: int, state: State) -> None:
+        """Get the address of an instruction and what is known before it, which is not to be kept."""
+
+    def forget(self, function: int) -> None:
+        """Get a function that is followed anew: what was known in it does not hold."""
 
 
 @dataclass
@@ -113,6 +121,12 @@ class Engine:
                         self.skipped.append(each)
                     continue
                 self.summaries[each] = FunctionAnalysis(self, each).analyse()
+
+    def forget(self, function: int) -> None:
+        """Take back what was found in a function, which is followed anew."""
+        self.notes.forget(function)
+        if self.watch is not None:
+            self.watch.forget(function)
 
     def extents(self, root: Root | None) -> list[tuple[int, int]]:
         """Return where the code of a function lies, its rarely executed part with it."""

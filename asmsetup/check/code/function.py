@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .engine import Engine
 
 NOT_CODE = "it runs into bytes that are no code: perhaps it is data"
+UNKNOWN_JUMP = "a jump goes to an address that could not be found out"
 _MOST_DEPTHS = 6
 _MOST_VISITS_OF_ONE = 200_000
 
@@ -78,7 +79,7 @@ class FunctionAnalysis:
         self._engine.walks[self._start] = walk
         for turn in range(64):
             if turn:
-                walk.notes.forget(self._start)
+                self._engine.forget(self._start)
             self._found_more = False
             self._follow_all()
             if not self._found_more:
@@ -347,7 +348,7 @@ class FunctionAnalysis:
         elif self._is_left(state, found, value):
             self._tail_call(state, found, "a pointer")
         else:
-            walk.give_up(found.at, "a jump goes to an address that could not be found out")
+            walk.give_up(found.at, UNKNOWN_JUMP)
 
     def _is_left(self, state: State, found: Decoded, value: Value) -> bool:
         """Return whether a jump to an unknown address is a call that returns to the caller."""
