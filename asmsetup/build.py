@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from .assemble import database, includes, nasm
 from .assemble.cache import Cache, open_cache
@@ -37,6 +37,7 @@ from .link import debug_file, linker
 from .link.given import Given, advice, at_fault
 from .link.linker import ModuleFile
 from .link.unchanged import LinkedModules
+from .named import NamedTuple
 from .plan import Planner, Recipe
 from .progress import Bar
 

@@ -12,10 +12,11 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 from . import rules
 from .errors import ConfigError
+from .named import NamedTuple
 from .rules import RefusedError, RuleSettings
 from .versions import NEWEST, OLDEST
 

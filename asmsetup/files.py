@@ -17,8 +17,8 @@ from io import FileIO
 from .errors import FileError
 
 _CHUNK = 1 << 16
-_PARTIAL = re.compile(r".*\.\d+-\d+\.tmp(?:\.[di])?")
-_UNFINISHED = re.compile(r"(?:wheel-|\.asmsetup-)\d+(?:-\d+)?")
+_PARTIAL = r".*\.\d+-\d+\.tmp(?:\.[di])?"
+_UNFINISHED = r"(?:wheel-|\.asmsetup-)\d+(?:-\d+)?"
 _ABANDONED = 3600
 
 
@@ -79,7 +79,7 @@ def sweep(folder: str) -> None:
     """
     with suppress(OSError):
         names = os.listdir(folder)
-        for path in (os.path.join(folder, name) for name in names if _PARTIAL.fullmatch(name)):
+        for path in (os.path.join(folder, name) for name in names if re.fullmatch(_PARTIAL, name)):
             with suppress(OSError):
                 if is_abandoned(os.stat(path).st_mtime):
                     os.remove(path)
@@ -90,7 +90,7 @@ def sweep_folders(*parents: str) -> None:
     for parent in parents:
         with suppress(OSError):
             for entry in list(os.scandir(parent)):
-                if _UNFINISHED.fullmatch(entry.name) and is_abandoned(entry.stat().st_mtime):
+                if re.fullmatch(_UNFINISHED, entry.name) and is_abandoned(entry.stat().st_mtime):
                     shutil.rmtree(entry.path, ignore_errors=True)
 
 

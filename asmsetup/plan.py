@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 from collections import Counter
-from typing import NamedTuple
 
 from .assemble import nasm, own
 from .assemble.includes import INCLUDE_DIR, Reader, search_path
@@ -18,6 +17,7 @@ from .config import Settings
 from .errors import SourceError
 from .facts.target import Target
 from .files import unreadable
+from .named import NamedTuple
 
 
 class Recipe(NamedTuple):

@@ -10,9 +10,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from .errors import ToolError
+from .named import NamedTuple
 
 _running: set[subprocess.Popen[bytes]] = set()
 _F_SETSIG = 10

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
-from typing import Literal, NamedTuple, cast
+from typing import Literal, cast
+
+from .named import NamedTuple
 
 Severity = Literal["error", "warning"]
 MachineCode = bool | Literal["errors"] | None
@@ -14,7 +16,7 @@ where the decoder is installed."""
 Reasons = tuple[tuple[str, str], ...]
 """(rule, why it is ignored; empty when nobody says)."""
 
-_RULE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_RULE = r"[a-z0-9]+(-[a-z0-9]+)*"
 _KEYS = ("machine-code", "select", "ignore", "severity", "sources")
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
@@ -121,7 +123,11 @@ def _reasons(key: str, value: object) -> Iterator[tuple[str, str]]:
             f"a table whose key `{key}' holds a list of rules, or a table of rules and reasons"
         )
     for name, reason in items:
-        if not isinstance(name, str) or not _RULE.fullmatch(name) or not isinstance(reason, str):
+        if (
+            not isinstance(name, str)
+            or not re.fullmatch(_RULE, name)
+            or not isinstance(reason, str)
+        ):
             raise RefusedError(
                 f"a table whose key `{key}' holds names of rules (`kept-register'), and reasons in quotes"
             )

@@ -16,12 +16,13 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .assemble.cache import Cache
 from .errors import ObjectError, WheelError
 from .facts.target import Libc
 from .files import hash_of
+from .named import NamedTuple
 
 if TYPE_CHECKING:
     from auditwheel.policy import Policy
@@ -146,12 +147,12 @@ def _asked(modules: Mapping[str, str], libc: Libc) -> Verdict:
     return _loadable(Verdict((), graftable, tuple(_obstacles(found))), known, libc)
 
 
-_RUNTIME = re.compile(r"lib(asan|hwasan|tsan|lsan|ubsan|msan|gcov|clang_rt\.\w+)\b")
+_RUNTIME = r"lib(asan|hwasan|tsan|lsan|ubsan|msan|gcov|clang_rt\.\w+)\b"
 
 
 def _is_runtime(library: str) -> bool:
     """Return whether a library is a sanitizer's or coverage's, which is of no use as a copy."""
-    return _RUNTIME.match(library) is not None
+    return re.match(_RUNTIME, library) is not None
 
 
 def _how_to_run_with(library: str) -> str:

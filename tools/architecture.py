@@ -74,7 +74,7 @@ def drawing() -> str:
     What nearly everything imports would hide the way of a build.
     """
     known = layers()
-    stages = {name for name, layer in known.items() if layer > 1 and not name.startswith("_")}
+    stages = {name for name, layer in known.items() if layer > 2 and not name.startswith("_")}
     lines = ["```mermaid", "graph TD"]
     for layer in sorted({known[name] for name in stages}, reverse=True):
         names = sorted(name for name in stages if known[name] == layer)

@@ -6,7 +6,6 @@ import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from iced_x86 import Decoder, Formatter, FormatterSyntax, Instruction, OpKind
 
@@ -21,6 +20,7 @@ from ..check.formats import as_finding
 from ..config import Settings
 from ..facts.elf import ElfFacts
 from ..files import read_lines
+from ..named import NamedTuple
 
 _RELATIVE = re.compile(r"\[rel [^\]]+\]")
 _ROLES = {

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
 
 from ..check import Finding
 from ..check.code.image import Image
@@ -18,6 +17,7 @@ from ..check.listing import Listing, Row, SourceLine
 from ..config import Settings
 from ..facts import elf
 from ..live.building import Examined
+from ..named import NamedTuple
 from .code import Code, Section, Seen, read
 
 _SAMPLE = re.compile(r"([\w.$@?~#]+)\+0x([0-9a-f]+) \(")

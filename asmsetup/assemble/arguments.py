@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
+
+from ..named import NamedTuple
 
 _WITH_A_VALUE = "iIpPdDuUfFoXlZ@M"
 """Letters of options whose value may be the next word."""

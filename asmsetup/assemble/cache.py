@@ -15,10 +15,11 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from ..errors import ConfigError
 from ..files import IrregularFileError, is_abandoned, open_regular
+from ..named import NamedTuple
 
 DEFAULT_SIZE = 1 << 30
 """Bytes, when ASMSETUP_CACHE_SIZE is not set."""
@@ -27,8 +28,8 @@ _MAGIC = b"asmsetup cache 1\n"
 _SHARDS = 256
 _LARGEST_SHARE = 8
 """One entry takes at most this part of the cache."""
-_SHARD = re.compile(r"[0-9a-f]{2}")
-_ENTRY = re.compile(r"[0-9a-f]{62}(?:\..*\.tmp)?")
+_SHARD = r"[0-9a-f]{2}"
+_ENTRY = r"[0-9a-f]{62}(?:\..*\.tmp)?"
 """Nothing else in the folder is ours to count or to remove."""
 _STATISTICS = "statistics"
 _STATISTICS_LIMIT = 1 << 16
@@ -237,7 +238,7 @@ class Cache:
         return [
             item.path
             for item in found
-            if _SHARD.fullmatch(item.name) and item.is_dir(follow_symlinks=False)
+            if re.fullmatch(_SHARD, item.name) and item.is_dir(follow_symlinks=False)
         ]
 
     def _complain(self, verb: str, error: OSError) -> None:
@@ -341,7 +342,7 @@ def _entries(shard: str, *, abandoned: bool = False) -> Iterator[_Entry]:
     except FileNotFoundError:
         return
     for item in found:
-        if not _ENTRY.fullmatch(item.name) or not item.is_file(follow_symlinks=False):
+        if not re.fullmatch(_ENTRY, item.name) or not item.is_file(follow_symlinks=False):
             continue
         try:
             status = item.stat(follow_symlinks=False)

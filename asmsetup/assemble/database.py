@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from ..files import atomic_write, read_lines, write_text
+from ..named import NamedTuple
 
 
 class Compilation(NamedTuple):

@@ -9,26 +9,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from ..files import open_regular
+from ..named import NamedTuple
 
-_WORDS = re.compile(
-    rb"""
+_WORDS = rb"""(?xsi)
       /\*.*?\*/ | //[^\n]*                     # comments
     | \#(?![ \t]*define\b)[^\n]*               # comments, and lines for the preprocessor
     | '\\?[^\n]                                # a character
     | (?<![\w.$@])\.(include|incbin)\b[ \t]*(?:"([^"\\\n]*)"|([^\n]))
     | "(?:\\.|[^"\\\n])*"
-    """,
-    re.VERBOSE | re.DOTALL | re.IGNORECASE,
-)
+    """
 """The directives, wherever in a line; and comments, characters and strings, which may hold their names."""
 
-_CPP_INCLUDE = re.compile(
-    rb'^[ \t]*#[ \t]*include\b[ \t]*(?:"([^"\n]+)"|<([^>\n]+)>|([a-z_]\w*)[ \t]*(?=[(/\r\n]|\Z))',
-    re.MULTILINE | re.IGNORECASE,
-)
+_CPP_INCLUDE = rb'(?mi)^[ \t]*#[ \t]*include\b[ \t]*(?:"([^"\n]+)"|<([^>\n]+)>|([a-z_]\w*)[ \t]*(?=[(/\r\n]|\Z))'
 
 
 class Closure(NamedTuple):
@@ -54,11 +48,11 @@ def closure(paths: Iterable[str], include_dirs: Sequence[str], *, preprocessed: 
             continue
         found[path] = None
         text = _content(path) if is_text else b""
-        for directive, name, other in filter(any, _WORDS.findall(text)):
+        for directive, name, other in filter(any, re.findall(_WORDS, text)):
             computed |= bool(other)
             is_read = directive.lower() == b"include"
             waiting += _found(os.fsdecode(name), ("", *include_dirs), is_read)
-        for quoted, angled, other in _CPP_INCLUDE.findall(text) if preprocessed else ():
+        for quoted, angled, other in re.findall(_CPP_INCLUDE, text) if preprocessed else ():
             computed |= bool(other)
             own = (os.path.dirname(path),) if quoted else ()
             waiting += _found(os.fsdecode(quoted or angled), (*own, *include_dirs), True)

@@ -12,11 +12,10 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import NamedTuple
 
 from ..files import hash_file, irregular_kind, open_regular, unreadable
+from ..named import NamedTuple
 from . import arguments
 from .arguments import Arguments
 from .scan import NOTHING, TARGET_MACROS, UNREAD, Named, Text, is_skipped, merged, scan
@@ -47,10 +46,7 @@ class Missing(NamedTuple):
     """The kind of file, for one that exists: a folder, a pipe, a socket, a device."""
 
 
-@dataclass(frozen=True, eq=False)
-class Closure:
-    """A source and everything it names, directly or through another file."""
-
+class _Closure(NamedTuple):
     files: tuple[str, ...]
     """The source first, then each file as nasm would open it; relative where it is below the
     current directory. Files that cannot be read, the source included, are not here."""
@@ -67,7 +63,12 @@ class Closure:
     """Bytes in all files together."""
     own: bool
     """Some of asmsetup's own includes are among the files; ``own_digest`` is of all of them."""
-    _contents: tuple[tuple[str, _File | None], ...]
+    contents: tuple[tuple[str, _File | None], ...]
+    """Each file by the name that leads to it; None where none does."""
+
+
+class Closure(_Closure):
+    """A source and everything it names, directly or through another file."""
 
     @property
     def asks(self) -> bool:
@@ -80,7 +81,7 @@ class Closure:
         does not change when the same tree is elsewhere. asmsetup's own includes are left out.
         """
         hashed = hashlib.sha256()
-        for name, file in self._contents:
+        for name, file in self.contents:
             # The name and what it leads to, not the path: another checkout is the same.
             known = file.digest if file is not None else ""
             hashed.update(f"\0{name}\0{known}".encode(errors="replace"))
@@ -194,7 +195,7 @@ class Reader:
             text=text,
             size=sum(file.status.size for file in walk.files.values()),
             own=any(file.own for file in walk.files.values()),
-            _contents=tuple(walk.contents),
+            contents=tuple(walk.contents),
         )
 
     def loop(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from ..named import NamedTuple
 from .cache import Cache
 from .uptodate import Dependencies
 

@@ -6,11 +6,11 @@ import importlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from .. import program
 from ..errors import AssembleError, ToolError
 from ..facts.target import OBJECT_FORMAT
+from ..named import NamedTuple
 
 MINIMUM = (2, 15, 0)
 """The oldest NASM that drops unused EXTERNs and takes -I without a trailing slash."""

@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import NamedTuple
 
 from ..bind import bindings_for
 from ..errors import AssembleError
 from ..files import atomic_write, write_text
+from ..named import NamedTuple
 from . import kept, nasm, own, uptodate
 from .cache import Cache
 from .database import Compilation

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from .includes import INCLUDE_DIR, own_digest
 
 _FOLDER, _RENAMED = "python", "asmsetup-python"
-_IN_COPY = re.compile(r"/asmsetup-[0-9a-f]{16}/")
+_IN_COPY = r"/asmsetup-[0-9a-f]{16}/"
 
 
 def include_dir(searched: Iterable[str], build_folder: str) -> str:
@@ -31,7 +31,7 @@ def include_dir(searched: Iterable[str], build_folder: str) -> str:
 
 def is_ours(path: str) -> bool:
     """Return whether a file is one of asmsetup's includes, or of their copy."""
-    return path.startswith(INCLUDE_DIR + os.sep) or _IN_COPY.search(path) is not None
+    return path.startswith(INCLUDE_DIR + os.sep) or re.search(_IN_COPY, path) is not None
 
 
 def _has_our_names(folder: str) -> bool:

@@ -10,9 +10,9 @@ import os
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from ..bind.macros import MACROS
+from ..named import NamedTuple
 
 TARGET_MACROS = (
     "PY_UNIVERSAL",

@@ -16,9 +16,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from ..files import atomic_write, open_regular
+from ..named import NamedTuple
 from .scan import Text
 
 _VERSION = "asmsetup state 3"

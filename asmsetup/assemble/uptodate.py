@@ -13,9 +13,10 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..files import hash_file, open_regular
+from ..named import NamedTuple
 from . import arguments, nasm
 from .includes import INCLUDE_DIR, Closure, Reader, own_digest
 from .nasm import AssemblerOptions

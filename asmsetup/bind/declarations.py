@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
+from ..named import NamedTuple
 from .lines import unquoted
 from .macros import MACROS
 

@@ -7,7 +7,8 @@ import keyword
 import re
 import struct
 from collections.abc import Callable
-from typing import NamedTuple
+
+from ..named import NamedTuple
 
 MOST_PARAMETERS = 32
 """The most parameters that the run-time part can bind."""

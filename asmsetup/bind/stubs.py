@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
+from ..named import NamedTuple
 from .declarations import STRING, joined, without_comments
 from .lines import unquoted
 from .signature import Parameter, Signature, SignatureError, Type, parse

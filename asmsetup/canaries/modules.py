@@ -12,11 +12,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import NamedTuple
 
 from ..errors import AsmsetupError
 from ..facts import elf
 from ..link.linker import entry_points
+from ..named import NamedTuple
 from . import results
 from .tables import Tables, pointer, set_pointer
 from .trampoline import Trampoline

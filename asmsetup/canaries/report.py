@@ -7,8 +7,8 @@ import os
 import signal
 from collections.abc import Callable
 from fnmatch import fnmatchcase
-from typing import NamedTuple
 
+from ..named import NamedTuple
 from .modules import Function, Module, Wrapper, mappings
 from .operand import address_registers
 from .trampoline import REGISTERS, Event

@@ -8,7 +8,8 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterator
 from struct import Struct
-from typing import NamedTuple
+
+from ..named import NamedTuple
 
 RESULT_NONE, RESULT_POINTER, RESULT_INT = 0, 1, 2
 """As in layout.inc."""

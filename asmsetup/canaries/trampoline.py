@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from struct import Struct
-from typing import NamedTuple
 
 from .. import config
 from ..assemble.nasm import AssemblerOptions
@@ -21,6 +20,7 @@ from ..errors import AsmsetupError
 from ..facts import target
 from ..files import write_text
 from ..link import linker
+from ..named import NamedTuple
 from ..plan import Recipe
 
 SOURCE = Path(__file__).with_name("trampoline.asm")

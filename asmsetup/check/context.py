@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from fnmatch import fnmatchcase
-from typing import NamedTuple
 
 from ..facts.elf import ElfFacts
+from ..named import NamedTuple
 from ..rules import RuleSettings
 from ..versions import OLDEST, Version
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+
+from ..named import NamedTuple
 
 # Texts, compiled when they are first needed: most builds find nothing to correct.
 _LINE = r"\s*(?:[\w.$@?~#]+:\s*)?(?P<mnemonic>[a-z]\w*)\s+(?P<operands>\S.*?)\s*$"

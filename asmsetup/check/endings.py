@@ -10,9 +10,9 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from struct import Struct
-from typing import NamedTuple
 
 from ..facts.elf import RelocationTable, Section, Symbol
+from ..named import NamedTuple
 from .code.marks import C_FUNCTION, METHOD, SECTION, Marks
 from .code.prototypes import prototype
 from .entries import entries
@@ -25,10 +25,9 @@ _IN_SECTION = (1 << _SECTION_BITS) - 1
 _WORD = (1 << 64) - 1
 
 # A return, a jump, ud2, hlt or int3 (Intel SDM, volume 2), with its operands.
-_LEAVES = re.compile(
-    rb"(?:\xc3|\xc2..|\xeb.|\xe9....|\xff\x25....|\xff[\xe0-\xe7]|\xff[\x20-\x27]|\xff\x24."
-    rb"|\xff[\x60-\x67].|\xff\x64..|\xff[\xa0-\xa7]....|\xff\xa4.....|\xff\x24.....|\x0f\x0b|\xf4|\xcc)\Z",
-    re.DOTALL,
+_LEAVES = (
+    rb"(?s)(?:\xc3|\xc2..|\xeb.|\xe9....|\xff\x25....|\xff[\xe0-\xe7]|\xff[\x20-\x27]|\xff\x24."
+    rb"|\xff[\x60-\x67].|\xff\x64..|\xff[\xa0-\xa7]....|\xff\xa4.....|\xff\x24.....|\x0f\x0b|\xf4|\xcc)\Z"
 )
 _PADDING = b"\x90"
 # What the macros write before `ret': the kept registers from rbp or rsp, then the frame.
@@ -37,17 +36,14 @@ _EPILOGUE = (
     rb"|(?:[\x48\x4c]\x8b(?:[\x5c\x64\x6c\x74\x7c]\x24.|[\x9c\xa4\xac\xb4\xbc]\x24....))*"
     rb"\x48(?:\x83\xc4.|\x81\xc4....)\x5d"
 )
-_NUMBER = rb"(?:(?<![\x41\x49])\xb8(....)|(?<!\x49)\x48\xc7\xc0(....)|\x48\xb8(........))"
-_CONSTANT = re.compile(_NUMBER + rb"(?:" + _EPILOGUE + rb")\xc3", re.DOTALL)
+_NUMBER = rb"(?s)(?:(?<![\x41\x49])\xb8(....)|(?<!\x49)\x48\xc7\xc0(....)|\x48\xb8(........))"
+_CONSTANT = _NUMBER + rb"(?:" + _EPILOGUE + rb")\xc3"
 # What a plain routine has between the two: pop, add rsp, mov rsp, rbp, leave, vzeroupper.
-_PLAIN_CONSTANT = re.compile(
+_PLAIN_CONSTANT = (
     _NUMBER + rb"(?:[\x58-\x5f]|\x41[\x58-\x5f]|\x48\x83\xc4.|\x48\x81\xc4....|\x48\x89\xec|\xc9"
-    rb"|\xc5\xf8\x77)*\xc3",
-    re.DOTALL,
+    rb"|\xc5\xf8\x77)*\xc3"
 )
-_CALLED = re.compile(
-    rb"\xff\x15....(?:" + _EPILOGUE + rb")\xc3|(?:" + _EPILOGUE + rb")\xff\x25....", re.DOTALL
-)
+_CALLED = rb"(?s)\xff\x15....(?:" + _EPILOGUE + rb")\xc3|(?:" + _EPILOGUE + rb")\xff\x25...."
 
 
 class Function(NamedTuple):
@@ -188,7 +184,7 @@ _CALL_SIZE = 4
 def _leaves(body: bytes, calls: dict[int, str]) -> bool:
     """Return whether the last instruction may leave the function, or cannot be told."""
     code = body.rstrip(_PADDING)
-    if _LEAVES.search(code[-8:]):
+    if re.search(_LEAVES, code[-8:]):
         return True
     called = calls.get(len(code) - _CALL_SIZE)
     if called is not None:
@@ -211,11 +207,11 @@ class Result(NamedTuple):
 def _no_objects(function: Function, body: bytes, calls: dict[int, str]) -> list[Result]:
     found = []
     constant = _PLAIN_CONSTANT if function.is_plain else _CONSTANT
-    for match in constant.finditer(body):
+    for match in re.finditer(constant, body):
         number = int.from_bytes(match[1] or match[2] or match[3], "little", signed=not match[1])
         if number and not any(match.start() <= place < match.end() for place in calls):
             found.append(Result(match.start(), number, ""))
-    for match in _CALLED.finditer(body):
+    for match in re.finditer(_CALLED, body):
         jumps = body[match.end() - 6 : match.end() - 4] == b"\xff\x25"
         name = calls.get(match.end() - 4 if jumps else match.start() + 2, "")
         known = prototype(name) if name else None

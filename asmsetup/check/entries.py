@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from ..facts.elf import Relocation, RelocationTable
+from ..named import NamedTuple
 from . import slots
 from .kinds import ADDRESS_64
 from .places import ObjectPlaces

@@ -11,8 +11,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
+from ..named import NamedTuple
 from . import att, foreign, misspelt
 
 SourceText = Callable[[str], Sequence[str]]

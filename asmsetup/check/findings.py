@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
+from ..named import NamedTuple
 from ..rules import RuleSettings
 
 ERROR = "error"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
+from ..named import NamedTuple
 from . import att, masm
 
 _LABEL = re.compile(r"\s*(?P<label>[\w.$@?~]+:(?!:)\s*)?(?P<rest>.*?)\s*$")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from ..named import NamedTuple
 from .code.levels import Need
 from .code.rules import RULES
 from .code.verdicts import CodeFinding, EntryState

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from .findings import ERROR, Finding
 from .places import ObjectPlaces
 
-_ENTRY_POINT = re.compile(r"Py(Init|ModExport)U?_\w+")
+_ENTRY_POINT = r"Py(Init|ModExport)U?_\w+"
 _WAYS_OUT = (
     "a module that Python imports:   asmsetup.Extension(...)",
     "a library for ctypes or cffi:   take it out",
@@ -26,7 +26,7 @@ def check(objects: Sequence[ObjectPlaces]) -> Iterator[Finding]:
                 what = f"`{name}' is CPython's, and a library runs in any Python, or in none"
                 for place in places.uses(name):
                     yield place.finding("python-in-library", ERROR, what, *_WAYS_OUT)
-            elif _ENTRY_POINT.fullmatch(name):
+            elif re.fullmatch(_ENTRY_POINT, name):
                 what = f"`{name}' makes a module that Python imports, and this is a library"
                 line = places.declaration(name, "global")
                 yield places.finding(line, "python-in-library", ERROR, what, _WAYS_OUT)

@@ -12,13 +12,14 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..assemble.nasm import ObjectFile
 from ..assemble.state import BuildState
 from ..config import Level
 from ..errors import ToolError
 from ..facts.elf import ElfFacts
+from ..named import NamedTuple
 from ..rules import MachineCode
 from .findings import Finding
 

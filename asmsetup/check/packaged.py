@@ -11,8 +11,8 @@ from ..facts import cpython_abi, elf
 from ..facts.elf import ElfFacts
 from ..versions import OLDEST, VERSIONS
 
-_PLATFORM = re.compile(r"-(?P<machine>[a-z0-9_]+)-linux-(?P<libc>gnu|musl)[a-z0-9]*\.so$")
-_DARWIN = re.compile(r"-darwin\.so$")
+_PLATFORM = r"-(?P<machine>[a-z0-9_]+)-linux-(?P<libc>gnu|musl)[a-z0-9]*\.so$"
+_DARWIN = r"-darwin\.so$"
 _C_LIBRARIES = {"libc.so.6": "gnu", "libc.musl-x86_64.so.1": "musl"}
 
 
@@ -23,9 +23,9 @@ def named_for_another_platform(path: str, facts: ElfFacts | None) -> str | None:
     """
     name = os.path.basename(path)
     built = "another machine" if facts is None else "x86-64 Linux"
-    if _DARWIN.search(name):
+    if re.search(_DARWIN, name):
         return f"named for macOS and built for {built}"
-    found = _PLATFORM.search(name)
+    found = re.search(_PLATFORM, name)
     if found is None:
         return None
     if (found["machine"] == "x86_64") != (facts is not None):

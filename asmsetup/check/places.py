@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..facts.elf import ABSOLUTE, Relocation, RelocationTable, Section, Symbol
+from ..named import NamedTuple
 from .context import CheckedObject, ModuleContext
 from .findings import Finding
 from .kinds import ADDRESS_64, BRANCHING, CALL, JUMP, LINKER_DEFINED, NUMBERS, WIDTHS
@@ -44,10 +44,7 @@ class ModuleNames(NamedTuple):
         return defined.section == ABSOLUTE
 
 
-@dataclass(frozen=True)
-class Place:
-    """One relocation with the bytes around it and, when known, its source line."""
-
+class _Place(NamedTuple):
     object: CheckedObject
     section: Section
     content: bytes
@@ -61,6 +58,10 @@ class Place:
     """Whether the source includes a file of this name."""
     make: Callable[..., Finding]
     """Makes a finding of its line and what is wrong there."""
+
+
+class Place(_Place):
+    """One relocation with the bytes around it and, when known, its source line."""
 
     @cached_property
     def pointers(self) -> frozenset[int]:

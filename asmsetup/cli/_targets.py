@@ -10,7 +10,6 @@ import zipfile
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
 
 from .. import config
 from ..assemble.nasm import AssemblerOptions
@@ -19,6 +18,7 @@ from ..errors import CheckError, ObjectError, SourceError, UsageError
 from ..facts import archive, elf, target
 from ..facts.elf import ElfFacts
 from ..live.building import on_standard_error
+from ..named import NamedTuple
 from ..plan import Recipe
 from ..suffixes import is_assembly
 

@@ -13,12 +13,12 @@ import sysconfig
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
 
 from .. import program
 from ..assemble import nasm
 from ..errors import AsmsetupError
 from ..facts import target
+from ..named import NamedTuple
 
 _JSON_VERSION = 1
 

@@ -12,10 +12,10 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from .. import program
 from ..errors import FileError, UsageError
+from ..named import NamedTuple
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 _SUFFIX = ".in"

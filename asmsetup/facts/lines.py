@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from typing import NamedTuple
+
+from ..named import NamedTuple
 
 _MOST_ROWS = 4_000_000
 

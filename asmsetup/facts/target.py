@@ -6,9 +6,10 @@ import os
 import platform
 import sys
 import sysconfig
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from ..errors import PlatformError
+from ..named import NamedTuple
 
 OBJECT_FORMAT = "elf64"
 """NASM's name of the object format (nasm -f)."""

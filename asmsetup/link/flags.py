@@ -116,9 +116,9 @@ _NOT_A_MODULE = {
 _DRIVERS_OTHER_WORK = frozenset(
     ("-c", "-###", "-fsyntax-only", "-dumpversion", "-dumpmachine", "-dumpspecs")
 )
-_OUTPUT = re.compile(r"-o(?!format)|--output(=|$)")
+_OUTPUT = r"-o(?!format)|--output(=|$)"
 """For ld, which takes it in the place of the module's."""
-_FOREIGN_TARGET = re.compile(r"(?!x86_64|amd64)[\w.]+-[\w.-]+")
+_FOREIGN_TARGET = r"(?!x86_64|amd64)[\w.]+-[\w.-]+"
 
 
 def for_ld(flags: Iterable[str]) -> list[str]:
@@ -197,7 +197,7 @@ def require_possible(flags: Sequence[str], origin: str) -> None:
         is_for_ld = flag.startswith("-Wl,") or before in _BEFORE_LDS
         reasons = [_why_impossible(word, is_for_ld=is_for_ld) for word in _linker_parts(flag)]
         target = flag if before == "-target" else flag.partition("--target=")[2]
-        if _FOREIGN_TARGET.fullmatch(target):
+        if re.fullmatch(_FOREIGN_TARGET, target):
             flag = f"{before} {flag}" if before == "-target" else flag
             reasons = ["is another machine or system than x86-64 Linux"]
         if why := next(filter(None, reasons), None):
@@ -205,7 +205,7 @@ def require_possible(flags: Sequence[str], origin: str) -> None:
 
 
 def _why_impossible(word: str, *, is_for_ld: bool) -> str | None:
-    if is_for_ld and _OUTPUT.match(word):
+    if is_for_ld and re.match(_OUTPUT, word):
         return "names another file than the module"
     if not is_for_ld and word in _DRIVERS_OTHER_WORK:
         return "has nothing linked"
@@ -223,7 +223,7 @@ def asks_for_definitions(ld_args: Sequence[str]) -> bool:
     )
 
 
-_RUN_PATH = re.compile(r"(?:-rpath|--rpath|-R)(?:=|$|(?=/|\$))")
+_RUN_PATH = r"(?:-rpath|--rpath|-R)(?:=|$|(?=/|\$))"
 
 
 def run_paths(words: Sequence[str]) -> set[str]:
@@ -262,7 +262,7 @@ def _run_path_words(words: Sequence[str]) -> Iterator[tuple[list[tuple[int, int]
         for at, part in enumerate(_linker_parts(word))
     ]
     for number, (place, part) in enumerate(parts):
-        if found := _RUN_PATH.match(part):
+        if found := re.match(_RUN_PATH, part):
             folder, places = part[found.end() :], [place]
             if not folder and number + 1 < len(parts):
                 places.append(parts[number + 1][0])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple
 
+from ..named import NamedTuple
 from .flags import asks_for_definitions, for_ld, takes_an_argument
 
 LDFLAGS, LINK_ARGS, LD_ARGS = "LDFLAGS", "extra_link_args", "ld-args"

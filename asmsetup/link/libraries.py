@@ -9,10 +9,10 @@ import shutil
 import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import NamedTuple
 
 from .. import program
 from ..errors import ToolError
+from ..named import NamedTuple
 from .flags import for_ld
 
 SYSTEM_FOLDERS = (

@@ -10,12 +10,13 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from .. import program
 from ..assemble.nasm import ObjectFile
 from ..errors import LinkError
 from ..facts.target import EMULATION
+from ..named import NamedTuple
 from . import given
 from .debug_file import BUILD_ID
 from .flags import linker_named, require_possible

@@ -8,7 +8,6 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from .. import program
 from ..assemble.nasm import AssemblerOptions, Macro, ObjectFile
@@ -18,6 +17,7 @@ from ..config import Settings
 from ..errors import SourceError
 from ..facts import target
 from ..link.linker import LinkerOptions, ModuleFile, entry_points
+from ..named import NamedTuple
 from ..plan import Recipe
 from ..suffixes import is_assembly
 

@@ -16,9 +16,10 @@ import sys
 import traceback
 from collections.abc import Sequence
 from types import CodeType, ModuleType, TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..assemble.nasm import AssemblerOptions, ObjectFile
+from ..named import NamedTuple
 from ..program import signal_name
 from .building import Built
 from .crash import report_crashes

@@ -14,10 +14,10 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 from .. import program
 from ..facts import elf
+from ..named import NamedTuple
 from .building import Built
 
 _SIGNALS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP)

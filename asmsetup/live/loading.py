@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
 
 from .. import config
+from ..named import NamedTuple
 from .building import BuildWarning, Built, Options, build, silent
 
 

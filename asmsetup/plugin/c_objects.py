@@ -21,7 +21,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import setuptools.errors
 
@@ -34,6 +34,7 @@ from ..assemble.uptodate import Dependencies, full_digest, is_up_to_date, prereq
 from ..build import Builder
 from ..errors import CompileError, ToolError
 from ..files import atomic_write
+from ..named import NamedTuple
 from ..suffixes import is_gas
 
 _ENVIRONMENT = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX")

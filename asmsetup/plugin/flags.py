@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import Any
 
 from setuptools import Extension
 
 from ..errors import SourceError
+from ..named import NamedTuple
 from ..suffixes import is_assembly, is_gas
 from .declared import Extension as GroupedExtension
 from .declared import Sources, owner

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from ..check.code.state import STACK_BASE_SHIFT, State, is_plain, stack_key
 from ..check.code.values import KEPT, RETURN_ADDRESS, RSP, Entry, Frame
+from ..named import NamedTuple
 
 RED_ZONE = 128
 """Bytes below rsp that are a routine's own, as long as it calls nothing (System V ABI, 3.2.2)."""

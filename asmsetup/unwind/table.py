@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from struct import pack
-from typing import NamedTuple
 
 from ..check.code.values import KEPT, NAMES, RBP, RSP
+from ..named import NamedTuple
 from .places import Address, Loaded, Place, Places, Saved, Sum, Unchanged
 
 # DWARF's numbers of the registers, in the order of instructions (psABI, figure 3.36).

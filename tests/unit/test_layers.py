@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -67,3 +68,9 @@ def test_a_build_without_typed_functions_does_not_import_what_writes_bindings() 
     code = "import sys, asmsetup.plugin.run; print(*(n for n in sys.modules if '.bind' in n))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(run.stdout.split()) == {"asmsetup.bind", "asmsetup.bind.macros"}
+
+
+def test_named_tuples_are_those_that_cost_little_to_make() -> None:
+    takes = re.compile(r"from typing import [^\n]*\bNamedTuple\b")
+    users = {path.name for path in modules() if takes.search(path.read_text())}
+    assert users == {"named.py"}, "write:   from .named import NamedTuple"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from ...named import NamedTuple
 from .analysis import Verdict
 from .blocks import find_blocks
 from .image import Image

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from iced_x86 import (
     Code,
@@ -22,6 +22,7 @@ from iced_x86 import (
     RegisterExt,
 )
 
+from ...named import NamedTuple
 from .mnemonics import (
     ALIGNED,
     GENERAL_ZEROING,

@@ -11,11 +11,11 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
 from ...errors import ObjectError
 from ...facts.elf import ElfFacts, RelocationTable, Section, Symbol, all_symbols
 from ...facts.lines import Lines
+from ...named import NamedTuple
 from ..kinds import ADDRESS_64, GOT_RELATIVE, NUMBERS
 from .marks import SECTION as MARKS_SECTION
 from .marks import Marks

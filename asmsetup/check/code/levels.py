@@ -8,11 +8,11 @@ test of the processor: PyDispatch, cpuid, or what compilers call for __builtin_c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from iced_x86 import CpuidFeature, Mnemonic
 
 from ...config import LEVELS, Level
+from ...named import NamedTuple
 from . import decode
 from .analysis import Verdict
 from .engine import Engine

@@ -7,9 +7,9 @@ that are unknown are skipped, so that older checkers read what newer macros writ
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from struct import Struct, error
-from typing import NamedTuple
+
+from ...named import NamedTuple
 
 SECTION = ".debug_asmsetup"
 
@@ -45,15 +45,15 @@ class Permission(NamedTuple):
     reason: str
 
 
-@dataclass
 class Marks:
     """Everything the sections of one image say."""
 
-    routines: dict[int, Routine] = field(default_factory=dict)
-    without_gil: list[tuple[int, int]] = field(default_factory=list)
-    not_returning: set[int] = field(default_factory=set)
-    permissions: list[Permission] = field(default_factory=list)
-    prototypes: dict[int, str] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.routines: dict[int, Routine] = {}
+        self.without_gil: list[tuple[int, int]] = []
+        self.not_returning: set[int] = set()
+        self.permissions: list[Permission] = []
+        self.prototypes: dict[int, str] = {}
 
     @classmethod
     def read(cls, content: bytes) -> Marks:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass
+
+from ...named import NamedTuple
 
 _PATH = os.path.join(
     os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "data", "prototypes.txt"
 )
 
 
-@dataclass(frozen=True)
-class Prototype:
+class Prototype(NamedTuple):
     """How a function is called and what it returns."""
 
     result: str
@@ -29,12 +29,12 @@ class Prototype:
     returns: bool = True
     known: bool = True
 
-    @functools.cached_property
+    @property
     def words(self) -> int:
         """How many of the parameters are passed in general registers."""
         return min(6, sum(kind != "d" for kind in self.parameters))
 
-    @functools.cached_property
+    @property
     def vectors(self) -> int:
         """How many of the parameters are passed in vector registers."""
         return sum(kind == "d" for kind in self.parameters)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from ...named import NamedTuple
 from ..slots import SLOTS
 from .image import Image
 

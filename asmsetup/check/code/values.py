@@ -6,7 +6,9 @@ value comes from, which is what the rules ask about.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from ...named import NamedTuple
 
 RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 = range(16)
 """Registers are numbered as instructions encode them; vector and mask registers follow."""

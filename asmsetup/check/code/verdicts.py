@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
+from ...named import NamedTuple
 from . import decode
 from .analysis import Verdict
 from .rules import RULES

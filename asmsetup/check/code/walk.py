@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from ...named import NamedTuple
 from .image import Image
 from .prototypes import prototype
 from .state import State, Step

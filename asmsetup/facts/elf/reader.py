@@ -10,9 +10,10 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from ...errors import ObjectError
+from ...named import NamedTuple
 from .damage import NameAllowance, file_kind, name_at, not_elf, piece, require_separate, unpack
 from .layout import (
     BINDINGS,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import compress
-from typing import NamedTuple, overload
+from typing import overload
 
 from ...errors import ObjectError
+from ...named import NamedTuple
 from .layout import RELOCATION, RELOCATION_NAMES
 
 
@@ -117,15 +117,17 @@ class SymbolTable(Sequence[Symbol]):
         return self._local(index)
 
 
-@dataclass(frozen=True)
 class RelocationTable:
     """The relocations of one section (of the whole file in a module)."""
 
-    section: Section
-    """The section the offsets count from; in a module the table itself (.rela.dyn, .rela.plt)."""
-    entries: bytes
-    """As in the file, 24 bytes each (Elf64_Rela)."""
-    symbols: Sequence[Symbol]
+    def __init__(self, section: Section, entries: bytes, symbols: Sequence[Symbol]) -> None:
+        """``entries`` are as in the file, 24 bytes each (Elf64_Rela).
+
+        The offsets count from ``section``, in a module from the table itself (.rela.dyn, .rela.plt).
+        """
+        self.section = section
+        self.entries = entries
+        self.symbols = symbols
 
     @cached_property
     def kinds(self) -> frozenset[tuple[int, Symbol]]:
@@ -174,10 +176,7 @@ class VersionNeed(NamedTuple):
     version: str
 
 
-@dataclass(frozen=True)
-class ElfFacts:
-    """The facts in an object or a module."""
-
+class _Facts(NamedTuple):
     kind: str = "object"
     """"object" (before linking) or "module" (a shared object)."""
     sections: tuple[Section, ...] = ()
@@ -202,7 +201,11 @@ class ElfFacts:
     packed_relocations: bool = False
     """DT_RELR, which glibc loads since 2.36 and musl since 1.2.4."""
     version_needs: tuple[VersionNeed, ...] = ()
-    data: bytes = field(default=b"", repr=False)
+    data: bytes = b""
+
+
+class ElfFacts(_Facts):
+    """The facts in an object or a module."""
 
     @cached_property
     def relocations(self) -> tuple[Relocation, ...]:
