@@ -43,6 +43,10 @@ FOLLOWED = {
     f" / or qword [rsp], 0 / cmp rsp, rax / jne .p / {CALL} / leave / ret",
     "pushed in a loop": "push rbp / mov rbp, rsp / mov ecx, 5 / .l: push rdi / dec ecx / jnz .l"
     f" / {CALL} / leave / ret",
+    "tests rsp": f"test spl, 15 / jz .a / sub rsp, 8 / {CALL} / add rsp, 8 / ret / .a: {CALL} / ret",
+    "tests 8": f"test rsp, 8 / jnz .m / {CALL} / ret / .m: push rax / {CALL} / pop rcx / ret",
+    "tests rsp where nobody knows it": "call .o / push rax / call .o / pop rax / ret"
+    f" / .o: test esp, 15 / jnz .m / {CALL} / ret / .m: sub rsp, 8 / {CALL} / add rsp, 8 / ret",
     "own stack": "push rbp / mov rbp, rsp / push rdi / .n: pop rdi / mov rax, [rdi] / test rax, rax"
     " / jz .one / push rax / .one: mov rax, [rdi + 8] / test rax, rax / jz .two / push rax"
     " / .two: cmp rsp, rbp / jne .n / pop rbp / ret",

@@ -65,6 +65,34 @@ FUNCTIONS = [
         "push rdi / ldmxcsr [rsp] / pop rdi / ret",
         "push rdi / stmxcsr [rsp] / ldmxcsr [rsp] / ldmxcsr [rsp] / pop rdi / ret",
     ),
+    # Loaded twice, overwritten where it was saved, and a constant.
+    (
+        "mxcsr",
+        "",
+        "sub rsp, 8 / stmxcsr [rsp] / ldmxcsr [rsp + 4] / ldmxcsr [rsp + 4] / add rsp, 8 / ret",
+        "sub rsp, 8 / stmxcsr [rsp] / ldmxcsr [rsp + 4] / ldmxcsr [rsp] / add rsp, 8 / ret",
+    ),
+    (
+        "mxcsr",
+        "",
+        "push rax / stmxcsr [rsp] / or dword [rsp], 0x8040 / ldmxcsr [rsp] / pop rax / ret",
+        "push rax / stmxcsr [rsp] / or dword [rsp + 4], 0x8040 / ldmxcsr [rsp + 4]"
+        " / ldmxcsr [rsp] / pop rax / ret",
+    ),
+    (
+        "mxcsr",
+        "",
+        "ldmxcsr [.control] / ldmxcsr [.control] / ret / .control: dd 0x1f80",
+        "stmxcsr [saved] / ldmxcsr [.control] / ldmxcsr [saved] / ret / .control: dd 0x1f80"
+        " / section .bss / saved: resd 1",
+    ),
+    (
+        "mxcsr",
+        "",
+        "push rdi / fldcw [rsp] / pop rdi / ret",
+        "push rdi / fnstcw [rsp + 2] / fldcw [rsp] / fldcw [rsp + 2] / pop rdi / ret",
+    ),
+    ("mxcsr", "", "fldcw [rdi] / ret", "fldcw [rdi] / fninit / ret"),
     ("falls-off", "", "xor eax, eax", "xor eax, eax / ret"),
     ("vzeroupper", "", "vpxor ymm0, ymm0, ymm0 / ret", "vpxor ymm0, ymm0, ymm0 / vzeroupper / ret"),
     ("stack-alignment", "PyObject_Str", f"{STR} / ret", f"push rax / {STR} / pop rcx / ret"),
@@ -185,6 +213,34 @@ FUNCTIONS = [
         "",
         "sub rsp, 16 / movaps [rsp], xmm0 / add rsp, 16 / ret",
         "sub rsp, 24 / movaps [rsp], xmm0 / add rsp, 24 / ret",
+    ),
+    (
+        "misaligned-move",
+        "",
+        "sub rsp, 24 / addps xmm0, [rsp + 8] / add rsp, 24 / ret",
+        "sub rsp, 24 / addps xmm0, [rsp] / vaddps xmm0, xmm0, [rsp + 8] / add rsp, 24 / ret",
+    ),
+    *(
+        (
+            "misaligned-move",
+            "",
+            f"{broken} / ret / section {section} / dd 0 / v: times 32 db 0",
+            f"{broken} / ret / section {section} / align 32 / v: times 32 db 0",
+        )
+        for broken, section in (
+            ("movaps xmm0, [v]", ".rodata"),
+            ("movdqa xmm0, [v + 16]", ".rodata align=16"),
+            ("lea rax, [v] / pshufb xmm0, [rax]", ".data"),
+            ("movaps [v], xmm0", ".data align=64"),
+            ("vmovaps ymm0, [v] / vzeroupper", ".rodata align=16"),
+        )
+    ),
+    # 4 bytes are what .rodata is aligned to, and 16 what .text is.
+    (
+        "misaligned-move",
+        "",
+        "addpd xmm0, [v] / ret / section .rodata / v: dq 1, 2",
+        "addpd xmm0, [v] / ret / align 16 / v: dq 1, 2",
     ),
     (
         "gil-released",

@@ -63,6 +63,7 @@ def test_sections(path: Path) -> None:
                 s["sh_size"],
                 s["sh_link"],
                 s["sh_info"],
+                s["sh_addralign"],
             )
             for s in ELFFile(file).iter_sections()
         ]

@@ -190,6 +190,8 @@ def _check_alignment(
     if known is None or type(pointer) is not Frame or tail:
         return
     if pointer.base == 0 and not walk.is_public:
+        if walk.tests_alignment:
+            return
         needed = (entry + 8 - pointer.offset) % 16
         if walk.alignment is None:
             walk.alignment = needed

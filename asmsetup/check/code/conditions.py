@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import decode
 from .resources import is_null
-from .state import Flags, State
+from .state import KNOWN, Flags, State
 from .values import (
     KEPT,
     LOADED,
@@ -42,15 +42,18 @@ def refine(walk: Walk, state: State, condition: int) -> None:
 def is_possible(state: State, condition: int) -> bool:
     """Return whether a condition may be true, as far as a constant that was compared says."""
     flags = state.flags
+    if flags is not None and flags.register == KNOWN:
+        return condition not in _EQUALITY or (flags.number == 0) == (condition == decode.EQUAL)
     if flags is None or flags.place is not None or flags.other >= 0 or flags.size != 4:
         return True
     value = state.registers[flags.register] if 0 <= flags.register < XMM0 else None
-    if type(value) is not int or condition not in (decode.EQUAL, decode.NOT_EQUAL):
+    if type(value) is not int or condition not in _EQUALITY:
         return True
     is_equal = (value - flags.number) & 0xFFFFFFFF == 0
     return is_equal == (condition == decode.EQUAL)
 
 
+_EQUALITY = (decode.EQUAL, decode.NOT_EQUAL)
 NEGATED = {
     decode.ANY: decode.ANY,
     decode.EQUAL: decode.NOT_EQUAL,

@@ -24,7 +24,8 @@ from iced_x86 import (
 
 from ...named import NamedTuple
 from .mnemonics import (
-    ALIGNED,
+    CONTROL_LOADING,
+    CONTROL_SAVING,
     GENERAL_ZEROING,
     LOOPS,
     MERGING,
@@ -32,6 +33,7 @@ from .mnemonics import (
     UNCHANGING,
     VECTOR_MOVES,
     ZEROING,
+    needs_alignment,
 )
 from .values import K0, XMM0
 
@@ -41,7 +43,7 @@ NEXT, JUMP, BRANCH, CALL, CALL_VALUE, JUMP_VALUE, RETURN, STOP, SYSTEM = range(9
 # What an instruction does, as far as its result can be followed.
 OTHER, MOVE, LOAD, STORE, SET, ADDRESS, ADD, SUBTRACT, AND, ZERO, PUSH, POP, LEAVE = range(13)
 EXCHANGE, COMPARE, TEST, DIRECTION, UPPER_ZERO, EMPTY_MMX, SET_BIT, LOAD_PART = range(13, 21)
-NOTHING, EXTEND, SHIFT, FLAGS_POP, MXCSR_LOAD, ENTER = range(21, 27)
+NOTHING, EXTEND, SHIFT, FLAGS_POP, CONTROL_LOAD, CONTROL_SAVE, ENTER = range(21, 28)
 
 # What a branch is taken on; all other conditions are ANY.
 ANY, EQUAL, NOT_EQUAL, BELOW, NOT_BELOW, ABOVE, NOT_ABOVE = range(7)
@@ -151,8 +153,8 @@ _EFFECTS: dict[int, int] = {
     Mnemonic.CDQE: EXTEND,
     Mnemonic.SHL: SHIFT,
     Mnemonic.POPFQ: FLAGS_POP,
-    Mnemonic.LDMXCSR: MXCSR_LOAD,
-    Mnemonic.VLDMXCSR: MXCSR_LOAD,
+    **dict.fromkeys(CONTROL_LOADING, CONTROL_LOAD),
+    **dict.fromkeys(CONTROL_SAVING, CONTROL_SAVE),
     Mnemonic.NOP: NOTHING,
     Mnemonic.ENDBR64: NOTHING,
 }
@@ -259,6 +261,8 @@ class _Kind(NamedTuple):
     features: tuple[int, ...]
     stack_change: int
     is_legacy: bool
+    aligned: bool
+    """The address of its operand in memory must be a multiple of the operand's size."""
 
 
 def _kind_of(raw: Instruction, mnemonic: int, known: dict[int, _Kind] = {}) -> _Kind:  # noqa: B006
@@ -272,6 +276,7 @@ def _kind_of(raw: Instruction, mnemonic: int, known: dict[int, _Kind] = {}) -> _
             tuple(raw.cpuid_features()),
             raw.stack_pointer_increment if raw.is_stack_instruction else 0,
             raw.encoding == EncodingKind.LEGACY,
+            needs_alignment(raw),
         )
     return found
 
@@ -311,7 +316,7 @@ def _operation(raw: Instruction, factory: InstructionInfoFactory) -> Operation:
     registers = [_NUMBERS.get(register, _NO_REGISTER) for register in named]
     reads, whole, writes = _registers(information)
     uses = reads
-    memory = _memory(raw, information, mnemonic) if OpKind.MEMORY in kinds else None
+    memory = _memory(raw, information, kind_of) if OpKind.MEMORY in kinds else None
     target, target_size = registers[0] if registers else _NO_REGISTER
     source, source_size = registers[1] if len(registers) > 1 else _NO_REGISTER
     number = _signed(raw.immediate(len(kinds) - 1)) if kinds and kinds[-1] in _IMMEDIATES else 0
@@ -367,7 +372,7 @@ def _registers(information: InstructionInfo) -> tuple[int, int, int]:
     return reads, whole, writes
 
 
-def _memory(raw: Instruction, information: InstructionInfo, mnemonic: int) -> Memory:
+def _memory(raw: Instruction, information: InstructionInfo, kind: _Kind) -> Memory:
     base, index = raw.memory_base, raw.memory_index
     if raw.segment_prefix in (Register.FS, Register.GS):
         number = SEGMENT
@@ -385,7 +390,7 @@ def _memory(raw: Instruction, information: InstructionInfo, mnemonic: int) -> Me
         MemorySizeExt.size(raw.memory_size),
         not _READS.isdisjoint(accesses),
         not _WRITES.isdisjoint(accesses),
-        mnemonic in ALIGNED,
+        kind.aligned,
     )
 
 

@@ -6,7 +6,7 @@ from . import resources
 from .decode import Decoded
 from .marks import CALLBACK, ENTRY_POINT, METHOD
 from .roots import Root
-from .state import PARTLY, RELEASED, State
+from .state import MXCSR, PARTLY, RELEASED, State
 from .values import KEPT, NAMES, RETURN_ADDRESS, RSP, Entry, Frame
 from .walk import Walk
 
@@ -49,8 +49,9 @@ def _check(
         walk.report("direction-flag", at, f"{leaving} with the direction flag set", state)
     if state.mmx:
         walk.report("mmx-state", at, f"{leaving} after MMX instructions without emms", state)
-    if state.mxcsr:
-        walk.report("mxcsr", at, f"{leaving} with MXCSR changed and not restored", state)
+    if state.changed_control:
+        which = "MXCSR" if state.changed_control & MXCSR else "the control word of the x87 FPU"
+        walk.report("mxcsr", at, f"{leaving} with {which} changed and not restored", state)
     if state.upper:
         walk.report("vzeroupper", at, f"{leaving} without vzeroupper after 256-bit code", state)
     is_called_by_python = root is not None and root.role in (METHOD, CALLBACK, ENTRY_POINT)

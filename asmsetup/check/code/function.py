@@ -439,8 +439,7 @@ class FunctionAnalysis:
 
     def _leave(self, state: State, popped: int) -> None:
         """Join what holds at this exit with the others."""
-        pointer = state.registers[RSP]
-        if type(pointer) is Frame:
+        if type(pointer := state.registers[RSP]) is Frame:
             state.registers[RSP] = Frame(pointer.base, pointer.offset + 8 + popped)
         if self._exit is None:
             self._exit = state.copy()

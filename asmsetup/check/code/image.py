@@ -24,6 +24,7 @@ _FIRST_ADDRESS = 0x100000
 _FIRST_EXTERNAL = 0x60000000
 _FIRST_SLOT = 0x68000000
 _SECTION_GAP = 0x100
+_PAGE = 0x1000
 
 _RELATIVE_4 = frozenset(NUMBERS[name] for name in ("PC32", "PLT32"))
 _ABSOLUTE_4 = frozenset(NUMBERS[name] for name in ("32", "32S"))
@@ -47,6 +48,8 @@ class Stretch:
     executable: bool
     writable: bool
     file: str
+    alignment: int
+    """Its first byte stays at a multiple of this wherever it is loaded."""
 
     @property
     def end(self) -> int:
@@ -102,6 +105,15 @@ class Image:
         """Return whether an address lies in code of the module's own."""
         found = self.stretch(address)
         return found is not None and found.executable and not found.name.startswith(_LINKER_CODE)
+
+    def residue(self, address: int) -> tuple[int, int] | None:
+        """Return (n, r) when an address is known to be r modulo n wherever this is loaded."""
+        found = self.stretch(address)
+        if found is None:
+            return None
+        # A module is loaded at a page, and its sections stay where they are.
+        of = _PAGE if self.is_module else found.alignment
+        return of, (address if self.is_module else address - found.start) % of
 
     def number(self, address: int, size: int, *, signed: bool = False) -> int | None:
         """Return the number stored at an address; None outside of the file's bytes."""
@@ -209,7 +221,8 @@ def _expanded(content: bytes, section: Section) -> bytes:
 def _stretch(path: str, facts: ElfFacts, section: Section, start: int) -> Stretch:
     content = bytearray(facts.content(section))
     size = section.size if section.type == "nobits" else len(content)
-    return Stretch(start, content, size, section.name, section.executable, section.writable, path)
+    how = section.executable, section.writable
+    return Stretch(start, content, size, section.name, *how, path, max(section.alignment, 1))
 
 
 def _named(symbol: Symbol, address: int) -> Named:

@@ -6,12 +6,14 @@ from .decode import Decoded
 from .places import WORD, address_of, moved, set_register
 from .state import State, stack_key
 from .uses import check_saved, check_unset
-from .values import KEPT, RBP, RSP, Frame, Passed, Sometimes, Value
+from .values import KEPT, RBP, RSP, Frame, Label, Passed, Sometimes, Value
 from .walk import Walk
 
 
 def store(walk: Walk, state: State, at: int, place: Value, size: int, value: Value) -> None:
     """Write a value to an address."""
+    if state.controls:
+        overwrite_controls(state, place, size)
     if type(place) is not Frame:
         return
     check_saved(walk, state, at, place, size)
@@ -22,6 +24,23 @@ def store(walk: Walk, state: State, at: int, place: Value, size: int, value: Val
     last = stack_key(place.base, place.offset + max(size, 1) - 1)
     for each in range(key, last + 8, 8):
         state.stack[each] = None
+
+
+def overwrite_controls(state: State, place: Value, size: int) -> None:
+    """Forget the control words that a store reaches."""
+    if type(place) is Frame:
+        base, first = place.base, place.offset
+    elif type(place) is Label:
+        base, first = -1, place.address
+    else:
+        return
+    kept = []
+    for control in state.controls:
+        *of, at = control.place
+        is_same = (of[0] if of else -1) == base
+        if not is_same or first + max(size, 1) <= at or first >= at + control.size:
+            kept.append(control)
+    state.controls = frozenset(kept)
 
 
 def push(walk: Walk, state: State, decoded: Decoded) -> None:

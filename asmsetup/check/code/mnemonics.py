@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from iced_x86 import Mnemonic
+from iced_x86 import EncodingKind, Instruction, MemorySizeExt, Mnemonic, OpKind, RegisterExt
 
 MOVES = frozenset((Mnemonic.MOV, Mnemonic.MOVQ, Mnemonic.VMOVQ, Mnemonic.KMOVQ))
 VECTOR_MOVES = frozenset(
@@ -33,12 +33,40 @@ MERGING = frozenset(
         *("UNPCKLPD", "UNPCKHPD", "UNPCKLPS", "PUNPCKLQDQ", "PUNPCKLDQ", "PUNPCKLWD", "PUNPCKLBW"),
     )
 )
-ALIGNED = frozenset(
+_ALIGNED = frozenset(
     getattr(Mnemonic, name)
     for name in (
         *("MOVAPS", "MOVAPD", "MOVDQA", "VMOVAPS", "VMOVAPD", "VMOVDQA", "VMOVDQA32", "VMOVDQA64"),
         *("MOVNTDQ", "MOVNTPS", "MOVNTPD", "VMOVNTDQ", "VMOVNTPS", "VMOVNTPD", "MOVNTDQA"),
     )
 )
+# Of the older instructions, those that take 16 bytes of memory at any address.
+_ANY_ADDRESS = frozenset(
+    getattr(Mnemonic, name)
+    for name in (
+        *("MOVUPS", "MOVUPD", "MOVDQU", "LDDQU"),
+        *("PCMPESTRI", "PCMPESTRM", "PCMPISTRI", "PCMPISTRM"),
+    )
+)
+CONTROL_LOADING = frozenset(
+    (Mnemonic.LDMXCSR, Mnemonic.VLDMXCSR, Mnemonic.FLDCW, Mnemonic.FNINIT, Mnemonic.FINIT)
+)
+CONTROL_SAVING = frozenset((Mnemonic.STMXCSR, Mnemonic.VSTMXCSR, Mnemonic.FNSTCW, Mnemonic.FSTCW))
 UNCHANGING = frozenset((Mnemonic.OR, Mnemonic.ADD, Mnemonic.SUB, Mnemonic.XOR))
 LOOPS = frozenset((Mnemonic.LOOP, Mnemonic.LOOPE, Mnemonic.LOOPNE))
+
+
+def needs_alignment(raw: Instruction) -> bool:
+    """Return whether an instruction faults unless the address is a multiple of its operand's size.
+
+    The vector instructions before AVX do so with 16 bytes of memory, but for a few.
+    """
+    if raw.mnemonic in _ALIGNED:
+        return True
+    is_vector = any(
+        raw.op_kind(n) == OpKind.REGISTER and RegisterExt.is_xmm(raw.op_register(n))
+        for n in range(min(raw.op_count, 2))
+    )
+    is_whole = MemorySizeExt.size(raw.memory_size) == 16
+    legacy = raw.encoding == EncodingKind.LEGACY
+    return legacy and is_vector and is_whole and raw.mnemonic not in _ANY_ADDRESS

@@ -70,9 +70,9 @@ RULES: dict[str, Rule] = {
         Rule(
             "mxcsr",
             ERROR,
-            "MXCSR's control bits are at return as they were at entry.",
+            "The control bits of MXCSR and of the x87 FPU are at return as they were at entry.",
             "Rounding and exceptions of everybody's floating point arithmetic change.",
-            "save it with stmxcsr [mem] first, and load that again before each return",
+            "save it first, with stmxcsr [mem] or fnstcw [mem], and load that again before each return",
         ),
         Rule(
             "falls-off",
@@ -210,9 +210,9 @@ RULES: dict[str, Rule] = {
         Rule(
             "misaligned-move",
             ERROR,
-            "The addresses of movaps, movdqa and the like are multiples of their size.",
+            "The addresses of movaps, movdqa, and of 16 bytes that addps and the like read, are multiples of their size.",
             "The processor faults, and the process ends.",
-            "use movups or movdqu, or align the place: an offset that is a multiple of the size",
+            "load with movups or movdqu, or align the place:   align 16   above data",
         ),
         Rule(
             "entry-not-code",

@@ -12,6 +12,7 @@ from .values import (
     RSP,
     Entry,
     Frame,
+    Label,
     Marker,
     Result,
     Sometimes,
@@ -42,11 +43,24 @@ class LastCall(NamedTuple):
     name: str
 
 
+MXCSR, X87 = 1, 2
+
+
+class Control(NamedTuple):
+    """A place that holds control bits of ``kind``: MXCSR or X87."""
+
+    kind: int
+    place: Frame | Label
+    size: int
+    is_old: bool
+    """They are those of the function's entry."""
+
+
 class Flags(NamedTuple):
     """The meaning of the flags: how a register compares with a number or another register."""
 
     register: int
-    """-1 for a slot of the global offset table, which is compared with 0."""
+    """-1 for a slot of the global offset table, which is compared with 0, KNOWN for ``number``."""
     size: int
     name: str
     """Of the slot that was compared."""
@@ -56,6 +70,9 @@ class Flags(NamedTuple):
     place: Frame | None = None
     """The place of the stack that is compared, in the register's place."""
 
+
+KNOWN = -3
+"""In place of a register: what is compared with 0 is a number."""
 
 STACK_BASE_SHIFT = 40
 
@@ -76,7 +93,7 @@ class State:
     __slots__ = (
         *("registers", "vectors", "stack", "stale", "half", "fresh", "flags", "backwards"),
         *("upper", "mmx", "gil", "present", "last", "way", "given", "buffers"),
-        *("mxcsr", "maybe", "bounded", "intact", "owned", "void"),
+        *("changed_control", "controls", "maybe", "bounded", "intact", "owned", "void"),
     )
 
     def __init__(self) -> None:
@@ -112,8 +129,10 @@ class State:
         """The new references that this function has to give back, on every path that has them."""
         self.void: frozenset[Result] = frozenset()
         """Those that are NULL on every path."""
-        self.mxcsr = False
-        """MXCSR's control bits were changed."""
+        self.changed_control = 0
+        """Which control bits were changed: MXCSR, X87."""
+        self.controls: frozenset[Control] = frozenset()
+        """The places that hold control words."""
         self.bounded: tuple[Frame, int] | None = None
         """A place of the stack that was just found to be less than a number."""
         self.maybe = False
@@ -134,7 +153,8 @@ class State:
         new.gil, new.present, new.last, new.way = self.gil, self.present, self.last, self.way
         new.given, new.buffers, new.owned = self.given, self.buffers, self.owned
         new.void = self.void
-        new.mxcsr, new.maybe, new.bounded = self.mxcsr, self.maybe, self.bounded
+        new.changed_control, new.controls = self.changed_control, self.controls
+        new.maybe, new.bounded = self.maybe, self.bounded
         return new
 
     def slot(self, place: Frame) -> Value:
@@ -267,7 +287,8 @@ class State:
         before = self._rest()
         self.upper |= other.upper
         self.mmx |= other.mmx
-        self.mxcsr |= other.mxcsr
+        self.changed_control |= other.changed_control
+        self.controls &= other.controls
         if self.backwards != other.backwards:
             self.backwards = None
         if self.gil != other.gil:
@@ -287,8 +308,8 @@ class State:
 
     def _rest(self) -> tuple[object, ...]:
         return (
-            *(self.upper, self.mmx, self.mxcsr, self.backwards, self.gil),
-            *(self.present, self.buffers, self.given, self.owned, self.void),
+            *(self.upper, self.mmx, self.changed_control, self.backwards, self.gil),
+            *(self.controls, self.present, self.buffers, self.given, self.owned, self.void),
         )
 
 

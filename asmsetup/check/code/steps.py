@@ -7,6 +7,7 @@ from collections.abc import Callable
 from iced_x86 import Mnemonic
 
 from . import decode
+from .control import load_control, save_control
 from .decode import Decoded
 from .memory import enter, leave, pop, push, store
 from .places import (
@@ -21,7 +22,7 @@ from .places import (
     word_of,
 )
 from .resources import let_go, see_count
-from .state import Flags, State
+from .state import KNOWN, Flags, State
 from .uses import check_half, check_memory, check_stale, check_stored
 from .values import (
     KEPT,
@@ -325,6 +326,16 @@ def _test(walk: Walk, state: State, decoded: Decoded) -> None:
     state.flags = None
     if operation.target >= 0 and operation.target == operation.source:
         state.flags = Flags(operation.target, operation.target_size, "", -1)
+    elif operation.target == RSP and operation.source < 0:
+        _test_alignment(walk, state, operation.number)
+
+
+def _test_alignment(walk: Walk, state: State, mask: int) -> None:
+    pointer = state.registers[RSP]
+    if type(pointer) is Frame and pointer.base == 0 and not walk.is_public:
+        walk.tests_alignment = True
+    elif (known := walk.residue(pointer)) is not None and 0 < mask < known[0]:
+        state.flags = Flags(KNOWN, 8, "", -1, known[1] & mask)
 
 
 def _set_direction(walk: Walk, state: State, decoded: Decoded) -> None:
@@ -349,10 +360,6 @@ def _set_bit(walk: Walk, state: State, decoded: Decoded) -> None:
 def _pop_flags(walk: Walk, state: State, decoded: Decoded) -> None:
     _forget(walk, state, decoded)
     state.backwards = False
-
-
-def _load_mxcsr(walk: Walk, state: State, decoded: Decoded) -> None:
-    state.mxcsr = not state.mxcsr
 
 
 def _nothing(walk: Walk, state: State, decoded: Decoded) -> None:
@@ -388,5 +395,6 @@ _EFFECTS: dict[int, _Effect] = {
     decode.EXTEND: _extend,
     decode.SHIFT: _shift,
     decode.FLAGS_POP: _pop_flags,
-    decode.MXCSR_LOAD: _load_mxcsr,
+    decode.CONTROL_LOAD: load_control,
+    decode.CONTROL_SAVE: save_control,
 }

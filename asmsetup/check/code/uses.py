@@ -13,6 +13,7 @@ from .values import (
     RSP,
     Entry,
     Frame,
+    Label,
     Result,
     Sometimes,
 )
@@ -77,6 +78,8 @@ def half_sentence(state: State, register: int) -> str:
 
 def check_memory(walk: Walk, state: State, decoded: Decoded, memory: Memory) -> None:
     base = memory.base
+    if memory.aligned:
+        _check_aligned(walk, state, decoded.at, memory)
     if 0 <= base < 16:
         pointer = state.registers[base]
         if type(pointer) is Result and not pointer.tested and memory.index_register < 0:
@@ -95,19 +98,27 @@ def _check_null(walk: Walk, state: State, at: int, pointer: Result) -> None:
         )
 
 
+def _check_aligned(walk: Walk, state: State, at: int, memory: Memory) -> None:
+    place, size = address_of(state, memory), memory.size
+    is_label = type(place) is Label
+    known = walk.image.residue(place.address) if type(place) is Label else walk.residue(place)
+    if known is None or size not in (16, 32, 64):
+        return
+    if known[1] % min(size, known[0]):
+        what = f"the address is not a multiple of {size}, and this instruction faults"
+        walk.report("misaligned-move", at, what, state)
+    elif is_label and known[0] < size:
+        what = (
+            f"this instruction faults unless the address is a multiple of {size}, and its section"
+            f" is aligned to {known[0]} bytes only"
+        )
+        walk.report("misaligned-move", at, what, state)
+
+
 def _check_frame_access(walk: Walk, state: State, decoded: Decoded, memory: Memory) -> None:
     place = address_of(state, memory)
     if type(place) is not Frame:
         return
-    if memory.aligned and memory.size in (16, 32, 64):
-        known = walk.residue(place)
-        if known is not None and known[1] % min(memory.size, known[0]):
-            walk.report(
-                "misaligned-move",
-                decoded.at,
-                f"the address is not a multiple of {memory.size}, and this instruction faults",
-                state,
-            )
     pointer = state.registers[RSP]
     if type(pointer) is Frame and place.base == pointer.base and place.offset < pointer.offset:
         _check_below(walk, state, decoded, memory, pointer.offset - place.offset, place)

@@ -63,6 +63,8 @@ class Walk:
     """The registers that are written, by what is called, too."""
     alignment: int | None = None
     """rsp modulo 16 at entry, as a call in it requires; None where no call does."""
+    tests_alignment: bool = False
+    """It tests itself how rsp is aligned, and requires nothing of its callers."""
     needs_gil: str | None = None
     """A function that is called with the GIL as it was at entry, and needs it."""
     callees: set[int] = field(default_factory=set)

@@ -181,7 +181,7 @@ class Reader:
                 index,
                 name_at(names, fields[0]) if names else "",
                 SECTION_TYPES.get(fields[1]) or f"type {fields[1]:#x}",
-                *fields[2:8],
+                *fields[2:9],
             )
             for index, fields in enumerate(raw)
         )

@@ -24,6 +24,7 @@ class Section(NamedTuple):
     size: int
     link: int
     info: int
+    alignment: int
 
     @property
     def writable(self) -> bool:
