@@ -28,6 +28,25 @@ _OTHER_RESULTS = frozenset(
 )
 
 
+_ONE = frozenset(
+    _words("""am_aiter am_anext am_await mp_length nb_absolute nb_bool nb_float nb_index nb_int
+    nb_invert nb_negative nb_positive sq_length tp_clear tp_dealloc tp_del tp_finalize tp_free
+    tp_hash tp_is_gc tp_iter tp_iternext tp_repr tp_str""")
+)
+_THREE = frozenset(
+    _words("""am_send bf_getbuffer mp_ass_subscript nb_inplace_power nb_power sq_ass_item tp_call
+    tp_descr_get tp_descr_set tp_init tp_new tp_richcompare tp_setattr tp_setattro tp_traverse""")
+)
+
+
+def arguments_of(number: int) -> int:
+    """Return how many arguments CPython passes to the function in a slot of that number."""
+    name = SLOTS[number]
+    if name == "tp_vectorcall":
+        return 4
+    return 1 if name in _ONE else 3 if name in _THREE else 2
+
+
 def is_function(number: int) -> bool:
     """Return whether a slot of that number holds a function."""
     return 0 < number < len(SLOTS) and SLOTS[number] not in _DATA

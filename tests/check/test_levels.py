@@ -72,6 +72,14 @@ def test_a_method_needs_a_test(tmp_path: Path) -> None:
     assert broken(tmp_path, chosen, "x86-64") == set()
 
 
+def test_a_typed_function_and_its_routine_share_a_name(tmp_path: Path) -> None:
+    verdict = verdict_of(tmp_path, method("METH_O", "popcnt rax, rsi / PyReturn NULL"))
+    (need,) = needs_of(verdict.engine, verdict.roots)
+
+    (fault,) = faults_of(verdict, [need._replace(through=need.name)], "x86-64")
+    assert "and the routine of that name that it calls needs POPCNT" in fault.what
+
+
 @pytest.mark.parametrize(
     ("instruction", "variant"),
     [

@@ -57,6 +57,18 @@ FUNCTIONS = [
     ),
     ("return-address", "", "mov [rsp], rdi / ret", "push rax / mov [rsp], rdi / pop rax / ret"),
     ("direction-flag", "", "std / ret", "std / cld / ret"),
+    (
+        "direction-flag",
+        "",
+        "std / test rdi, rdi / jz .e / cld / .e: ret",
+        "std / test rdi, rdi / jz .e / nop / .e: cld / ret",
+    ),
+    (
+        "direction-flag",
+        "",
+        "test rdi, rdi / jz .e / std / .e: ret",
+        "test rdi, rdi / jz .e / std / .e: test rdi, rdi / jz .f / cld / .f: ret",
+    ),
     ("direction-flag", "memcpy", "std / jmp [rel memcpy wrt ..got]", "jmp [rel memcpy wrt ..got]"),
     ("mmx-state", "", "pxor mm0, mm0 / ret", "pxor mm0, mm0 / emms / ret"),
     (
@@ -343,6 +355,35 @@ def test_where_a_type_keeps_its_dictionary_is_no_field(tmp_path: Path) -> None:
     behind = RIGHT | {"name": "__dictoffset__", "offset": "-8"}
 
     assert rules(tmp_path, TYPE.format_map(behind)) == set()
+
+
+@pytest.mark.parametrize(
+    ("slot", "register", "is_passed"),
+    [
+        *(("Py_tp_str", "rdi", True), ("Py_tp_str", "rsi", False), ("Py_nb_add", "rsi", True)),
+        *(("Py_nb_add", "rdx", False), ("Py_nb_power", "rdx", True), ("Py_tp_init", "rdx", True)),
+        *(("Py_tp_call", "rcx", False), ("Py_sq_item", "rdx", False), ("Py_tp_hash", "rax", False)),
+    ],
+)
+def test_a_slot_gets_its_arguments(
+    slot: str, register: str, is_passed: bool, tmp_path: Path
+) -> None:
+    body = f"xor eax, eax\n    mov rax, [{register}]"
+    if register == "rax":
+        body = "mov rax, [rax]"
+    text = TYPE.format_map(RIGHT | {"slot": f"{slot}, f, Py_tp_traverse"})
+    text = text.replace(f"{slot}, f", f"{slot}, g", 1) + f"g: {body}\n    ret\n"
+
+    assert rules(tmp_path, text) == (set() if is_passed else {"unset-register"})
+
+
+@pytest.mark.parametrize(("register", "is_passed"), [("rsi", True), ("rdx", False)])
+def test_a_getter_gets_its_arguments(register: str, is_passed: bool, tmp_path: Path) -> None:
+    text = TYPE.format_map(RIGHT | {"slot": "Py_tp_getset, attributes, Py_tp_traverse"})
+    text = text.replace("methods:", "attributes: dq value, g, 0, 0, 0, 0, 0\nmethods:")
+    text += f"g: mov rax, [{register}]\n    ret\n"
+
+    assert rules(tmp_path, text) == (set() if is_passed else {"unset-register"})
 
 
 def test_each_rule_has_a_sample() -> None:

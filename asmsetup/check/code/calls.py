@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ...facts import cpython_abi
 from . import resources
 from .prototypes import Prototype, needs_gil, prototype
-from .state import HELD, RELEASED, STACK_BASE_SHIFT, UNKNOWN, LastCall, State, stack_key
+from .state import HELD, PARTLY, RELEASED, STACK_BASE_SHIFT, UNKNOWN, LastCall, State, stack_key
 from .uses import half_sentence
 from .values import (
     ARGUMENTS,
@@ -417,6 +417,7 @@ def _change_as_summary(
     state.upper |= exit_.upper
     state.mmx |= exit_.mmx
     state.backwards = exit_.backwards
+    state.maybe |= exit_.backwards is PARTLY
     state.present |= exit_.present
     state.flags = None
     state.last = exit_.last or state.last

@@ -88,6 +88,8 @@ def faults_of(verdict: Verdict, needs: list[Need], baseline: Level) -> Iterator[
         ]
         if need.function in called and missing:
             who = f"{need.through}, which it calls," if need.through else "it"
+            if need.through == need.name:  # a typed function and its routine
+                who = "the routine of that name that it calls"
             what = (
                 f"{need.name} is called on every processor, and {who} needs {' '.join(missing)}:"
                 f" more than {baseline}, the declared baseline"

@@ -14,7 +14,7 @@ from .marks import (
     METHOD,
     Routine,
 )
-from .tables import TableEntry
+from .tables import TableEntry, arguments_passed
 
 _ENTRY_POINTS = ("PyInit_", "PyInitU_", "PyModExport_", "PyModExportU_")
 
@@ -42,6 +42,8 @@ class Root(NamedTuple):
     """Behind its last byte; 0 when it is not known."""
     is_declared: bool = False
     """Its author or compiler says so: it is not a guess."""
+    passed: int | None = None
+    """How many arguments the slot of a type gets that it is in, if it is in one."""
 
     @property
     def is_public(self) -> bool:
@@ -54,7 +56,7 @@ class Root(NamedTuple):
         if self.role == ENTRY_POINT:
             return 0
         if self.role != METHOD:
-            return None
+            return self.passed if self.role == CALLBACK else None
         flags = self.flags & ~0x70
         if flags & _METH_METHOD:
             return 5
@@ -68,6 +70,7 @@ class Root(NamedTuple):
 def find_roots(image: Image, entries: list[TableEntry]) -> dict[int, Root]:
     """Return the functions by their addresses: those declared, named, or entered in a table."""
     roots: dict[int, Root] = {}
+    passed = arguments_passed(image)
     for symbol in image.symbols:
         if root := _from_symbol(image, symbol):
             known = roots.get(root.start)
@@ -79,7 +82,8 @@ def find_roots(image: Image, entries: list[TableEntry]) -> dict[int, Root]:
             name = known.name if known is not None else image.name(entry.function)
             end = known.end if known is not None else 0
             role = METHOD if entry.flags else CALLBACK
-            roots[entry.function] = Root(entry.function, name, role, entry.flags, end, True)
+            count = passed.get(entry.function)
+            roots[entry.function] = Root(entry.function, name, role, entry.flags, end, True, count)
     for routine in image.marks.routines.values():
         if image.is_code(routine.start):
             roots[routine.start] = _from_mark(routine, roots.get(routine.start))
@@ -88,10 +92,10 @@ def find_roots(image: Image, entries: list[TableEntry]) -> dict[int, Root]:
 
 def _from_mark(routine: Routine, known: Root | None) -> Root:
     end = routine.end if routine.end > routine.start else 0
-    role, flags = routine.role, routine.flags
+    role, flags, passed = routine.role, routine.flags, None
     if role == C_FUNCTION and known is not None and known.role in (CALLBACK, ENTRY_POINT):
-        role = known.role
-    return Root(routine.start, routine.name, role, flags, end, True)
+        role, passed = known.role, known.passed
+    return Root(routine.start, routine.name, role, flags, end, True, passed)
 
 
 def _from_symbol(image: Image, symbol: Named) -> Root | None:

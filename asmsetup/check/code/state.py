@@ -111,8 +111,8 @@ class State:
         self.intact = 0
         """Those that do on every path."""
         self.flags: Flags | None = None
-        self.backwards: bool | None = False
-        """The direction flag."""
+        self.backwards: bool | str | None = False
+        """The direction flag; PARTLY where only some paths have set it, None behind a branch there."""
         self.upper = False
         """The upper halves of ymm registers may be in use."""
         self.mmx = False
@@ -175,6 +175,8 @@ class State:
             self.maybe = False
             if self.gil is PARTLY:
                 self.gil = UNKNOWN
+            if self.backwards is PARTLY:
+                self.backwards = None
             for key in [key for key, value in self.stack.items() if type(value) is Sometimes]:
                 self.stack[key] = None
 
@@ -290,7 +292,8 @@ class State:
         self.changed_control |= other.changed_control
         self.controls &= other.controls
         if self.backwards != other.backwards:
-            self.backwards = None
+            self.backwards = None if None in (self.backwards, other.backwards) else PARTLY
+            self.maybe |= self.backwards is PARTLY
         if self.gil != other.gil:
             both = {self.gil, other.gil}
             self.gil = UNKNOWN if UNKNOWN in both else PARTLY

@@ -11,17 +11,18 @@ import re
 from collections.abc import Iterator
 
 from ...named import NamedTuple
-from ..slots import SLOTS
+from ..slots import SLOTS, arguments_of
 from .image import Image
 
 _TP_TRAVERSE, _TP_MEMBERS = SLOTS.index("tp_traverse"), SLOTS.index("tp_members")
+_TP_GETSET = SLOTS.index("tp_getset")
 _HAVE_GC = 1 << 14
 _RELATIVE_OFFSET = 8
 _NAME = re.compile(r"[^\W\d]\w*")
 _DOTTED_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _METH_MASK = 0x3FF
 _CONVENTIONS = frozenset((1, 3, 4, 8, 0x80, 0x82, 0x282))
-_SPEC_SIZE, _MEMBER_SIZE, _SLOT_SIZE = 32, 40, 16
+_SPEC_SIZE, _MEMBER_SIZE, _SLOT_SIZE, _GETSET_SIZE = 32, 40, 16, 40
 _MOST_MEMBERS = 4096
 # Members that say where CPython itself keeps something: for a dictionary also behind the object.
 _OFFSETS = frozenset(("__dictoffset__", "__weaklistoffset__", "__vectorcalloffset__"))
@@ -119,6 +120,37 @@ def check_tables(image: Image, entries: list[TableEntry]) -> Iterator[TableFault
             yield from _check_spec(image, place)
 
 
+def arguments_passed(image: Image) -> dict[int, int]:
+    """Return how many arguments CPython passes to the functions in the slots of types, and to
+    their getters and setters."""
+    passed: dict[int, int] = {}
+
+    def enter(place: int, count: int) -> None:
+        function = image.pointers.get(place)
+        if function is not None and image.is_code(function):
+            passed[function] = max(passed.get(function, 0), count)
+
+    for spec in filter(lambda place: is_spec(image, place), image.pointers):
+        for at, number in _slots_of(image, spec):
+            enter(at + 8, arguments_of(number))
+            table = image.pointers.get(at + 8) if number == _TP_GETSET else None
+            while table is not None and _name_at(image, table):
+                enter(table + 8, 2)
+                enter(table + 16, 3)
+                table += _GETSET_SIZE
+    return passed
+
+
+def _slots_of(image: Image, spec: int) -> Iterator[tuple[int, int]]:
+    """Yield the places of a type's slots with their numbers."""
+    at = image.pointers[spec + 24]
+    for _ in SLOTS:
+        if (number := _slot_number(image, at)) is None:
+            return
+        yield at, number
+        at += _SLOT_SIZE
+
+
 def is_spec(image: Image, place: int) -> bool:
     """Return whether a PyType_Spec is at this place."""
     name, slots = image.pointers.get(place), image.pointers.get(place + 24)
@@ -134,13 +166,11 @@ def _check_spec(image: Image, place: int) -> Iterator[TableFault]:
     name = image.text(image.pointers[place])
     size, flags = image.number(place + 8, 4, signed=True), image.number(place + 16, 4) or 0
     slots: dict[int, int] = {}
-    at = image.pointers[place + 24]
-    while (number := _slot_number(image, at)) is not None and len(slots) < len(SLOTS):
+    for at, number in _slots_of(image, place):
         if number in slots:
             what = f"the type {name} gives Py_{SLOTS[number]} twice, and only the last counts"
             yield TableFault("slot-twice", at, what)
         slots[number] = image.pointers.get(at + 8, 0)
-        at += _SLOT_SIZE
     if flags & _HAVE_GC and _TP_TRAVERSE not in slots:
         what = (
             f"the type {name} has Py_TPFLAGS_HAVE_GC and no Py_tp_traverse: its objects are"

@@ -7,6 +7,7 @@ from .decode import Decoded, Memory
 from .places import address_of
 from .state import State, is_plain, stack_key
 from .values import (
+    ARGUMENTS,
     KEPT,
     NAMES,
     RAX,
@@ -48,7 +49,11 @@ def check_stale(walk: Walk, state: State, decoded: Decoded) -> None:
     register = (bits & -bits).bit_length() - 1
     name = NAMES[register]
     if state.last is None:
-        what = f"{name} is read, and nothing was passed in it: this function gets fewer arguments"
+        what = f"{name} is read, and nothing has set it"
+        if register in ARGUMENTS:
+            what = (
+                f"{name} is read, and nothing was passed in it: this function gets fewer arguments"
+            )
         walk.report("unset-register", decoded.at, what, state)
     else:
         what = f"{name} is read, and {state.last.name} may have changed it since it was set"
