@@ -346,7 +346,7 @@ class _Walk:
 
     def _is_skipped(self, asking: str, named: Named) -> bool:
         """Return whether nasm will not open what is no regular file."""
-        if named.directive in ("depend", "pathsearch"):
+        if named.is_only_looked_for:
             return True
         if asking not in self.files:
             return False

@@ -32,7 +32,12 @@ class Named(NamedTuple):
     name: str
     line: int
     directive: str
-    """include, incbin, depend or pathsearch."""
+    """incbin, or one of _DIRECTIVES."""
+
+    @property
+    def is_only_looked_for(self) -> bool:
+        """Whether NASM finds out where the file is, and reads nothing of it."""
+        return self.directive not in ("incbin", "include", "require")
 
 
 class Text(NamedTuple):
@@ -54,7 +59,7 @@ class Text(NamedTuple):
     clock: bool = False
     """The date or the time of assembling is read."""
     names_files: bool = False
-    """The path of a file is read (__?FILE?__, %pathsearch)."""
+    """The path of a file is read (__?FILE?__, %pathsearch, %realpath)."""
     has_signatures: bool = False
     """It mentions a macro that takes a signature, for which bindings are written."""
 
@@ -100,7 +105,10 @@ UNREAD = Text(
 
 # Looked for in lower case with find(), many times faster than a regular expression; only lines
 # that hold one of them are read closely.
-_DIRECTIVES = ("include", "depend", "pathsearch")
+_DIRECTIVES = (
+    *("include", "require", "depend", "pathsearch"),
+    *("iffile", "ifnfile", "eliffile", "elifnfile"),
+)
 _MARKS = (b"incbin", *(f"%{way}".encode() for way in _DIRECTIVES))
 _BRACED_MARKS = tuple(f"%{{{way}}}".encode() for way in _DIRECTIVES)
 _ENVIRONMENT = (b"%!", b"%{!", b"ifenv", b"ifnenv")
@@ -108,10 +116,11 @@ _ENVIRONMENT = (b"%!", b"%{!", b"ifenv", b"ifnenv")
 # Texts, compiled when they are first needed: few sources need them all.
 _CONTINUATION = rb"\\\r?\n"
 _WORD = rb"[\w.$#@~?%]"
+_NAMES = "|".join(_DIRECTIVES).encode()
 _TOKEN = (
     rb"""(?P<comment>;)|"[^"]*(?:"|\Z)|'[^']*(?:'|\Z)|`(?:\\.|[^`\\])*(?:[`\\]|\Z)"""
-    rb"|(?P<directive>%(?:include|depend|pathsearch)(?!" + _WORD + rb")"
-    rb"|%\{(?:include|depend|pathsearch)\}|(?<!" + _WORD + rb")incbin(?!" + _WORD + rb"))"
+    rb"|(?P<directive>%(?:" + _NAMES + rb")(?!" + _WORD + rb")"
+    rb"|%\{(?:" + _NAMES + rb")\}|(?<!" + _WORD + rb")incbin(?!" + _WORD + rb"))"
 )
 _LITERAL = rb"""[ \t]*(?:"(?P<d>[^"\r\n]*)"|'(?P<s>[^'\r\n]*)'|`(?P<b>[^`\\\r\n]*)`)"""
 _OPERAND = _LITERAL + rb"[ \t]*(?P<end>[,;\r\n]|\Z)?"
@@ -153,13 +162,17 @@ def scan(data: bytes) -> Text:
         bool(computed),
         bool(computed - {"incbin"}),
         "incbin" in computed,
-        "pathsearch" in computed or (times and pastes and (made or _pastes_after_times(lower))),
+        any("file" in each or each == "pathsearch" for each in computed)
+        or (times and pastes and (made or _pastes_after_times(lower))),
         pastes,
         times,
         tuple(sorted(name for name in TARGET_MACROS if _mentions(data, name))),
         tuple(sorted(set(_variables(data, lower)))),
         made or _reads(lower, _CLOCK, _PART_OF_CLOCK if pastes else None),
-        made or b"pathsearch" in lower or _reads(lower, _FILE, _PART_OF_FILE if pastes else None),
+        made
+        or b"pathsearch" in lower
+        or b"%realpath" in lower
+        or _reads(lower, _FILE, _PART_OF_FILE if pastes else None),
         any(name.encode() in data for name in MACROS),
     )
 

@@ -22,7 +22,7 @@ _REPEAT = re.compile(r"<rep ([0-9A-Fa-f]+)h?>")
 _DATA = re.compile(
     r"\[(?P<absolute>[0-9A-F]+)\]|\((?P<relative>[0-9A-F]+)\)|(?P<plain>[0-9A-F]{2})"
 )
-_INCLUDE = re.compile(r"\s*%include\s+[\"'<]?([^\"'>\s]+)", re.IGNORECASE)
+_INCLUDE = re.compile(r"\s*%(?:include|require)\s+[\"'<]?([^\"'>\s]+)", re.IGNORECASE)
 _SECTION = re.compile(r"\s*\[?\s*(?:section|segment)\s+([^\s\]]+)", re.IGNORECASE)
 _MACRO = re.compile(r"\s*%i?macro\s+([^\s,]+)", re.IGNORECASE)
 _WORD = re.compile(r"\s*(?:[\w.$@?~#]+:\s*)?([\w.$@?~#]+)")

@@ -89,6 +89,22 @@ CASES = {
         {"@/b.inc": "db 2\n"},
         {"@/a.inc": '%define NAME "@/b.inc"\n%include NAME\n', "@/b.inc": "db 1\n"},
     ),
+    "require": including('%require "@/a.inc"'),
+    "REQUIRE": including("%REQUIRE '@/a.inc'"),
+    "require in braces": including('%{require} "@/a.inc"'),
+    "require by a macro": including('%define NAME "@/a.inc"\n%require NAME'),
+    "require in --before": including("db 0", "--before", '%require "@/a.inc"'),
+    "require of what is included": including('%include "@/a.inc"\n%require "@/a.inc"'),
+    "require of an include": Case(
+        '%include "@/a.inc"\n',
+        {"@/b.inc": "db 2\n"},
+        {"@/a.inc": '%require "@/b.inc"\n', "@/b.inc": "db 1\n"},
+    ),
+    "include of what is required": Case(
+        '%require "@/a.inc"\n',
+        {"@/b.inc": "db 2\n"},
+        {"@/a.inc": '%include "@/b.inc"\n', "@/b.inc": "db 1\n"},
+    ),
     "pathsearch": including('%pathsearch NAME "@/a.inc"\n%include NAME'),
     "pathsearch by a macro": including('%define S "@/a.inc"\n%pathsearch NAME S\n%include NAME'),
     # incbin in every place and spelling.

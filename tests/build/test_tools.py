@@ -40,6 +40,42 @@ def test_errors_of_nasm(hello: Project, name: str) -> None:
     assert hello.refused(NASM=tool(name)).startswith("hello.asm:2: error: ")
 
 
+IF_THERE_IS_A_FILE = """\
+%assign V 42
+%define NAME "v.inc"
+%iffile "v.inc"
+  %assign V V + 1
+%endif
+%ifnfile "v.inc"
+%else
+  %assign V V + 1
+%endif
+%if 0
+%eliffile "v.inc"
+  %assign V V + 1
+%endif
+%iffile NAME
+  %assign V V + 1
+%endif
+"""
+
+
+def test_what_nasm_3_looks_for(hello: Project) -> None:
+    source = (hello.folder / "hello.asm").read_text()
+    hello.write({"hello.asm": IF_THERE_IS_A_FILE + source.replace("42", "V")})
+    environment = {"NASM": tool("nasm-3.01"), "ASMSETUP_CACHE": "1"}
+    hello.build_ext(**environment)
+    before = hello.answer()
+
+    hello.write({"v.inc": ""})
+    hello.build_ext(**environment)
+    in_place = hello.answer()
+    shutil.rmtree(hello.folder / "build")
+    hello.build_ext(**environment)
+
+    assert (before, in_place, hello.answer()) == ("42", "46", "46")
+
+
 @pytest.mark.parametrize("mixed", [False, True], ids=["assembly", "mixed"])
 def test_ld(hello: Project, mixed: bool) -> None:
     ld = tool("ld-2.47")

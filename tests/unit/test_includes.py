@@ -52,6 +52,8 @@ def files_nasm_reads(*args: str) -> list[str]:
         "%include 'a.inc'",
         "%include `a.inc`",
         '%include"a.inc"',
+        '%require "a.inc"',
+        "%Require\t`a.inc`",
         '  %INCLUDE\t"a.inc" ; why',
         '%include \\\n "a.inc"',
         '%inc\\\nlude "a.inc"',
@@ -72,6 +74,18 @@ def test_a_name_that_is_written_out_is_followed_as_nasm_does(line: str) -> None:
     assert found.files == ("m.asm", "a.inc")
     assert (found.text.computed, found.missing) == (False, ())
     assert files_nasm_reads() == list(found.files)
+
+
+@pytest.mark.parametrize("word", ["iffile", "ifnfile", "eliffile", "elifnfile"])
+def test_a_file_that_is_looked_for(word: str) -> None:
+    """NASM 3 has these alone."""
+    text = f'%if 0\n%{word} "a.inc"\n%endif\n'
+    absent = closure_of(text)
+    write({"a.inc": ""})
+
+    assert (absent.files, absent.text.computed) == (("m.asm",), False)
+    assert closure_of(text).files == ("m.asm", "a.inc")
+    assert closure_of(f"%{word} NAME\n").text.hidden
 
 
 @pytest.mark.parametrize(
