@@ -178,12 +178,14 @@ def require_sound_groups(ext: declared.Extension) -> None:
 
 
 def _require_named_once(ext: declared.Extension) -> None:
-    in_groups = {os.path.abspath(path) for each in ext.sound_groups for path in each.sources}
-    others = (declared.texts(paths) for paths in ext.sources_for.values())
-    for option, paths in [("sources", ext.ungrouped), *(("sources_for", each) for each in others)]:
+    in_groups = _absolute(path for each in ext.sound_groups for path in each.sources)
+    lists = [("sources", "*", ext.ungrouped)]
+    for key, paths in ext.sources_for.items():
+        lists.append((f"sources_for[{key!r}]", key, declared.texts(paths)))
+    for number, (option, key, paths) in enumerate(lists):
         named: set[str] = set()
         for source in paths:
-            path = os.path.abspath(source)
+            (path,) = _absolute([source])
             if path in in_groups:
                 raise SourceError(
                     f"{owner(ext)} names {source} in {option} and in a group as well",
@@ -192,6 +194,24 @@ def _require_named_once(ext: declared.Extension) -> None:
             if path in named:
                 raise SourceError(f"{owner(ext)} lists {source} twice", "name it once")
             named.add(path)
+            for other, other_key, others in lists[:number]:
+                if path in _absolute(others) and (both := _platforms_of_both(key, other_key)):
+                    raise SourceError(
+                        f"{owner(ext)} names {source} in {other} and in {option} as well",
+                        f"name it in one of them: both are for {both[0]}",
+                    )
+
+
+def _absolute(paths: Iterable[str]) -> set[str]:
+    return {*map(os.path.abspath, paths)}
+
+
+def _platforms_of_both(key: str, other: str) -> list[str]:
+    """Return the platforms that two keys of ``sources_for`` are for, first the one built for."""
+    found = set(fnmatch.filter(target.PLATFORMS, key)) & set(
+        fnmatch.filter(target.PLATFORMS, other)
+    )
+    return sorted(found, key=lambda each: (each != target.platform_name(), each))
 
 
 def _require_matches(owner: str, group: declared.Sources) -> None:

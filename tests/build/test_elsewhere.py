@@ -217,6 +217,45 @@ def test_bad_platforms(both: Project, platforms: str, error: str) -> None:
     assert both.refused().startswith(error)
 
 
+@pytest.mark.parametrize(
+    ("platforms", "error"),
+    [
+        (
+            "{'x86_64-linux': ['./number.asm']}",
+            "Extension 'hello' names ./number.asm in sources and in sources_for['x86_64-linux'] as well\n"
+            "  name it in one of them: both are for x86_64-linux",
+        ),
+        (
+            "{'aarch64-linux': ['number.asm']}",
+            "Extension 'hello' names number.asm in sources and in sources_for['aarch64-linux'] as well\n"
+            "  name it in one of them: both are for aarch64-linux",
+        ),
+        (
+            "{'x86_64-*': ['k.asm'], '*-linux': ['k.asm']}",
+            "Extension 'hello' names k.asm in sources_for['x86_64-*'] and in sources_for['*-linux'] as well\n"
+            "  name it in one of them: both are for x86_64-linux",
+        ),
+        (
+            "{'x86_64-linux': ['k.asm', './k.asm']}",
+            "Extension 'hello' lists ./k.asm twice\n  name it once",
+        ),
+    ],
+)
+def test_a_source_in_two_places(both: Project, platforms: str, error: str) -> None:
+    declare(both, f"Extension('hello', ['hello.c', 'number.asm'], sources_for={platforms})")
+
+    assert both.refused() == error
+
+
+def test_one_source_for_two_platforms(both: Project) -> None:
+    keys = "{'x86_64-linux': ['number.asm'], 'x86_64-windows': ['number.asm']}"
+    declare(both, f"Extension('hello', ['hello.c'], sources_for={keys})")
+
+    both.build_ext()
+
+    assert both.answer() == "42"
+
+
 def test_no_sources_for_this_platform(both: Project) -> None:
     declare(both, "Extension('hello', sources_for={'aarch64-*': ['number.S']})")
 

@@ -261,7 +261,7 @@ def test_a_group_of_pure_assembly(hello: Project) -> None:
         (
             '[Sources(["k/*.asm"])]',
             'sources=["hello.c"], sources_for={"x86_64-*": ["./k/depth.asm"]}',
-            "Extension 'hello' names ./k/depth.asm in sources_for and in a group as well\n",
+            "Extension 'hello' names ./k/depth.asm in sources_for['x86_64-*'] and in a group as well\n",
         ),
         (
             '[Sources([os.path.abspath("k/depth.asm")])]',
