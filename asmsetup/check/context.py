@@ -81,6 +81,26 @@ class ModuleContext(NamedTuple):
         return not self.entry_points
 
     @property
+    def kind(self) -> str:
+        """What it is called in findings."""
+        return "library" if self.is_library else "module"
+
+    @property
+    def declared(self) -> str:
+        """The class that declares it, as in ``Extension(..., libraries=[...])``."""
+        return "asmsetup.Library" if self.is_library else "Extension"
+
+    @property
+    def fails(self) -> str:
+        """What happens where the loader refuses it."""
+        return "loading it fails" if self.is_library else "the import fails"
+
+    @property
+    def others(self) -> str:
+        """What may define a name for it, after `neither'."""
+        return f"this {self.kind} nor {'' if self.is_library else 'CPython, '}the C library"
+
+    @property
     def promised(self) -> Version | None:
         """The lowest Python that the module must import in beside its own, if one is promised."""
         if self.limited_api is not None:

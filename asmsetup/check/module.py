@@ -46,7 +46,11 @@ def check(
     path: str, facts: ElfFacts, module: ModuleContext, objects: Sequence[CheckedObject]
 ) -> Iterator[Finding]:
     """The findings about the module at ``path``, which was linked from ``objects``."""
-    for found in (*_exports(facts, module), *_memory(facts), *_surroundings(path, facts, module)):
+    for found in (
+        *_exports(facts, module),
+        *_memory(facts, module),
+        *_surroundings(path, facts, module),
+    ):
         rule, severity, what, *ways_out = found
         yield Finding(rule, severity, path, None, what, ways_out=tuple(ways_out))
     yield from _needed(path, facts, module)
@@ -76,26 +80,26 @@ def _exports(facts: ElfFacts, module: ModuleContext) -> Iterator[_Found]:
         yield (
             "unexpected-export",
             WARNING,
-            f"the module exports {_listed(unexpected)}: names of other modules may clash with them",
-            "name the symbols to export:   Extension(..., export_symbols=[...])",
+            f"the {module.kind} exports {_listed(unexpected)}: others may have the same names",
+            f"name the symbols to export:   {module.declared}(..., export_symbols=[...])",
         )
     if missing := sorted(p for p in module.exports if not fnmatch.filter(exported, p)):
         yield (
             "missing-export",
             ERROR,
-            f"export_symbols names {_listed(missing)}, but the module does not export it",
+            f"export_symbols names {_listed(missing)}, but the {module.kind} does not export it",
             f"let the linker see it:   global {missing[0]}:function   or take it off the list",
         )
 
 
-def _memory(facts: ElfFacts) -> Iterator[_Found]:
+def _memory(facts: ElfFacts, module: ModuleContext) -> Iterator[_Found]:
     """Yield findings about what the loader makes executable, and what it has to write into."""
     if facts.stack_flags != "RW":
         verb = "asks for" if facts.stack_flags else "says nothing about its stack, which means"
         yield (
             "executable-stack",
             ERROR,
-            f"the module {verb} an executable stack: since glibc 2.41 the import fails, and before"
+            f"the {module.kind} {verb} an executable stack: since glibc 2.41 {module.fails}, and before"
             " it made the whole process's stack executable",
             "take `-z execstack' out of the linker's arguments, or add `-z noexecstack'",
         )
@@ -103,14 +107,14 @@ def _memory(facts: ElfFacts) -> Iterator[_Found]:
         yield (
             "writable-and-executable",
             WARNING,
-            "a part of the module can be written and executed at once, which hardened systems forbid",
+            f"a part of the {module.kind} can be written and executed at once, which hardened systems forbid",
             "keep sections with `write' and `exec' apart, and `-N' out of the linker's arguments",
         )
     if facts.text_relocations:
         yield (
             "text-relocations",
             WARNING,
-            "the loader has to rewrite the module's code at every import (DT_TEXTREL), which"
+            f"the loader has to rewrite the {module.kind}'s code whenever it is loaded (DT_TEXTREL), which"
             " hardened systems forbid",
             "the absolute addresses in the objects cause it; C is compiled with -fPIC",
         )
@@ -119,7 +123,7 @@ def _memory(facts: ElfFacts) -> Iterator[_Found]:
         yield (
             "not-hardened",
             WARNING,
-            f"the module is linked without `{without}': its table of function addresses stays"
+            f"the {module.kind} is linked without `{without}': its table of function addresses stays"
             " writable, an attacker's first target",
             "take the option that undoes it out of the linker's arguments",
         )
@@ -131,22 +135,24 @@ def _surroundings(path: str, facts: ElfFacts, module: ModuleContext) -> Iterator
         yield (
             "wrong-platform-name",
             ERROR,
-            f"the module is {why}, so no Python can import it",
+            f"the {module.kind} is {why}, so no Python can load it",
             "SETUPTOOLS_EXT_SUFFIX or _PYTHON_SYSCONFIGDATA_NAME in the environment names it so",
         )
     if facts.refuses_dlopen:
         yield (
             "refuses-dlopen",
             ERROR,
-            "the module is marked as one that programs may not load while they run, so the import fails",
+            f"the {module.kind} is marked as one that programs may not load while they run, so"
+            f" {module.fails}",
             "take `-z nodlopen' out of the linker's arguments",
         )
     if folders := _folders_of_this_machine(facts, module):
         yield (
             "unexpected-runpath",
             WARNING,
-            f"the module tells the loader to search {folders}, a folder of this machine",
-            "take `-rpath' out of the linker's arguments (LDFLAGS)",
+            f"the {module.kind} tells the loader to search {folders}, a folder of this machine",
+            "take `-rpath' out of LDFLAGS, LDSHARED or extra_link_args",
+            f"if it is meant:   {module.declared}(..., runtime_library_dirs=[...])",
         )
 
 
@@ -178,12 +184,12 @@ def _unprovided(
                 ERROR,
                 path,
                 None,
-                f"nothing provides `{name}'{_needed_by(needing)}: neither this module nor CPython,"
-                " the C library or a library it needs, so the import fails with `undefined symbol'",
+                f"nothing provides `{name}'{_needed_by(needing)}: neither {module.others},"
+                f" the C library or a library it needs, so {module.fails} with `undefined symbol'",
                 ways_out=_visible(name, objects)
                 or (
                     *(f"perhaps it is:   {near}" for near in similar(name, defined)),
-                    'name its library:   Extension(..., libraries=["..."])',
+                    f'name its library:   {module.declared}(..., libraries=["..."])',
                 ),
             )
 
@@ -223,8 +229,8 @@ def _needed(path: str, facts: ElfFacts, module: ModuleContext) -> Iterator[Findi
                 WARNING,
                 path,
                 None,
-                f"the module needs {library}: it works only where Python is that shared library,"
-                " and is not a manylinux module",
+                f"the {module.kind} needs {library}: it works only where Python is that shared library,"
+                f" and is no manylinux {module.kind}",
                 ways_out=("take -lpython out: the interpreter provides its names itself",),
             )
         elif not (
@@ -238,8 +244,8 @@ def _needed(path: str, facts: ElfFacts, module: ModuleContext) -> Iterator[Findi
                 WARNING,
                 path,
                 None,
-                f"the module needs {library}, which the extension does not name",
-                ways_out=("if it is meant:   Extension(..., libraries=[...])",),
+                f"the {module.kind} needs {library}, which is not named",
+                ways_out=(f"if it is meant:   {module.declared}(..., libraries=[...])",),
             )
 
 

@@ -175,10 +175,10 @@ def _c_name(
         return (
             "unknown-name",
             ERROR,
-            f"nothing provides `{name}': neither this module nor CPython, the C library or a"
-            " library named, so the import fails with `undefined symbol'",
+            f"nothing provides `{name}': neither {module.others} or a"
+            f" library named, so {module.fails} with `undefined symbol'",
             _perhaps(dict.fromkeys(near[:3]))
-            or ('name its library:   Extension(..., libraries=["..."])',),
+            or (f'name its library:   {module.declared}(..., libraries=["..."])',),
         )
     if module.universal:
         return (

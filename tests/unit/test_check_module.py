@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+import asmsetup.check.module
 from asmsetup.check import CheckedObject, Finding, ModuleContext, check_module, report
 from asmsetup.facts import elf
 from asmsetup.facts.elf import ElfFacts, Segment, Symbol
@@ -24,6 +26,8 @@ SOUND = {
     "relro": True,
     "bind_now": True,
 }
+SOURCE = Path(asmsetup.check.module.__file__).read_text()
+RULES_AFTER_LINK = re.findall(r'"([a-z-]+)",\s+(?:ERROR|WARNING)', SOURCE)
 CONTEXT = ModuleContext("x", ("PyInit_x", "PyModExport_x"), (3, 11), libraries=("z",))
 
 
@@ -111,6 +115,35 @@ def test_the_label_that_nobody_sees_is_named() -> None:
     )
 
 
+WRONG: dict[str, object] = {
+    "globals": (OTHER, CALLED),
+    "stack_flags": "RWE",
+    "segments": (LOAD._replace(flags="RWE"),),
+    "text_relocations": True,
+    "relro": False,
+    "runpath": "/opt/lib",
+    "refuses_dlopen": True,
+    "needed": ("libpython3.11.so.1.0", "libzstd.so.1"),
+}
+
+
+def test_a_library_is_called_one() -> None:
+    library = ModuleContext(
+        "k", (), (3, 11), exports=frozenset(["kernel"]), c_library=libraries.c_library_files()
+    )
+    path = "k.cpython-311-aarch64-linux-gnu.so"
+    facts = ElfFacts(**{**SOUND, **WRONG})  # type: ignore[arg-type]
+
+    findings = check_module(path, facts, library)
+
+    rules = {*(rule for rule in RULES_AFTER_LINK if rule != "module-without-entry-point")}
+    assert {finding.rule for finding in findings} == rules
+    said = report(findings).replace("manylinux library", "")
+    assert not re.search(r"module|import|[^.]Extension|CPython,", said), said
+    assert "the library tells the loader to search /opt/lib" in said
+    assert "asmsetup.Library(..., libraries=[...])" in said
+
+
 def test_strict_makes_errors_of_warnings() -> None:
     facts = ElfFacts(**{**SOUND, "relro": False})  # type: ignore[arg-type]
     (finding,) = check_module("x.so", facts, CONTEXT._replace(strict=True))
@@ -145,13 +178,14 @@ def test_a_module_linked_without_care(tmp_path: Path) -> None:
         "x.so: warning: the module is linked without `-z relro': its table of function addresses"
         " stays writable, an attacker's first target [not-hardened]\n"
         "  take the option that undoes it out of the linker's arguments\n"
-        "x.so: warning: the loader has to rewrite the module's code at every import (DT_TEXTREL),"
-        " which hardened systems forbid [text-relocations]\n"
+        "x.so: warning: the loader has to rewrite the module's code whenever it is loaded"
+        " (DT_TEXTREL), which hardened systems forbid [text-relocations]\n"
         "  the absolute addresses in the objects cause it; C is compiled with -fPIC\n"
-        "x.so: warning: the module exports `helper': names of other modules may clash with them"
+        "x.so: warning: the module exports `helper': others may have the same names"
         " [unexpected-export]\n"
         "  name the symbols to export:   Extension(..., export_symbols=[...])\n"
         "x.so: warning: the module tells the loader to search /opt, a folder of this machine"
         " [unexpected-runpath]\n"
-        "  take `-rpath' out of the linker's arguments (LDFLAGS)"
+        "  take `-rpath' out of LDFLAGS, LDSHARED or extra_link_args\n"
+        "  if it is meant:   Extension(..., runtime_library_dirs=[...])"
     )

@@ -258,7 +258,7 @@ USE = KERNEL.replace("helper: ret", "extern PyErr_Clear\nhelper: jmp PyErr_Clear
         (
             KERNEL,
             {"export_symbols": ["thrice"]},
-            "export_symbols names `thrice', but the module does not export it [missing-export]",
+            "export_symbols names `thrice', but the library does not export it [missing-export]",
         ),
         (
             KERNEL,
