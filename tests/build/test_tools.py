@@ -63,15 +63,15 @@ IF_THERE_IS_A_FILE = """\
 def test_what_nasm_3_looks_for(hello: Project) -> None:
     source = (hello.folder / "hello.asm").read_text()
     hello.write({"hello.asm": IF_THERE_IS_A_FILE + source.replace("42", "V")})
-    environment = {"NASM": tool("nasm-3.01"), "ASMSETUP_CACHE": "1"}
-    hello.build_ext(**environment)
+    nasm = tool("nasm-3.01")
+    hello.build_ext(NASM=nasm, ASMSETUP_CACHE="1")
     before = hello.answer()
 
     hello.write({"v.inc": ""})
-    hello.build_ext(**environment)
+    hello.build_ext(NASM=nasm, ASMSETUP_CACHE="1")
     in_place = hello.answer()
     shutil.rmtree(hello.folder / "build")
-    hello.build_ext(**environment)
+    hello.build_ext(NASM=nasm, ASMSETUP_CACHE="1")
 
     assert (before, in_place, hello.answer()) == ("42", "46", "46")
 
