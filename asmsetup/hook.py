@@ -1,12 +1,10 @@
 """The setuptools entry point: looks for assembly, and stays out of the way where there is none.
 
 This module runs in every setuptools build of every environment asmsetup is
-installed in, so it imports only ``suffixes``, which imports nothing; the rest on demand.
+installed in, so it imports nothing but on demand.
 """
 
 from __future__ import annotations
-
-from .suffixes import has_assembly
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,19 +27,29 @@ def finalize_distribution_options(dist: Distribution) -> None:
 
     def get_command_class(command: str) -> type[Command]:
         found: type[Command] = command_class(command)
+        if dist.commands == ["dist_info"]:
+            return found  # metadata alone, in which nothing comes from assembly
         if command in _COMMANDS and (
-            has_assembly(dist) or (command in _BUILDING and is_required())
+            _has_assembly(dist) or (command in _BUILDING and is_required())
         ):
             from . import plugin
 
             return plugin.extended(command, found)  # type: ignore[arg-type]
-        if command == "egg_info" and has_assembly(dist):
+        if command == "egg_info" and _has_assembly(dist):
             from . import plugin
 
             plugin.ask_for_nasm(dist)
         return found
 
     dist.get_command_class = get_command_class
+
+
+def _has_assembly(dist: Distribution) -> bool:
+    if not (dist.ext_modules or dist.libraries):
+        return False
+    from .suffixes import has_assembly
+
+    return has_assembly(dist)
 
 
 def is_required() -> bool:
