@@ -101,8 +101,7 @@ class Results:
             yield op("call", f"[{maker} wrt ..got]")
             yield from self._leave()
         else:
-            yield from self._drop_frame()
-            yield op("jmp", f"[{maker} wrt ..got]")
+            yield from self._leave_by(op("jmp", f"[{maker} wrt ..got]"), 6)
 
     def _leave(self) -> Iterator[str]:
         """Release what is held, the last one first, and return rax."""
@@ -115,14 +114,21 @@ class Results:
                 yield op("call", "[PyBuffer_Release wrt ..got]")
             yield label(".release_0")
             yield op("mov", "rax, rbx")
-        yield from self._drop_frame()
-        yield op("ret")
+        yield from self._return()
 
-    def _drop_frame(self) -> Iterator[str]:
+    def _return(self) -> Iterator[str]:
+        yield from self._leave_by(op("ret"), 1)
+
+    def _leave_by(self, last: str, size: int) -> Iterator[str]:
+        """Give the frame back, and leave by an instruction of so many bytes."""
         if self._frame:
             yield op("add", f"rsp, {self._frame}")
+            yield op("_pyt_unframed", f"{self._pushed + size}")
         if self._pushed:
             yield op("pop", "rbx")
+            if not self._frame:
+                yield op("_pyt_unframed", f"{size}")
+        yield last
 
     def _exits(self) -> Iterator[str]:
         """Where a failure goes, by how many resources are held."""
@@ -132,13 +138,11 @@ class Results:
         if converted and self.slot is not None and self.slot.may_not_fit:
             yield label(".error_other_type")
             yield op("call", "_pyt_not_implemented", "in the place of a TypeError")
-            yield from self._drop_frame()
-            yield op("ret")
+            yield from self._return()
         if not self.layout.views:
             yield label(".error_0")
             yield self._failed("eax")
-            yield from self._drop_frame()
-            yield op("ret")
+            yield from self._return()
             return
         for held in range(len(self.layout.views) + 1):
             yield label(f".error_{held}")
@@ -180,5 +184,4 @@ class Results:
             yield op("mov", "rbx, rax")
             yield op("jmp", f".release_{views}")
         else:
-            yield from self._drop_frame()
-            yield op("ret")
+            yield from self._return()

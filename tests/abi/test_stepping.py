@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.abi.assembling import INTERPRETERS, MODULES, UNIVERSAL, build
+from tests.abi.assembling import INTERPRETERS, MODULES, UNIVERSAL, build, build_typed
 from tests.abi.stepping import compare, rows_of
 from tools.matrix.interpreters import REPOSITORY
 
@@ -21,13 +21,13 @@ for wrong in (lambda: events.add("x"), lambda: counter.Counter("x"), lambda: eve
     except TypeError: pass
 del events
 """
-# Its typed functions are left out: between the end of their frame and their return, two
-# instructions later, the tables of generated bindings say nothing new.
 SIGNATURES = """
 s = signatures
 s.answer(), s.twice(21), s.hypotenuse_squared(3, 4.0), s.repeat("ab", times=3)
 s.total(1, -1, 43), s.greet("World", greeting="Bye"), s.clamp_by_hand(-3, -1)
-for wrong in (s.twice, s.greet, s.repeat, s.total, s.clamp_by_hand):
+s.clamp(300), s.hypotenuse(3, 4), s.count(b"abca", 97), s.first_word("a b", skip=True), s.same(1)
+s.scale(memoryview(bytearray(16)).cast("d"), 2)
+for wrong in (s.twice, s.greet, s.repeat, s.total, s.clamp_by_hand, s.clamp, s.count, s.scale):
     try: wrong("x", 1, 2, 3, 4)
     except TypeError: pass
 """
@@ -49,6 +49,25 @@ def test_tables_and_truth_agree(source: Path, tmp_path: Path) -> None:
     assert outcome.wrong == []
     assert len(outcome.instructions) > 10
     assert rows_of(module)
+
+
+# Typed functions by what their frames hold, and how they are left.
+TYPED = """
+t = typed
+t.nothing(), t.as_i64(1), t.as_double(2), t.as_bool(1), t.as_object(t), t.as_none(1), t.as_str("a")
+t.as_bytes(b"a"), t.as_cstr("a"), t.free_i64(1), t.free_double(1), t.free_str("a"), t.free_bytes(b"")
+t.default_str(), t.default_i64(), t.none_bytes(), t.length(b"abc"), t.fill(bytearray(3), 1)
+for wrong in (t.as_i64, t.as_str, t.free_bytes, t.nothing, t.length, t.fill, t.default_str):
+    try: wrong([])
+    except TypeError: pass
+"""
+
+
+def test_tables_of_typed_functions(tmp_path: Path) -> None:
+    outcome = compare(INTERPRETER.command, TYPED, build_typed(tmp_path))
+
+    assert outcome.wrong == []
+    assert len(outcome.instructions) > 400
 
 
 PLAIN = """
