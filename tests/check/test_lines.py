@@ -10,8 +10,8 @@ import pytest
 
 from asmsetup.check.code.image import load_module, load_objects
 from asmsetup.facts import elf
-from asmsetup.facts.lines import Lines
-from tests.check.assembled import verdict_of
+from asmsetup.facts.lines import Lines, Place
+from tests.check.assembled import findings, function, verdict_of
 
 C = "int one(int a)\n{\n    return a + 1;\n}\n"
 
@@ -57,3 +57,10 @@ def test_damaged_tables_give_fewer_lines(tmp_path: Path) -> None:
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
         lines = Lines(bytes(damaged[: chance.randrange(len(damaged) + 1)]))
         assert len(lines.rows) < 10_000
+
+
+def test_a_line_that_cannot_be_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Lines, "at", lambda lines, address: Place("source0.asm", -3))
+
+    (found,) = findings(tmp_path, function("push rax / ret"))
+    assert (found.file, found.line, found.text) == ("test.o", None, "f+0x1")

@@ -16,7 +16,7 @@ SECTION = ".debug_asmsetup"
 METHOD, C_FUNCTION, INTERNAL, GENERATED, CALLBACK, ENTRY_POINT = range(6)
 """The roles of a routine: how it is called, and by whom."""
 
-_FUNCTION, _FRAME, _NO_GIL, _NO_RETURN, _ALLOW, _PROTOTYPE = range(1, 7)
+_FUNCTION, _NO_RETURN, _ALLOW, _PROTOTYPE = 1, 4, 5, 6
 
 _HEAD = Struct("<BH")
 _FUNCTION_BODY = Struct("<QQBI")
@@ -50,7 +50,6 @@ class Marks:
 
     def __init__(self) -> None:
         self.routines: dict[int, Routine] = {}
-        self.without_gil: list[tuple[int, int]] = []
         self.not_returning: set[int] = set()
         self.permissions: list[Permission] = []
         self.prototypes: dict[int, str] = {}
@@ -79,9 +78,6 @@ class Marks:
             name = _text(body, _FUNCTION_BODY.size)
             routine = Routine(start, end, role, flags, name)
             self.routines[start] = _together(self.routines.get(start), routine)
-        elif kind == _NO_GIL:
-            start, end = _RANGE.unpack_from(body)
-            self.without_gil.append((start, end))
         elif kind == _NO_RETURN:
             self.not_returning.update(_START.unpack_from(body))
         elif kind == _ALLOW:
@@ -99,7 +95,6 @@ class Marks:
         marks = cls()
         for part in parts:
             marks.routines |= part.routines
-            marks.without_gil += part.without_gil
             marks.not_returning |= part.not_returning
             marks.permissions += part.permissions
             marks.prototypes |= part.prototypes

@@ -221,9 +221,15 @@ class State:
 
     def is_told_apart(self, other: State) -> bool:
         """Return whether a constant says on which of two paths a kept register was changed."""
-        both = [*zip(self.registers, other.registers, strict=True)]
-        changed = any(same(both[n][0], Entry(n)) != same(both[n][1], Entry(n)) for n in KEPT)
-        return changed and any(type(a) is type(b) is int and a != b for a, b in both)
+        mine, others = self.registers, other.registers
+        for number in KEPT:
+            one, two = mine[number], others[number]
+            if one is not two and same(one, Entry(number)) != same(two, Entry(number)):
+                break
+        else:
+            return False
+        both = zip(mine, others, strict=True)
+        return any(type(a) is type(b) is int and a != b for a, b in both)
 
     def join(self, other: State) -> bool:
         """Keep what holds here and in ``other``; return whether anything was lost."""

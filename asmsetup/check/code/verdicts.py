@@ -66,7 +66,7 @@ def _of_code(verdict: Verdict, fault: Fault, target: str, source: SourceText) ->
     root = verdict.roots.get(fault.function)
     function = root.name if root is not None else image.name(fault.function)
     place = image.lines.at(fault.at)
-    if place is None or not place.line:
+    if place is None or place.line < 1:  # a damaged table may have any number
         file, line, text = target, None, f"{function}+{fault.at - fault.function:#x}"
     else:
         file, line = place
