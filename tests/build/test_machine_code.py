@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from asmsetup.check.code.rules import RULES
 from tests.check.cures import module, read_cures
+from tests.check.test_planted import PLANTED, planted
 from tests.projects import CALLING, Project
 
 HEAD = '%include "python.inc"\nPyModule hello\n'
@@ -265,6 +267,16 @@ def test_a_fault_stops_the_build_at_its_line(judged: Project, rule: str) -> None
     found = re.findall(r"^hello\.asm:(\d+): error: .* \[([a-z-]+)\]$", error, re.MULTILINE)
     assert found == [(str(line), rule)], error
     assert re.search(r"^  in (hello\.)?answer", error, re.MULTILINE)
+
+
+def test_all_planted_faults_stop_the_build_at_once(judged: Project) -> None:
+    judged.write({"hello.asm": PLANTED.replace("PyModule planted", "PyModule hello")})
+    found = re.findall(r"^hello\.asm:(\d+): \w+: .* \[([a-z-]+)\]$", judged.refused(), re.MULTILINE)
+
+    # What falls off is found without the decoder, too, at the lines of its end.
+    rules = {name for name, rule in RULES.items() if rule.in_builds} - {"falls-off"}
+    expected = [(line, rule) for line, rule in planted() if rule in rules]
+    assert sorted((int(line), rule) for line, rule in found if rule in rules) == expected
 
 
 def test_a_warning_is_told_in_every_build(judged: Project) -> None:
