@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterable, Iterator
 
 from .declarations import Declaration
 from .emit import Binding
-from .lines import op, quoted
+from .lines import escaped, op, quoted
 from .prototype import prototype
 from .signature import Signature, SignatureError, parse
 from .slots import Slot, expect_function, slot_of
@@ -17,14 +18,14 @@ _RULE = ";" + "=" * 71
 
 _NEEDED = re.compile(r"(?:call +_|\[\.\.@)pyt_(\w+)")
 
-_FLAGS = {
-    "noargs": "METH_NOARGS",
-    "o": "METH_O",
-    "fastcall": "METH_FASTCALL",
-    "keywords": "METH_FASTCALL | METH_KEYWORDS",
-    "tuple": "0",
-    "pair": "0",
-}
+_FLAGS = {"noargs": 4, "o": 8, "fastcall": 0x80, "keywords": 0x82, "tuple": 0, "pair": 0}
+"""METH_ flags (CPython, Include/methodobject.h)."""
+_METH_CLASS = 0x10
+
+_FACT_FUNCTION, _ROLE_PROVED = 1, 3
+"""Kind and role of a record in .debug_asmsetup; see check/code/marks.py."""
+_ADDRESSES = 16
+"""The bytes between the two parts of the record."""
 
 
 def bindings(declarations: Iterable[Declaration]) -> str:
@@ -79,8 +80,13 @@ def _binding(number: int, signature: Signature, slot: Slot | None, *, nogil: boo
     binding = Binding(signature, nogil=nogil, slot=slot)
     yield f"%define _pyt_name_{number} {quoted(signature.name)}"
     yield f"%define _pyt_text_{number} {quoted(signature.text_signature)}"
-    in_class = " | METH_CLASS" if signature.receiver == "cls" and slot is None else ""
-    yield f"%define _pyt_flags_{number} {_FLAGS[binding.form]}{in_class}"
+    in_class = signature.receiver == "cls" and slot is None
+    flags = _FLAGS[binding.form] | _METH_CLASS * in_class
+    yield f"%define _pyt_flags_{number} {flags:#x}"
+    fact = struct.pack("<BI", _ROLE_PROVED, flags) + signature.name.encode() + b"\0"
+    head = struct.pack("<BH", _FACT_FUNCTION, _ADDRESSES + len(fact))
+    yield f"%define _pyt_fact_head_{number} {escaped(head)}"
+    yield f"%define _pyt_fact_{number} {escaped(fact)}"
     if in_class:
         yield f"%define _pyt_is_class_{number}"
     if signature.receiver:
@@ -120,8 +126,8 @@ def _arguments(number: int, signature: Signature) -> Iterator[str]:
 
 def _held_names(number: int, signature: Signature) -> Iterator[str]:
     names = [each.name for each in signature.parameters[signature.positional_only :]]
-    texts = ", ".join(f"{quoted(name)}, 0" for name in names)
-    yield f"%define _pyt_keywords_{number} {texts}"
+    texts = "".join(f"{name}\0" for name in names)
+    yield f"%define _pyt_keywords_{number} {escaped(texts.encode())}"
     yield f"%assign _pyt_keyword_count_{number} {len(names)}"
 
 

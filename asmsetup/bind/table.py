@@ -18,7 +18,6 @@ def table(signature: Signature) -> list[str]:
     if differs:
         strict = ".py_strict_format"
         lines.append(data(strict, f"db {quoted(formats[1])}, 0"))
-    lines.append(op("align", "4, db 0"))
     texts = (f"{name} - .py_bindings" for name in (".py_name", ".py_format", strict))
     lines.append(data(".py_bindings", f"dd {', '.join(texts)}"))
     counts = (len(parameters), only, signature.least, signature.positional, signature.required)
