@@ -104,6 +104,7 @@ def _binding(number: int, signature: Signature, slot: Slot | None, *, nogil: boo
     yield from _macro(f"_pyt_data_{number} 0", binding.data())
     yield f"; {prototype(signature)}"
     yield from _macro(f"_pyt_code_{number} 1", binding.code("%1"))
+    yield from _macro(f"_pyt_unwind_{number} 0", binding.unwinding())
 
 
 def _arguments(number: int, signature: Signature) -> Iterator[str]:

@@ -12,6 +12,7 @@ from .results import Results
 from .signature import Parameter, Signature
 from .slots import Slot
 from .table import table
+from .unwinding import rows
 
 
 class Binding(Results):
@@ -81,7 +82,6 @@ class Binding(Results):
             yield op("push", "rbx")
         if self._frame:
             yield op("sub", f"rsp, {self._frame}")
-        yield self._unwind()
         if signature.receiver:
             yield op("mov", f"[rsp + {self.layout.receiver}], rdi", signature.receiver)
         if self.form == "o":
@@ -95,11 +95,9 @@ class Binding(Results):
         elif self.form != "noargs":
             yield from self._enter_array()
 
-    def _unwind(self) -> str:
-        """Say how far the prologue has moved rsp, for those who unwind the stack."""
-        sub = 0 if not self._frame else 4 if self._frame < 128 else 7
-        macro = "_pyt_framed" if self._pushed else "_pyt_frameless"
-        return f"    {macro} {self._pushed + sub}, {self._frame + 8 * self._pushed + 8}"
+    def unwinding(self) -> list[str]:
+        """Return what says how the function, whose code is written, is unwound."""
+        return rows(pushes=bool(self._pushed), frame=self._frame, exits=self._exits_left)
 
     def _enter_array(self) -> Iterator[str]:
         signature, layout = self.signature, self.layout

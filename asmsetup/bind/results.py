@@ -41,6 +41,7 @@ class Results:
         self.layout = Layout(signature, form=self.form, nogil=nogil)
         self._pushed = 1 if self.form != "noargs" or nogil else 0
         self._frame = self.layout.size(self._pushed)
+        self._exits_left: list[int] = []
 
     def _result(self) -> Iterator[str]:
         result = self.signature.result
@@ -123,12 +124,17 @@ class Results:
         """Give the frame back, and leave by an instruction of so many bytes."""
         if self._frame:
             yield op("add", f"rsp, {self._frame}")
-            yield op("_pyt_unframed", f"{self._pushed + size}")
+            yield self._unframed(self._pushed + size)
         if self._pushed:
             yield op("pop", "rbx")
             if not self._frame:
-                yield op("_pyt_unframed", f"{size}")
+                yield self._unframed(size)
         yield last
+
+    def _unframed(self, left: int) -> str:
+        """Say that the frame is given back, for those who unwind the stack."""
+        self._exits_left.append(left)
+        return f".py_exit_{len(self._exits_left)} equ $ - _pyt_function"
 
     def _exits(self) -> Iterator[str]:
         """Where a failure goes, by how many resources are held."""
