@@ -12,8 +12,9 @@ from typing import Any
 
 from .files import atomic_write
 
-_BEFORE_ZIP = 315_532_800
-"""1980-01-01 UTC, where the times of zip archives begin, in seconds since the epoch."""
+_DAY = 86_400
+_OF_ZIP = range(315_532_800 + _DAY, 4_354_819_200 - _DAY)
+"""1980 to 2107, which zip archives can hold in any time zone, in seconds since the epoch."""
 
 
 def normalize(archive: str, time: int) -> None:
@@ -52,7 +53,7 @@ def _rewrite_tar(archive: str, new: tarfile.TarFile, time: int) -> None:
 
 
 def _rewrite_zip(archive: str, path: str, time: int) -> None:
-    when = datetime.fromtimestamp(max(time, _BEFORE_ZIP), timezone.utc)
+    when = datetime.fromtimestamp(max(time, _OF_ZIP.start - _DAY), timezone.utc)
     with zipfile.ZipFile(archive) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
         for name in sorted(old.namelist()):
             is_run = old.getinfo(name).external_attr >> 16 & 0o100
@@ -63,13 +64,14 @@ def _rewrite_zip(archive: str, path: str, time: int) -> None:
 
 
 def date_for_zip(folder: str) -> None:
-    """Date those files below ``folder`` to 1980 that are older, which no zip archive can hold.
+    """Date files below ``folder`` to 1980 or 2107 whose time no zip archive can hold.
 
     They may be hard links to the user's own files, so they are replaced by copies.
     """
     for parent, _, names in os.walk(folder):
         for path in (os.path.join(parent, name) for name in names):
-            if os.stat(path).st_mtime < _BEFORE_ZIP + 86_400:  # and whatever the time zone
+            if (time := int(os.stat(path).st_mtime)) not in _OF_ZIP:
+                nearest = min(max(time, _OF_ZIP.start), _OF_ZIP[-1])
                 with atomic_write(path) as partial:
                     shutil.copy(path, partial)
-                    os.utime(partial, (_BEFORE_ZIP + 86_400,) * 2)
+                    os.utime(partial, (nearest, nearest))

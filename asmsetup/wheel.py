@@ -14,7 +14,7 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -267,14 +267,21 @@ def _obstacles(found: WheelAbIInfo) -> Iterator[str]:
         yield "a module is marked for processors newer than every x86-64 has"
 
 
-def graft(wheel: str, platforms: Sequence[str], libc: Libc) -> str:
+def graft(
+    wheel: str,
+    platforms: Sequence[str],
+    libc: Libc,
+    finish: Callable[[str], object] | None = None,
+) -> str:
     """Copy the external libraries of a wheel into it; return the path of the new one.
 
-    ``platforms`` are the tags the result gets. The wheel given is replaced.
+    ``platforms`` are the tags the result gets. The wheel given is replaced. ``finish`` is called
+    with a folder of the new one's files, and may change them.
     Raises WheelError when patchelf is missing or a library cannot be found.
     """
     from auditwheel.patcher import ElfPatcher
     from auditwheel.repair import repair_wheel
+    from auditwheel.wheeltools import InWheel
 
     path = Path(wheel)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
@@ -298,6 +305,9 @@ def graft(wheel: str, platforms: Sequence[str], libc: Libc) -> str:
                 "requirements, or link the libraries statically",
             ) from error
         assert repaired is not None, "a wheel with external libraries has ELF files"
+        if finish is not None:
+            with InWheel(repaired, repaired) as files:
+                finish(str(files))
         final = path.with_name(repaired.name)
         os.replace(repaired, final)
     if final != path:
@@ -322,11 +332,16 @@ def bill_of_materials(
     """Return an SBOM of a wheel (CycloneDX 1.6, JSON), the same for the same content.
 
     ``modules`` are path in the wheel -> file, ``tools`` are name -> version of what built them.
+    Libraries that were copied into the wheel are listed under the names they had before.
     """
     own = f"pkg:pypi/{re.sub(r'[-_.]+', '-', name).lower()}@{version}"
-    files = [_component("file", path, sha256=hash_of(file)) for path, file in modules.items()]
+    files = [
+        _grafted(path, file) if _is_grafted(path) else _component("file", path, file=file)
+        for path, file in modules.items()
+    ]
+    held = {os.path.basename(path) for path in modules}
     needed = {library for file in modules.values() for library in _libraries(file)}
-    libraries = [_component("library", library) for library in sorted(needed)]
+    libraries = [_component("library", library) for library in sorted(needed - held)]
     document = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
@@ -343,13 +358,27 @@ def bill_of_materials(
     return json.dumps(document, indent=2) + "\n"
 
 
-def _component(kind: str, name: str, version: str = "", sha256: str = "") -> dict[str, object]:
+def _component(kind: str, name: str, version: str = "", file: str = "") -> dict[str, object]:
     found: dict[str, object] = {"type": kind, "bom-ref": f"{kind}:{name}", "name": name}
     if version:
         found["version"] = version
-    if sha256:
-        found["hashes"] = [{"alg": "SHA-256", "content": sha256}]
+    if file:
+        found["hashes"] = [{"alg": "SHA-256", "content": hash_of(file)}]
     return found
+
+
+_GRAFTED = re.compile(r"[^/]+\.libs/(.+)-[0-9a-f]{8}(\.so.*)")
+"""Where auditwheel puts a library: in a folder beside the packages, with a hash in its name."""
+
+
+def _is_grafted(path: str) -> bool:
+    return _GRAFTED.fullmatch(path) is not None
+
+
+def _grafted(path: str, file: str) -> dict[str, object]:
+    name = _GRAFTED.sub(r"\1\2", path)
+    where = {"occurrences": [{"location": path}]}
+    return {**_component("library", name, file=file), "evidence": where}
 
 
 def _libraries(path: str) -> tuple[str, ...]:

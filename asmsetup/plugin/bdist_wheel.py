@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import logging
 import os
 import shutil
@@ -18,7 +19,7 @@ import setuptools
 import setuptools.errors
 from setuptools import Command, Extension
 
-from .. import wheel
+from .. import sdist, wheel
 from ..assemble import nasm
 from ..errors import WheelError
 from ..facts import target
@@ -37,6 +38,7 @@ from .session import (
     lowest_version,
     settings,
     setuptools_errors,
+    source_date,
 )
 from .tags import examine, has_libraries_alone, not_portable, require_target, universal_tags
 
@@ -159,13 +161,16 @@ class BdistWheel(Command):
             self.distribution
         ):
             if settings(self.distribution).sbom:
-                self._write_bill(wheelfile_base)
+                self._write_bill(str(self.bdist_dir))
             wheel.normalize_modes(str(self.bdist_dir))
+            sdist.date_for_zip(str(self.bdist_dir))
 
-    def _write_bill(self, distinfo: str) -> None:
-        """Write the wheel's bill of materials (PEP 770)."""
-        modules = wheel.modules_in(str(self.bdist_dir))
-        tools = {"asmsetup": metadata.version("asmsetup"), "setuptools": setuptools.__version__}
+    def _write_bill(self, folder: str, *more_tools: str) -> None:
+        """Write the bill of materials (PEP 770) of a wheel whose files are in ``folder``."""
+        (distinfo,) = glob.glob(os.path.join(glob.escape(folder), "*.dist-info"))
+        modules = wheel.modules_in(folder)
+        tools = {each: metadata.version(each) for each in ("asmsetup", *more_tools)}
+        tools["setuptools"] = setuptools.__version__
         if any(map(is_assembly, assembly_sources(self._extensions()))):
             with setuptools_errors():
                 version = nasm.find(settings(self.distribution).nasm).version
@@ -179,6 +184,8 @@ class BdistWheel(Command):
         """Make the wheel, and graft external libraries into it where that makes it portable."""
         self._examined = None
         concerned = is_concerned(self.distribution)
+        if concerned:
+            source_date()
         with self._staged() if concerned else nullcontext():
             super().run()
             self._graft()
@@ -246,10 +253,11 @@ class BdistWheel(Command):
             self.announce(str(not_portable(verdict)), LEVELS[logging.WARNING])
             return
         command, version, path = self.distribution.dist_files[-1]
+        wanted = settings(self.distribution)
+        bill = (lambda folder: self._write_bill(folder, "auditwheel")) if wanted.sbom else None
+        libc = target.running(wanted.target).libc
         try:
-            path = wheel.graft(
-                path, verdict.graftable, target.running(settings(self.distribution).target).libc
-            )
+            path = wheel.graft(path, verdict.graftable, libc, bill)
         except WheelError as error:
             self.announce(
                 f"{error}\n  without them, the wheel works only on this machine",

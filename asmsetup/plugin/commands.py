@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-import setuptools.errors
 from setuptools import Command, Extension
 
 from .. import editable, sdist
@@ -41,6 +40,7 @@ from .session import (
     quotes_named,
     settings,
     setuptools_errors,
+    source_date,
 )
 from .sources import choose_sources, missing_from_sdist, shipped_files
 
@@ -319,10 +319,6 @@ class Sdist(Command):
         if form == "zip":
             sdist.date_for_zip(kwargs["base_dir"])
         path: str = super().make_archive(base_name, form, *args, **kwargs)
-        if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
-            if not epoch.isdecimal() or len(epoch) > 11:
-                raise setuptools.errors.SetupError(
-                    f"SOURCE_DATE_EPOCH is {epoch!r}, and must be a number of seconds since 1970"
-                )
-            sdist.normalize(path, int(epoch))
+        if (date := source_date()) is not None:
+            sdist.normalize(path, date)
         return path

@@ -55,6 +55,23 @@ else:
         },
     )
 
+
+def source_date() -> int | None:
+    """Return SOURCE_DATE_EPOCH, the time in archives that are to be reproducible.
+
+    Raises SetupError when it is no time that archives can hold.
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    if not given:
+        return None
+    if not given.isascii() or not given.isdecimal() or int(given[:11]) >= 1 << 32:
+        raise setuptools.errors.SetupError(
+            f"SOURCE_DATE_EPOCH is {given!r}, and must be a number of seconds since 1970,"
+            " before the year 2106"
+        )
+    return int(given)
+
+
 LEVELS = {
     logging.DEBUG: distutils.log.DEBUG,
     logging.INFO: distutils.log.INFO,

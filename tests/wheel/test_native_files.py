@@ -38,11 +38,12 @@ def test_firmware(package: Project, content: bytes, mode: str) -> None:
     assert wheel.files["p/firmware.bin"] == content
 
 
-def test_a_time_before_1980(package: Project) -> None:
+@pytest.mark.parametrize("time", [0, 2**33])
+def test_a_time_that_archives_cannot_hold(package: Project, time: int) -> None:
     package.build_ext()
     module = package.module()
     os.rename(module, package.folder / "p" / "libold.so")
-    os.utime(package.folder / "p" / "libold.so", (0, 0))
+    os.utime(package.folder / "p" / "libold.so", (time, time))
     package.settings('auditwheel = "check"')
 
     assert package.wheel().tag.endswith("-manylinux1_x86_64.manylinux_2_5_x86_64")

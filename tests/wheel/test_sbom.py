@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
 
 from tests.conftest import MakeProject
-from tests.projects import PYPROJECT, Project, Wheel
+from tests.projects import CALLING, PYPROJECT, Project, Wheel
 
+CALLING_NUMBER = CALLING.replace("answer(void)", "number(void)").replace("answer()", "number()")
 PLACE = "hello-1.0.dist-info/sboms/asmsetup.cdx.json"
 
 
-def wheel_of(project: Project) -> Wheel:
+def wheel_of(project: Project, **environment: str) -> Wheel:
     shutil.rmtree(project.folder / "dist", ignore_errors=True)
     shutil.rmtree(project.folder / "build", ignore_errors=True)
-    return project.wheel()
+    return project.wheel(None, **environment)
 
 
 def test_without_the_setting_there_is_none(hello: Project) -> None:
@@ -55,6 +58,36 @@ def test_it_is_reproducible(hello: Project) -> None:
     hello.write({"pyproject.toml": PYPROJECT + "\n[tool.asmsetup]\nsbom = true\n"})
 
     assert wheel_of(hello).files[PLACE] == wheel_of(hello).files[PLACE]
+
+
+def test_grafted_libraries(hello: Project) -> None:
+    hello.write({"number.c": "int number(void) { return 42; }\n", "hello.c": CALLING_NUMBER})
+    lib = ["-shared", "-fPIC", "number.c", "-o", "libnumber.so.1", "-Wl,-soname,libnumber.so.1"]
+    subprocess.run(["gcc", *lib], cwd=hello.folder, check=True)
+    (hello.folder / "libnumber.so").symlink_to("libnumber.so.1")
+    keywords = {"libraries": ["number"], "library_dirs": ["."]}
+    hello.settings("sbom = true").write({"empty.asm": "section .rodata\ndb 1\n"})
+    hello.extension("hello", ["hello.c", "empty.asm"], **keywords)
+    environment = {"LD_LIBRARY_PATH": str(hello.folder), "SOURCE_DATE_EPOCH": "1700000000"}
+    environment["PATH"] = f"{hello.python.path.parent}{os.pathsep}{os.environ['PATH']}"
+
+    wheel = hello.wheel(None, **environment)
+
+    bill = json.loads(wheel.files[PLACE])
+    module, library = bill["components"]
+    (grafted,) = [name for name in wheel.files if name.startswith("hello.libs/libnumber-")]
+    for component, path in ((module, module["name"]), (library, grafted)):
+        digest = hashlib.sha256(wheel.files[path]).hexdigest()
+        assert component["hashes"] == [{"alg": "SHA-256", "content": digest}], path
+    assert (library["type"], library["name"]) == ("library", "libnumber.so.1")
+    assert library["evidence"] == {"occurrences": [{"location": grafted}]}
+    assert bill["dependencies"][0]["dependsOn"] == [module["bom-ref"], library["bom-ref"]]
+    tools = [each["name"] for each in bill["metadata"]["tools"]["components"]]
+    assert tools == ["asmsetup", "auditwheel", "setuptools", "NASM"]
+    recorded = base64.urlsafe_b64encode(hashlib.sha256(wheel.files[PLACE]).digest()).rstrip(b"=")
+    assert recorded in wheel.files["hello-1.0.dist-info/RECORD"]
+    content = wheel.path.read_bytes()
+    assert wheel_of(hello, **environment).path.read_bytes() == content
 
 
 def test_libraries_are_named(project: MakeProject) -> None:

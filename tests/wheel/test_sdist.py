@@ -224,13 +224,25 @@ def test_the_same_files_give_the_same_bytes(reading: Project, form: str) -> None
 
 
 @pytest.mark.parametrize("form", ["gztar", "zip"])
-def test_files_from_before_1980(hello: Project, form: str) -> None:
+@pytest.mark.parametrize("time", [0, 2**33])
+def test_times_that_archives_cannot_hold(hello: Project, form: str, time: int) -> None:
     for path in hello.folder.iterdir():
-        os.utime(path, (0, 0))
+        os.utime(path, (time, time))
     hello.setup("sdist", f"--formats={form}")
-    assert os.stat(hello.folder / "hello.asm").st_mtime == 0
+    assert os.stat(hello.folder / "hello.asm").st_mtime == time
 
 
-def test_a_date_that_is_none(hello: Project) -> None:
-    error = hello.setup("sdist", ok=False, SOURCE_DATE_EPOCH="today").error
-    assert error == "SOURCE_DATE_EPOCH is 'today', and must be a number of seconds since 1970"
+@pytest.mark.parametrize(
+    ("command", "date"),
+    [("sdist", "today"), ("bdist_wheel", "4294967296"), ("bdist_wheel", "9" * 5000)],
+)
+def test_a_date_that_is_none(hello: Project, command: str, date: str) -> None:
+    error = hello.setup(command, ok=False, SOURCE_DATE_EPOCH=date).error
+    assert error == (
+        f"SOURCE_DATE_EPOCH is {date!r}, and must be a number of seconds since 1970,"
+        " before the year 2106"
+    )
+
+
+def test_the_last_date(hello: Project) -> None:
+    hello.setup("sdist", "--formats=gztar,zip", "bdist_wheel", SOURCE_DATE_EPOCH="4294967295")
