@@ -189,10 +189,40 @@ class BuildExt(_Compiling):
             elsewhere.export_only(ext, str(self.build_temp))
         with run.building(ext):
             super().build_extension(ext)
-        if isinstance(ext, declared.Library):
-            folder = os.path.dirname(self.get_ext_fullpath(ext.name))
-            for header in ext.headers:
-                shutil.copyfile(header, os.path.join(folder, os.path.basename(header)))
+        for header, copy in self._headers(ext, self.get_ext_fullpath(ext.name)):
+            _copy_unless_same(header, copy)
+
+    def _headers(self, ext: Extension, path: str) -> Iterator[tuple[str, str]]:
+        """Yield each header of a library, and its path beside the library at ``path``."""
+        for header in ext.headers if isinstance(ext, declared.Library) else ():
+            name = os.path.basename(header)
+            yield os.fspath(header), os.path.join(os.path.dirname(path), name)
+
+    def copy_extensions_to_source(self) -> None:
+        """Put what was built into the source tree; see setuptools."""
+        super().copy_extensions_to_source()
+        for ext in self.extensions:
+            for header, copy in self._headers(ext, self.get_ext_fullpath(ext.name)):
+                _copy_unless_same(header, copy)
+
+    def get_outputs(self) -> list[str]:
+        """Return the files that are built, below the build folder; see setuptools."""
+        found = dict.fromkeys(super().get_outputs())
+        for ext in self.extensions or ():
+            built = os.path.join(self.build_lib, self.get_ext_filename(ext.name))
+            found.update((copy, None) for _, copy in self._headers(ext, built))
+        return list(found)
+
+    def get_output_mapping(self) -> dict[str, str]:
+        """Return the built files that lie in the source tree as well, with their paths there."""
+        # distutils' own class, which a project may derive its own from, has none.
+        mapping: dict[str, str] = getattr(super(), "get_output_mapping", dict)()
+        for ext in self.extensions if self.inplace else ():
+            built = os.path.join(self.build_lib, self.get_ext_filename(ext.name))
+            copies = self._headers(ext, self.get_ext_fullpath(ext.name))
+            for (_, below), (_, there) in zip(self._headers(ext, built), copies, strict=True):
+                mapping[below] = there
+        return mapping
 
     def _require_own_file(self, ext: Extension) -> None:
         path = self.get_ext_fullpath(ext.name)
@@ -282,6 +312,11 @@ class BuildExt(_Compiling):
             path = os.path.join(debug_folder(self), name + debug_file.SUFFIX)
             if os.path.isfile(path):
                 shutil.copyfile(path, outfile + debug_file.SUFFIX)
+
+
+def _copy_unless_same(source: str, copy: str) -> None:
+    with suppress(shutil.SameFileError):
+        shutil.copyfile(source, copy)
 
 
 class BuildPy(Command):

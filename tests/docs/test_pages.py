@@ -84,6 +84,8 @@ def test_project(trial: Trial, python: Python, asmsetup_installed: Path, tmp_pat
     project.write(trial.files)
     if any(name.endswith(".pyx") for name in trial.files):
         project = project.beside(installed_aside(python, "Cython"))
+    if any("import cffi" in text for text in trial.files.values()):
+        project = project.beside(installed_aside(python, "cffi"))
     wheel = project.wheel()
     # Of a library in a package, the package is imported.
     named = (name.split(".")[0].partition("/lib")[0] for name in wheel.payload if ".so" in name)

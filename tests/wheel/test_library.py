@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -115,13 +116,30 @@ def test_every_python_loads_it(kernel: Project) -> None:
         assert said.splitlines()[-1] == "42", python.name
 
 
-def test_in_place_and_editable(kernel: Project) -> None:
-    kernel.build_ext()
+@pytest.mark.parametrize("mode", ["inplace", "lenient", "strict"])
+def test_in_place_and_editable(kernel: Project, mode: str) -> None:
+    kernel.write({"include/kernel.h": "long twice(long);\n", "pkg/own.h": ""})
+    declare(kernel, headers=["include/kernel.h", "pkg/own.h"])
+    if mode == "inplace":
+        kernel.build_ext()
+    else:
+        kernel.backend("build_editable", "dist", {"editable_mode": mode})
 
-    assert answer(kernel) == "42"
-    (kernel.folder / "pkg" / "libkernel.so").unlink()
-    kernel.backend("build_editable", "dist")
-    assert answer(kernel) == "42"
+    folders = [*kernel.folder.glob("build/__editable__*/pkg"), kernel.folder / "pkg"]
+    assert len(folders) == (2 if mode == "strict" else 1)
+    for folder in folders:
+        assert {"libkernel.so", "kernel.h", "own.h"} <= {path.name for path in folder.iterdir()}
+    assert answer(kernel, folders[0].parent) == "42"
+
+
+def test_pypy_loads_it(kernel: Project) -> None:
+    pypy = shutil.which("pypy3")
+    if pypy is None:
+        pytest.skip("no PyPy here")
+    folder = kernel.wheel().unpacked()
+    code = f"import sys; sys.path.insert(0, {str(folder)!r}); import pkg; print(pkg.answer())"
+
+    assert run(pypy, "-c", code, cwd=folder, env=kernel.env).output == "42\n"
 
 
 @pytest.mark.parametrize(
@@ -197,6 +215,7 @@ def test_a_command_class_of_distutils_and_a_module_of_the_same_name(kernel: Proj
     assert names[1] == "pkg/libkernel.so"
     assert names[0].startswith("libkernel.cpython-")
     assert answer(kernel, wheel.unpacked()) == "42"
+    kernel.backend("build_editable", "editable")
 
 
 def test_headers_and_stubs_are_shipped(kernel: Project) -> None:
