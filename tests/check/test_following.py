@@ -65,11 +65,13 @@ def test_an_address_that_is_not_known_is_incomplete(tmp_path: Path) -> None:
     assert entry.reason == "a jump goes to an address that could not be found out"
 
 
-def test_a_switch(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", ["", " (f.over - f)"])
+def test_a_switch(size: str, tmp_path: Path) -> None:
+    """Where a routine's size is known, its table is as long as the comparison says, and no longer."""
     text = function(
         "cmp edi, 1 / ja .end / lea rax, [rel table] / movsxd rdi, dword [rax + rdi * 4]"
-        " / add rax, rdi / jmp rax / .zero: push rcx / ret / .one: ret / .end: ret"
-    )
+        " / add rax, rdi / jmp rax / .zero: push rcx / ret / .one: ret / .end: ret / .over:"
+    ).replace("global f:function", f"global f:function{size}")
     text += "section .rodata\ntable: dd f.zero - table, f.one - table\n"
     verdict = verdict_of(tmp_path, text)
 

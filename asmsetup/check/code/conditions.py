@@ -77,7 +77,9 @@ def _compares(walk: Walk, state: State, flags: Flags, condition: int) -> None:
     value = state.registers[flags.register]
     if condition in (decode.BELOW, decode.NOT_ABOVE):
         limit = flags.number + (condition == decode.NOT_ABOVE)
-        if limit > 0 and (value is None or value is LOADED or type(value) in (Result, Below)):
+        is_argument = type(value) is Entry and flags.register not in KEPT
+        is_free = value is None or value is LOADED or type(value) in (Result, Below)
+        if limit > 0 and (is_free or is_argument):
             state.registers[flags.register] = Below(limit)
     elif flags.number:
         return
