@@ -75,17 +75,26 @@ class Routines:
         for fault in engine.notes.faults.values():
             if fault.rule in _OF_THE_STACK:
                 self.refused.setdefault(fault.function, f"{fault.what} [{fault.rule}]")
-        if not any(gap.why == UNKNOWN_JUMP for gap in verdict.gaps):
+        jumping = [gap.function for gap in verdict.gaps if gap.why == UNKNOWN_JUMP]
+        if not jumping:
             return
+        for start in jumping:
+            self._let_run_anywhere(start)
         named = _named(self._image)
         for start, root in engine.roots.items():
             if not root.is_declared and start not in named:
                 why = "only a pointer leads to it, and a jump that could not be followed may, too"
                 self.refused.setdefault(start, why)
 
+    def _let_run_anywhere(self, start: int) -> None:
+        """Let a routine run through all up to the next one, as it may jump there."""
+        end = min((other for other in self._engine.walks if other > start), default=1 << 64)
+        for at, functions in self._functions.items():
+            if start < at < end:
+                functions.add(start)
+
     def _choose(self, ours: list[int]) -> None:
         """Choose what to say of each instruction."""
-        before: Row | None = None
         end = 0
         for at in ours:
             found = self._decoded(at)
@@ -94,13 +103,12 @@ class Routines:
             places = self._places[at]
             if found.operation.flow in (decode.CALL, decode.CALL_VALUE):
                 places = places.through_call()
-            chosen = row(places, before if at == end else None)
+            chosen = row(places)
             end = found.next
             if isinstance(chosen, str):
                 self._refuse(at, chosen)
-                before = None
             else:
-                self._rows[at] = before = chosen
+                self._rows[at] = chosen
 
     def _refuse(self, at: int, why: str) -> None:
         for function in self._functions[at]:

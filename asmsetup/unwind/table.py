@@ -53,16 +53,11 @@ class Stretch(NamedTuple):
 _AT_ENTRY = Row(Sum(RSP, 8), (Unchanged(),) * len(KEPT))
 
 
-def row(places: Places, before: Row | None) -> Row | str:
-    """Return what to say of an instruction, as what was said ``before`` if that still holds.
-
-    Where nothing can be said, return why.
-    """
+def row(places: Places) -> Row | str:
+    """Return what to say of an instruction; where nothing can be said, why."""
     frame = min(places.frame, key=_by_frame, default=None)
     if frame is None:
         return "where its frame is, is not known on every path"
-    if before is not None and before.frame in places.frame:
-        frame = before.frame
     kept: list[Place] = []
     for number, each in zip(KEPT, places.kept, strict=True):
         place = min(each, key=_by_place, default=None)
