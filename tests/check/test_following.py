@@ -65,6 +65,16 @@ def test_an_address_that_is_not_known_is_incomplete(tmp_path: Path) -> None:
     assert entry.reason == "a jump goes to an address that could not be found out"
 
 
+def test_calls_from_one_depth_are_off_for_one_reason(tmp_path: Path) -> None:
+    call = "call [rel getpid wrt ..got]"
+    body = f"{call} / {call} / push rdi / {call} / push rdi / {call} / add rsp, 16 / ret"
+
+    found = findings(tmp_path, function(body, "getpid"))
+    assert [(each.rule, each.line) for each in found] == [
+        *(("stack-alignment", 6), ("stack-alignment", 11)),
+    ]
+
+
 @pytest.mark.parametrize("size", ["", " (f.over - f)"])
 def test_a_switch(size: str, tmp_path: Path) -> None:
     """Where a routine's size is known, its table is as long as the comparison says, and no longer."""

@@ -132,6 +132,27 @@ FUNCTIONS = [
         "push rax / call [rel PyExc_TypeError wrt ..got] / pop rcx / ret",
         "mov rax, [rel PyExc_TypeError wrt ..got] / mov rax, [rax] / ret",
     ),
+    *(
+        (
+            "exception-address",
+            f"PyExc_OSError, {name}",
+            f"{before} / mov {register}, [rel PyExc_OSError wrt ..got] / jmp [rel {name} wrt ..got]",
+            f"{before} / mov {register}, [rel PyExc_OSError wrt ..got]"
+            f" / mov {register}, [{register}] / jmp [rel {name} wrt ..got]",
+        )
+        for name, register, before in (
+            ("PyErr_SetNone", "rdi", "nop"),
+            ("PyErr_SetObject", "rdi", "mov rsi, rdi"),
+            ("PyErr_GivenExceptionMatches", "rsi", "nop"),
+            ("PyErr_Format", "rdi", "xor eax, eax"),
+        )
+    ),
+    (
+        "exception-address",
+        "PyExc_OSError, PyErr_SetNone, memcpy",
+        "lea rdi, [rel PyExc_OSError wrt ..got] / mov rdi, [rdi] / jmp [rel PyErr_SetNone wrt ..got]",
+        "mov rsi, [rel PyExc_OSError wrt ..got] / mov edx, 8 / jmp [rel memcpy wrt ..got]",
+    ),
     (
         "weak-untested",
         "PyLong_FromInt64:weak",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ...facts import cpython_abi
 from . import resources
+from .alignment import check_alignment
 from .prototypes import Prototype, needs_gil, prototype
 from .state import HELD, PARTLY, RELEASED, STACK_BASE_SHIFT, UNKNOWN, LastCall, State, stack_key
 from .uses import half_sentence
@@ -58,8 +59,9 @@ def call_outside(walk: Walk, state: State, at: int, name: str, *, tail: bool = F
     """Let a function of another module act, or one through a pointer; return whether it returns."""
     known = prototype(name)
     _check_name(walk, state, at, name)
-    _check_alignment(walk, state, at, name, 8, tail=tail)
+    check_alignment(walk, state, at, name, 8, tail=tail)
     _check_arguments(walk, state, at, name, known)
+    _check_exceptions(walk, state, at, name, known)
     if known.variadic:
         _check_vectors(walk, state, at, name)
     _check_gil(walk, state, at, name)
@@ -181,43 +183,6 @@ def _check_name(walk: Walk, state: State, at: int, name: str) -> None:
         )
 
 
-def _check_alignment(
-    walk: Walk, state: State, at: int, name: str, entry: int, *, tail: bool = False
-) -> None:
-    """``entry`` is what rsp must be modulo 16 when the function called is entered."""
-    pointer = state.registers[RSP]
-    known = walk.residue(pointer)
-    if known is None or type(pointer) is not Frame or tail:
-        return
-    if pointer.base == 0 and not walk.is_public:
-        if walk.tests_alignment:
-            return
-        needed = (entry + 8 - pointer.offset) % 16
-        if walk.alignment is None:
-            walk.alignment = needed
-        elif walk.alignment != needed:
-            walk.report("stack-alignment", at, _misaligned(name, 8), state)
-        return
-    if pointer.base == 0:
-        walk.alignment = _AT_ENTRY  # who calls this one owes it what C owes it
-    of, rest = known
-    wanted = (entry + 8) % 16
-    modulus = min(of, 16)
-    if modulus > 1 and rest % modulus != wanted % modulus:
-        walk.report("stack-alignment", at, _misaligned(name, (rest - wanted) % modulus), state)
-
-
-_AT_ENTRY = 8
-"""rsp modulo 16 at the entry of a C function (System V ABI, 3.2.2)."""
-
-
-def _misaligned(name: str, off: int) -> str:
-    return (
-        f"{name} is called with rsp {off} bytes off a multiple of 16: it may crash, at once or"
-        " in another version"
-    )
-
-
 def _check_arguments(walk: Walk, state: State, at: int, name: str, known: Prototype) -> None:
     stale, half = state.stale, state.half
     if not stale and not half:
@@ -236,6 +201,17 @@ def _check_arguments(walk: Walk, state: State, at: int, name: str, known: Protot
         if stale >> (XMM0 + place) & 1:
             _report_unset(walk, state, at, name, f"the number in xmm{place}")
     _note_reads(walk, state, _passed(known))
+
+
+def _check_exceptions(walk: Walk, state: State, at: int, name: str, known: Prototype) -> None:
+    for place in range(known.words if name.startswith("Py") else 0):
+        value = state.registers[ARGUMENTS[place]]
+        if type(value) is Imported and value.name.startswith("PyExc_"):
+            what = (
+                f"argument {place + 1} ({NAMES[ARGUMENTS[place]]}) of {name} is the address of"
+                f" {value.name}, which is a pointer to the exception"
+            )
+            walk.report("exception-address", at, what, state)
 
 
 def _note_reads(walk: Walk, state: State, registers: int) -> None:
@@ -346,7 +322,7 @@ def _check_callee(walk: Walk, state: State, at: int, name: str, callee: Summary)
             walk.report("unset-register", at, what, state)
     _note_reads(walk, state, reads)
     if callee.alignment is not None:
-        _check_alignment(walk, state, at, name, callee.alignment)
+        check_alignment(walk, state, at, name, callee.alignment)
     if callee.needs_gil is not None and not callee.is_public and state.gil == RELEASED:
         what = f"{name} calls {callee.needs_gil}, which needs the GIL, and it is released here"
         walk.report("gil-released", at, what, state)

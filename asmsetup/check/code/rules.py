@@ -117,6 +117,13 @@ RULES: dict[str, Rule] = {
             "load it:   PyLoad rdi, NAME   or   mov rdi, [rel NAME wrt ..got]   (and mov rdi, [rdi]: PyExc_...)",
         ),
         Rule(
+            "exception-address",
+            ERROR,
+            "Functions of CPython get exceptions, and not the addresses of PyExc_..., which point there.",
+            "The address is used as an object, and the process crashes.",
+            "load the exception:   PyLoad rdi, PyExc_...   or load once more:   mov rdi, [rdi]",
+        ),
+        Rule(
             "weak-untested",
             ERROR,
             "A name that older interpreters lack is called only where a test has found it.",

@@ -35,6 +35,8 @@ class Notes:
 
     faults: dict[tuple[str, int], Fault] = field(default_factory=dict)
     gaps: dict[tuple[int, int], Gap] = field(default_factory=dict)
+    misaligned: dict[tuple[int, Value], int] = field(default_factory=dict)
+    """Where a function calls first with rsp off, by the function and the depth of the stack."""
     visits: int = 0
     """How many instructions were looked at, those looked at twice counted twice."""
 
@@ -42,6 +44,7 @@ class Notes:
         """Take out what was found in a function, which is followed anew."""
         self.faults = {key: f for key, f in self.faults.items() if f.function != function}
         self.gaps = {key: gap for key, gap in self.gaps.items() if gap.function != function}
+        self.misaligned = {key: at for key, at in self.misaligned.items() if key[0] != function}
 
 
 @dataclass
