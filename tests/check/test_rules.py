@@ -292,6 +292,9 @@ def test_function(rule: str, extern: str, broken: str, kept: str, tmp_path: Path
     assert rules(tmp_path, function(kept, extern)) == set()
 
 
+BEGIN, END = "Py_BEGIN_ALLOW_THREADS", "Py_END_ALLOW_THREADS"
+GET = "PyGetBuffer v, rbx, PyBUF_SIMPLE"
+RELEASE = "lea rdi, [v] / PyCall PyBuffer_Release"
 METHODS = [
     (
         "unset-register",
@@ -312,6 +315,44 @@ METHODS = [
             " / PyReturn NULL",
             "-, object",
         ),
+    ),
+    # A branch into the part without the GIL, from before and from behind.
+    *(
+        (
+            "gil-released",
+            method("METH_O", f"{broken} / PyReturn NULL", "-, object"),
+            method("METH_O", f"{kept} / PyReturn NULL", "-, object"),
+        )
+        for broken, kept in (
+            (
+                f"cmp rsi, 1 / jz .in / {BEGIN} / nop / .in: {END}",
+                f"cmp rsi, 1 / jz .in / .in: {BEGIN} / nop / {END}",
+            ),
+            (
+                f"{BEGIN} / .in: nop / {END} / dec rbx / jnz .in",
+                f".in: {BEGIN} / nop / {END} / dec rbx / jnz .in",
+            ),
+        )
+    ),
+    *(
+        (
+            "buffer-twice",
+            method("METH_O", f"PyBuffer v / .next: {GET} / jnz .error / {again}", "-, object"),
+            method("METH_O", f"PyBuffer v / .next: {GET} / jnz .error / {once}", "-, object"),
+        )
+        for again, once in (
+            ("jmp .next / .error: PyReturn NULL", "jmp .error / .error: PyReturn NULL"),
+            (
+                "dec rbx / jnz .next / .error: PyReturn NULL",
+                f"{RELEASE} / dec rbx / jnz .next / .error: PyReturn NULL",
+            ),
+        )
+    ),
+    # Asked for again where it was not given.
+    (
+        "buffer-twice",
+        method("METH_O", f"PyBuffer v / .next: {GET} / jz .next / PyReturn NULL", "-, object"),
+        method("METH_O", f"PyBuffer v / .next: {GET} / jnz .next / PyReturn NULL", "-, object"),
     ),
 ]
 

@@ -261,6 +261,9 @@ def _check_gil(walk: Walk, state: State, at: int, name: str) -> None:
             walk.report("gil-released", at, f"{name} is called, and the GIL is released", state)
         state.gil = RELEASED
     elif name in ("PyEval_RestoreThread", "PyGILState_Ensure", "PyEval_AcquireThread"):
+        if state.gil in (HELD, PARTLY) and name == "PyEval_RestoreThread":
+            what = f"{name} is called, and a path to here has not released the GIL"
+            walk.report("gil-released", at, what, state)
         state.gil = HELD
     elif name in ("PyGILState_Release", "PyEval_ReleaseThread"):
         state.gil = UNKNOWN

@@ -102,8 +102,9 @@ def follow_buffer(walk: Walk, state: State, at: int, name: str) -> None:
                 state,
             )
         state.buffers -= {key}
+        state.turned -= {key}
         return
-    if key in state.buffers:
+    if key in state.buffers or key in state.turned:
         walk.report(
             "buffer-twice",
             at,

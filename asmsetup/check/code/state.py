@@ -93,7 +93,7 @@ class State:
     __slots__ = (
         *("registers", "vectors", "stack", "stale", "half", "fresh", "flags", "backwards"),
         *("upper", "mmx", "gil", "present", "last", "way", "given", "buffers"),
-        *("changed_control", "controls", "maybe", "bounded", "intact", "owned", "void"),
+        *("changed_control", "controls", "maybe", "bounded", "intact", "owned", "void", "turned"),
     )
 
     def __init__(self) -> None:
@@ -125,6 +125,8 @@ class State:
         """The lowest slot whose address a call was given on every path."""
         self.buffers: frozenset[int] = frozenset()
         """The slots that hold a buffer of another object on every path."""
+        self.turned: frozenset[int] = frozenset()
+        """Those that held one where a loop begins, and no branch was passed since."""
         self.owned: frozenset[Result] = frozenset()
         """The new references that this function has to give back, on every path that has them."""
         self.void: frozenset[Result] = frozenset()
@@ -152,7 +154,7 @@ class State:
         )
         new.gil, new.present, new.last, new.way = self.gil, self.present, self.last, self.way
         new.given, new.buffers, new.owned = self.given, self.buffers, self.owned
-        new.void = self.void
+        new.void, new.turned = self.void, self.turned
         new.changed_control, new.controls = self.changed_control, self.controls
         new.maybe, new.bounded = self.maybe, self.bounded
         return new
@@ -171,6 +173,7 @@ class State:
 
     def pass_branch(self) -> None:
         """Forget what only some paths have done: the branch may depend on that, too."""
+        self.turned = frozenset()
         if self.maybe:
             self.maybe = False
             if self.gil is PARTLY:
@@ -193,6 +196,7 @@ class State:
 
     def expect_loop(self, writes: int, stores: Iterable[tuple[int, int, int]]) -> None:
         """Forget what a loop that begins here changes, as far as it is only a number."""
+        self.turned |= self.buffers
         registers = self.registers
         for number in range(16):
             if writes >> number & 1 and type(registers[number]) not in (Entry, Frame):
@@ -306,6 +310,7 @@ class State:
             self.maybe |= self.gil is PARTLY
         self.present &= other.present
         self.buffers &= other.buffers
+        self.turned |= other.turned
         self.owned = self.owned & (other.owned | other.void) | other.owned & self.void
         self.void &= other.void
         self.maybe |= other.maybe
@@ -319,6 +324,7 @@ class State:
         return (
             *(self.upper, self.mmx, self.changed_control, self.backwards, self.gil),
             *(self.controls, self.present, self.buffers, self.given, self.owned, self.void),
+            self.turned,
         )
 
 
