@@ -72,6 +72,13 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
+def how_it_ended(done: Done) -> str:
+    """Return how a program that has failed came to its end."""
+    if done.status < 0:
+        return f"was killed by {signal_name(-done.status)}"
+    return f"failed with exit code {done.status}"
+
+
 def after_signal(variable: str) -> tuple[str, ...]:
     """Return what to do when a program was killed; ``variable`` names another one."""
     return (
@@ -92,7 +99,10 @@ def run(
     try:
         done = _run(command, environment)
     except OSError as error:
-        raise ToolError(f"cannot run {command[0]}: {error.strerror}", *ways_out) from error
+        why = error.strerror
+        if isinstance(error, FileNotFoundError) and os.path.exists(command[0]):
+            why = "what it asks to be loaded by is not there; it is for another C library or system"
+        raise ToolError(f"cannot run {command[0]}: {why}", *ways_out) from error
     except ValueError as error:  # a NUL, which ends an argument
         raise ToolError(*_with_a_nul(command)) from error
     output = done.stdout.decode(sys.getfilesystemencoding(), errors="replace")

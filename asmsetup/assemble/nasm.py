@@ -68,7 +68,14 @@ def find(name: str | None) -> Nasm:
     except ToolError:
         if name or (in_wheel := path_in_wheel()) is None:
             raise
-    return _on_path(in_wheel)
+    try:
+        return _on_path(in_wheel)
+    except ToolError as error:
+        raise ToolError(
+            f"the wheel asmsetup-nasm is of no use here: {error.what}",
+            "it is damaged, or for another system; a NASM on PATH is taken before it",
+            *_INSTALL,
+        ) from error
 
 
 def path_in_wheel() -> str | None:
@@ -83,11 +90,14 @@ def path_in_wheel() -> str | None:
 
 def _on_path(name: str) -> Nasm:
     path = program.find("nasm", name, _INSTALL, chosen_by="NASM", arguments="NASMFLAGS")
-    output = program.run([path, "-v"], environment(), _INSTALL).output
+    done = program.run([path, "-v"], environment(), _INSTALL)
     # The dynamic loader may have something to say before.
-    match = re.search(r"^NASM version (\d+)\.(\d+)(?:\.(\d+))?.*", output, re.MULTILINE)
+    match = re.search(r"^NASM version (\d+)\.(\d+)(?:\.(\d+))?.*", done.output, re.MULTILINE)
+    if match is None and done.status:
+        failure = f"`{path} -v' {program.how_it_ended(done)}\n{done.output}".rstrip()
+        raise ToolError(failure, *_INSTALL)
     if match is None:
-        raise ToolError(f"{path} does not look like NASM: it says {output!r}", *_INSTALL)
+        raise ToolError(f"{path} does not look like NASM: it says {done.output!r}", *_INSTALL)
     version = int(match[1]), int(match[2]), int(match[3] or 0)
     if version < MINIMUM:
         raise ToolError(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
+from asmsetup.assemble import nasm
+from asmsetup.errors import ToolError
 from tests.conftest import MakeProject
 from tests.projects import Project
 
@@ -81,6 +84,50 @@ def test_what_is_named_is_what_is_taken(
     error = hello.beside(wheel).refused(PATH=str(path), NASM=str(named))
 
     assert str(named) in error
+
+
+TOO_NEW = "/x/nasm: /lib/libc.so.6: version `GLIBC_2.99' not found (required by /x/nasm)"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (
+            b"#!/no/such/loader\n",
+            "cannot run {}: what it asks to be loaded by is not there; it is for another C library or"
+            " system\n",
+        ),
+        (
+            b'#!/bin/sh\necho "' + TOO_NEW.encode().replace(b"`", b"\\`") + b'" >&2; exit 1\n',
+            f"`{{}} -v' failed with exit code 1\n{TOO_NEW}\n",
+        ),
+        (b"\x7fELF", "cannot run {}: Exec format error\n"),
+        (b"#!/bin/sh\nkill -11 $$\n", "`{} -v' was killed by signal 11 (SIGSEGV)\n"),
+        (None, "cannot find nasm: {} is not a program that can be run\n"),
+    ],
+    ids=["another loader", "libc too new", "damaged", "crashing", "missing"],
+)
+def test_a_wheel_that_is_of_no_use_here(
+    content: bytes | None, why: str, path: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = wheel / "asmsetup_nasm" / "nasm"
+    program.unlink()
+    if content is not None:
+        program.write_bytes(content)
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(path))
+    monkeypatch.syspath_prepend(str(wheel))
+
+    try:
+        with pytest.raises(ToolError) as caught:
+            nasm.find(None)
+    finally:
+        del sys.modules["asmsetup_nasm"]
+
+    first, _, rest = str(caught.value).partition("\n  it is damaged, or for another system;")
+    expected = "the wheel asmsetup-nasm is of no use here: " + why.format(program).rstrip()
+    assert first == expected
+    assert rest.startswith(" a NASM on PATH is taken before it\n  Debian, Ubuntu:")
 
 
 def test_neither(hello: Project, path: Path) -> None:

@@ -102,7 +102,8 @@ def test_a_path_that_is_no_program(tmp_path: Path) -> None:
         ("echo 'NASM version 2.14.02'", "is NASM 2.14, and asmsetup needs 2.15 or newer"),
         ("echo 'NASM version 0.99.06'", "is NASM 0.99, and asmsetup needs 2.15 or newer"),
         ("echo 'yasm 1.3.0'", "does not look like NASM: it says 'yasm 1.3.0'"),
-        ("exit 3", "does not look like NASM: it says ''"),
+        ("exit 3", "nasm -v' failed with exit code 3"),
+        ("kill -9 $$", "nasm -v' was killed by signal 9 (SIGKILL)"),
     ],
 )
 def test_unfit(tmp_path: Path, says: str, refusal: str) -> None:
