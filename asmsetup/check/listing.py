@@ -168,7 +168,8 @@ class Listing:
                 continue  # a warning repeated inside the listing
             if line_text is None or (data is not None and not line_text.strip()):
                 if row is not None and data is not None:
-                    if row.end != (here := int(offset, 16)):
+                    here = int(offset, 16)
+                    if row.end != here and not data.startswith("<rep"):
                         # A macro has changed the section, as PyRaise does for its format.
                         yield row
                         row = Row(row.line, None, here, bytearray(), [])
