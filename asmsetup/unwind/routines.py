@@ -70,6 +70,8 @@ class Routines:
 
     def _refuse_incomplete(self, verdict: Verdict) -> None:
         engine = self._engine
+        for start in verdict.skipped:
+            self.refused[start] = "the source is too large to be followed to its end"
         for gap in verdict.gaps:
             self.refused.setdefault(gap.function, gap.why)
         for fault in engine.notes.faults.values():

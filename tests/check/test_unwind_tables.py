@@ -104,6 +104,15 @@ def test_what_is_refused(text: str, tmp_path: Path) -> None:
         assert extended.content == content
 
 
+def test_what_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = object_of("global g:function\nf: push rbx\n pop rbx\n ret\ng: ret", tmp_path)
+    monkeypatch.setattr("asmsetup.check.code.engine.MOST_INSTRUCTIONS", 2)
+
+    assert add_tables("f.asm", made.read_bytes()).notes == [
+        "f.asm: g gets no unwind table: the source is too large to be followed to its end"
+    ]
+
+
 COMPILED = """
 long kept(long);
 long aligned(long n) { _Alignas(64) volatile long a[8] = {n}; return kept((long)a) + a[n & 7]; }
