@@ -52,10 +52,14 @@ def check_objects(
 ) -> list[Finding]:
     """Judge all objects of one module together; sorted, each mistake once.
 
-    ``code`` is what was found in their instructions. A listing is asked for only of an object that something was found in. Raises what the
-    listing's maker raises, and ObjectError when a library named cannot be read.
+    ``code`` is what was found in their instructions; where the objects have told an error of the
+    same line, it is left out. A listing is asked for only of an object that something was found
+    in. Raises what the listing's maker raises, and ObjectError when a library named cannot be read.
     """
-    return _finished((*_object_findings(objects, module, abi), *code), module)
+    found = list(_object_findings(objects, module, abi))
+    told = {(each.file, each.line) for each in found if each.is_error and each.line is not None}
+    more = (each for each in code if (each.file, each.line) not in told)
+    return _finished((*found, *more), module)
 
 
 def check_module(

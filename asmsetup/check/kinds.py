@@ -55,5 +55,7 @@ def section_bounds(facts: ElfFacts) -> frozenset[str]:
     return frozenset(f"__{end}_{name}" for name in names for end in ("start", "stop"))
 
 
-Mistake = Literal["absolute", "narrow", "external", "got-offset", "got-called", "local-exec"]
+Mistake = Literal[
+    "absolute", "narrow", "external", "got-offset", "got-called", "local-exec", "data-called"
+]
 """The faults of a relocation, as its type, symbol and section tell."""

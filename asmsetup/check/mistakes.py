@@ -201,6 +201,19 @@ def _got_called(place: Place) -> Finding:
     )
 
 
+def _data_called(place: Place) -> Finding:
+    name = place.target
+    is_macro = place.line is not None and not place.line.direct
+    return place.finding(
+        "code-not-executable",
+        ERROR,
+        f"`{name}' is data of CPython's, and no function: the process ends with a segmentation"
+        " fault when it is called",
+        "to load where it is,",
+        f"write:   {'PyLoad rdi, ' + name if is_macro else f'mov rdi, [rel {name} wrt ..got]'}",
+    )
+
+
 def _local_exec(place: Place) -> Finding:
     return place.finding(
         "thread-local",
@@ -219,5 +232,6 @@ _TELL: dict[Mistake, Callable[[Place], Finding | None]] = {
     "external": _external_relative,
     "got-offset": _got_without_rel,
     "got-called": _got_called,
+    "data-called": _data_called,
     "local-exec": _local_exec,
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from ..facts import cpython_abi
 from ..facts.elf import Relocation, RelocationTable, Section, Symbol
 from .entries import entries
 from .findings import Finding
@@ -46,6 +47,7 @@ def check(places: ObjectPlaces, names: ModuleNames) -> Iterator[Finding]:
                 if mistake is not None:
                     yield from mistakes.findings_of(mistake, places.place(table, relocation))
         yield from _branches_into_the_got(places, table)
+        yield from _calls_of_data(places, table)
     if places.object.source is not None:
         yield from _data_as_code(places, names)
 
@@ -81,6 +83,28 @@ def _branches_into_the_got(places: ObjectPlaces, table: RelocationTable) -> Iter
     for relocation in table:
         if relocation.type in GOT_RELATIVE and relocation.offset in called:
             yield from mistakes.findings_of("got-called", places.place(table, relocation))
+
+
+_THROUGH_THE_GOT = (b"\xff\x15", b"\xff\x25")
+"""call and jmp through an address in memory (Intel SDM, volume 2)."""
+
+
+def _calls_of_data(places: ObjectPlaces, table: RelocationTable) -> Iterator[Finding]:
+    """Yield a finding for each call of what CPython exports as data."""
+    if not table.section.executable:
+        return
+    data = {
+        kind
+        for kind in table.kinds
+        if kind[0] in GOT_RELATIVE and cpython_abi.is_function(kind[1].name) is False
+    }
+    content = places.content(table.section) if data else b""
+    for relocation in table if data else ():
+        before = content[max(0, relocation.offset - 2) : relocation.offset]
+        if before in _THROUGH_THE_GOT and (relocation.type, relocation.symbol) in data:
+            from . import mistakes
+
+            yield from mistakes.findings_of("data-called", places.place(table, relocation))
 
 
 def _data_as_code(places: ObjectPlaces, names: ModuleNames) -> Iterator[Finding]:

@@ -97,6 +97,13 @@ WRONG = [
         8,
         f"`hash' is in .data, {DATA}",
     ),
+    (
+        function("PyCall _Py_TrueStruct/PyReturn NULL"),
+        4,
+        "`_Py_TrueStruct' is data of CPython's, and no",
+    ),
+    (function("call [PyExc_OSError wrt ..got]/PyReturn NULL"), 4, "`PyExc_OSError' is data of"),
+    (function("call [_Py_NoneStruct wrt ..got]/PyReturn NULL"), 4, "`_Py_NoneStruct' is data of"),
     # The end of a function without a return.
     (function("test x, x/jz .no/PyReturn NULL/.no:/xor eax, eax"), 9, "line 8 is no return"),
     (function("test x, x/jz .no/PyReturn NULL/.no:"), 8, "line 5 jumps to `.no'"),

@@ -20,7 +20,7 @@ CONTEXT = ModuleContext(
 def use(folder: Path, *externs: str) -> CheckedObject:
     lines = [f"extern {name}" for name in externs]
     lines += ["global PyInit_x:function", "section .text", "PyInit_x:"]
-    lines += [f"call [rel {name.split(':')[0]} wrt ..got]" for name in externs]
+    lines += [f"mov rax, [rel {name.split(':')[0]} wrt ..got]" for name in externs]
     (folder / "x.asm").write_text("\n".join(lines) + "\n")
     subprocess.run([NASM, "-f", "elf64", "x.asm"], cwd=folder, check=True)
     return CheckedObject("x.o", elf.read(folder / "x.o"), "x.asm")
