@@ -42,6 +42,12 @@ list: dq text, function, PyInit_sample
 section .data
 table: dq 1, 0, 0, 0, 0, text, 0, -1, list, 0, 0, 0, 0
 .end:
+slots: dq 66, function, 72, members, 73, attributes, 71, function, 0, 0
+members: dq text, 19, 16, 0, 0, 0, 0, 0, 0, 0
+attributes: dq text, function, function, 0, 0, 0, 0, 0, 0, 0
+spec: dq text
+    dd 24, 0, 1 << 14, 0
+    dq slots
 section .txt
 odd: call write wrt ..plt
 section .text
@@ -52,6 +58,12 @@ function:
     mov edi, text
     call write
     lea rsi, [rel text]
+    test spl, 15
+    jz .over
+    stmxcsr [rsp - 4]
+    movaps xmm0, [rel list]
+    ldmxcsr [rsp - 4]
+.over:
     ret
 PyInit_sample:
     lea rdi, [rel table]
