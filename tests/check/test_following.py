@@ -101,6 +101,18 @@ def test_stripped_modules_have_their_methods(tmp_path: Path) -> None:
     assert ("method", "f") in {(entry.kind, entry.name) for entry in entries_of(verdict)}
 
 
+def test_a_library_has_no_methods(tmp_path: Path) -> None:
+    text = "section .rodata\nname: db 'sha1', 0\nsection .data\nnumbers: dq -1\n"
+    text += "table: dq name, numbers, 1, name\n"
+
+    for uses_python, name in ((False, "f"), (True, "PyInit_f")):
+        verdict_of(tmp_path, text + f"section .text\nglobal {name}:function\n{name}: ret\n")
+        command = ["ld", "-shared", "-s", "0.o", "-o", "f.so"]
+        subprocess.run(command, cwd=tmp_path, check=True)
+        verdict = analyse(load_module("f.so", elf.read(tmp_path / "f.so")))
+        assert [fault.rule for fault in verdict.table_faults] == ["entry-not-code"] * uses_python
+
+
 def test_the_author_may_allow_a_rule(tmp_path: Path) -> None:
     body = "    xor r12d, r12d\n    PyReturn NULL"
     allowed = '    PyAllow "kept-register", "a test"\n' + body

@@ -106,6 +106,12 @@ class Image:
         found = self.stretch(address)
         return found is not None and found.executable and not found.name.startswith(_LINKER_CODE)
 
+    @property
+    def uses_python(self) -> bool:
+        """Whether a name of CPython's is defined or used."""
+        names = *self.slots.values(), *self.imported_data.values(), *(s.name for s in self.symbols)
+        return any(name.startswith(("Py", "_Py")) for name in names)
+
     def residue(self, address: int) -> tuple[int, int] | None:
         """Return (n, r) when an address is known to be r modulo n wherever this is loaded."""
         found = self.stretch(address)

@@ -52,6 +52,8 @@ class TableFault(NamedTuple):
 
 def find_entries(image: Image) -> list[TableEntry]:
     """Return every entry of the tables that can be told by their shape."""
+    if image.is_module and not image.uses_python:
+        return []  # a library for ctypes, whose tables are of other kinds
     entries: list[TableEntry] = []
     for place, target in sorted(image.pointers.items()):
         stretch = image.stretch(place)
