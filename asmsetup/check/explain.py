@@ -247,9 +247,9 @@ def _added(
 
 
 _GENERAL = {
-    "GAS": "this is GAS syntax; NASM's directives have no dot, and its macros are %macro and %if",
+    "GAS": "this is GAS syntax; NASM's directives have no dot, and its macros are %macro, %rep and %if",
     "AT&T": "this is AT&T syntax; NASM writes the target first, and no % or $:   mov eax, ebx",
-    "MASM": "this is MASM syntax; NASM's directives differ",
+    "MASM": "this is MASM syntax; NASM's labels have no sizes, and cmp and a jump ask what registers hold",
 }
 
 

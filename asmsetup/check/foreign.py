@@ -7,13 +7,12 @@ it does not understand it leaves alone, so that a hint is a line which assembles
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ..named import NamedTuple
-from . import att, masm
+from . import att, gas_directives, masm
 
 _LABEL = re.compile(r"\s*(?P<label>[\w.$@?~]+:(?!:)\s*)?(?P<rest>.*?)\s*$")
-_STRINGS = re.compile(r"\"(?:\\.|[^\"\\])*\"|'[^']*'|`[^`]*`")
 _COMMENT = re.compile(r"//|#(?!\d)|#\s|/\*")
 _NAME = r"[\w.$@?~]+"
 
@@ -40,7 +39,7 @@ def in_nasm(text: str, source: Sequence[str] = ()) -> Foreign | None:
     label, code = _split_label(code)
     if not code and comment is None:
         return None
-    found = _code(code, source) if code else Foreign("C", ())
+    found = _in_macro(code, source) or (_code(code, source) if code else Foreign("C", ()))
     if found is None:
         if comment is None:
             return None
@@ -55,9 +54,20 @@ def in_nasm(text: str, source: Sequence[str] = ()) -> Foreign | None:
     return found._replace(lines=tuple(filter(None, lines)), above=above)
 
 
+def _in_macro(code: str, source: Sequence[str]) -> Foreign | None:
+    """A line with parameters of a macro of GAS's; None for one without."""
+    numbered = gas_directives.with_parameters(code, source)
+    if numbered == code:
+        return None
+    if (found := _code(numbered, source)) is None:
+        return Foreign("GAS", (numbered,))
+    # Whether a parameter is a register, a number or memory, AT&T says where the macro is used.
+    return found._replace(lines=None, above=None) if found.syntax == "AT&T" else found
+
+
 def _split_comment(text: str) -> tuple[str, str | None]:
     """Return the code of a line and the comment that is not NASM's, if there is one."""
-    blanked = _STRINGS.sub(lambda found: "\0" * len(found[0]), text)
+    blanked = gas_directives.STRINGS.sub(lambda found: "\0" * len(found[0]), text)
     own = blanked.find(";")
     found = _COMMENT.search(blanked, 0, own if own >= 0 else len(blanked))
     if found is None:
@@ -89,11 +99,11 @@ def _code(code: str, source: Sequence[str]) -> Foreign | None:
         code.partition(" ") if "\t" not in code else code.replace("\t", " ").partition(" ")
     )
     rest = rest.strip()
-    of_masm = masm.in_nasm(code)
+    of_masm = masm.in_nasm(code, source)
     if of_masm and word.lower() in _MASMS:
         return Foreign("MASM", *of_masm)
-    if word.startswith(".") and (found := _gas_directive(word.lower(), rest, source)) is not None:
-        return found
+    if word.startswith(".") and (directive := gas_directives.in_nasm(word.lower(), rest, source)):
+        return Foreign("GAS", directive.lines)
     if equation := re.match(rf"({_NAME})\s*=\s*(?!=)(.+)$", code):
         return Foreign("GAS", (f"{equation[1]} equ {equation[2]}",))
     if of_masm:
@@ -110,171 +120,6 @@ def _plt_name(code: str) -> str | None:
 
 _MASMS = (".if", ".elseif")
 """Words of GAS's and of MASM's; MASM's ask what registers hold."""
-
-# GAS directives (the manual of binutils, `Pseudo Ops').
-_DATA = {
-    **dict.fromkeys((".byte",), "db"),
-    **dict.fromkeys((".short", ".value", ".word", ".hword", ".2byte"), "dw"),
-    **dict.fromkeys((".long", ".int", ".4byte"), "dd"),
-    **dict.fromkeys((".quad", ".8byte"), "dq"),
-    **dict.fromkeys((".float", ".single"), "dd"),
-    ".double": "dq",
-}
-_LEFT_OUT = frozenset(
-    [
-        *(".type", ".size", ".file", ".ident", ".loc", ".intel_syntax", ".att_syntax", ".code64"),
-        *(
-            ".arch",
-            ".version",
-            ".addrsig",
-            ".addrsig_sym",
-            ".end",
-            ".p2alignl",
-            ".line",
-            ".intel_mnemonic",
-        ),
-        *(
-            ".title",
-            ".sbttl",
-            ".list",
-            ".nolist",
-            ".eject",
-            ".psize",
-            ".local",
-            ".subsections_via_symbols",
-        ),
-    ]
-)
-
-
-def _gas_directive(word: str, rest: str, source: Sequence[str]) -> Foreign | None:
-    if word in _LEFT_OUT or word.startswith((".cfi_", ".seh_")):
-        return Foreign("GAS", ())
-    if word in _DATA:
-        return Foreign("GAS", (f"{_DATA[word]} {rest}",))
-    convert = _DIRECTIVES.get(word)
-    if convert is None:
-        known = (".macro", ".endm", ".irp", ".irpc", ".purgem", ".octa", ".lcomm", ".altmacro")
-        return Foreign("GAS", None) if word in known else None
-    line = convert(word, rest, source)
-    return Foreign("GAS", None if line is None else (line,) if line else ())
-
-
-def _string(word: str, rest: str, source: Sequence[str]) -> str | None:
-    texts = [found for found in _STRINGS.findall(rest) if found.startswith('"')]
-    if not texts:
-        return None
-    # C's escapes mean the same to NASM between backquotes.
-    quoted = [
-        f"`{each[1:-1].replace('`', chr(92) + '`')}`" if "\\" in each else each for each in texts
-    ]
-    end = ", 0" if word in (".asciz", ".string") else ""
-    return "db " + ", ".join(each + end for each in quoted)
-
-
-def _global(word: str, rest: str, source: Sequence[str]) -> str:
-    return "global " + ", ".join(
-        f"{name}:{_kind_of(name, source)}{_visibility(name, source)}"
-        for name in map(str.strip, rest.split(","))
-    )
-
-
-def _visibility(name: str, source: Sequence[str]) -> str:
-    hidden = rf"\s*\.(?:hidden|internal)\s+{re.escape(name)}\s*(?:[#;/].*)?$"
-    return " hidden" if any(re.match(hidden, line) for line in source) else ""
-
-
-def _kind_of(name: str, source: Sequence[str]) -> str:
-    """Return `data' for a label that stands in a section of data, else `function'."""
-    section = ".text"
-    for line in source:
-        if found := re.match(
-            r"\s*(?:section\s+|\.section\s+)?(\.(?:text|data|bss|rodata)\b)", line, re.I
-        ):
-            section = found[1].lower()
-        elif re.match(rf"\s*{re.escape(name)}:", line):
-            break
-    return "function" if section == ".text" else "data"
-
-
-def _section(word: str, rest: str, source: Sequence[str]) -> str:
-    name = (
-        rest.partition(",")[0].strip().strip('"') if word in (".section", ".pushsection") else word
-    )
-    # asmsetup marks the stack itself.
-    return "" if name == ".note.GNU-stack" else f"section {name}"
-
-
-def _align(word: str, rest: str, source: Sequence[str]) -> str | None:
-    number = rest.partition(",")[0].strip()
-    if not number.isdecimal():
-        return None
-    return f"align {1 << int(number) if word == '.p2align' else int(number)}"
-
-
-def _space(word: str, rest: str, source: Sequence[str]) -> str:
-    count, _, value = rest.partition(",")
-    return f"times {count.strip()} db {value.strip() or 0}"
-
-
-def _fill(word: str, rest: str, source: Sequence[str]) -> str | None:
-    count, size, value = (*(part.strip() for part in rest.split(",")), "", "")[:3]
-    unit = {"": "db", "1": "db", "2": "dw", "4": "dd", "8": "dq"}.get(size)
-    # GAS fills no more than four bytes of eight with the value.
-    return (
-        None
-        if unit is None or (size == "8" and value not in ("", "0"))
-        else f"times {count} {unit} {value or 0}"
-    )
-
-
-def _global_hidden(word: str, rest: str, source: Sequence[str]) -> str:
-    """Return nothing where a .globl of the same names says it with NASM's `hidden'."""
-    if any(re.match(rf"\s*\.globa?l\s.*{re.escape(rest)}\b", line) for line in source):
-        return ""
-    return f"global {rest}:{_kind_of(rest, source)} hidden"
-
-
-def _equate(word: str, rest: str, source: Sequence[str]) -> str | None:
-    name, comma, value = rest.partition(",")
-    return f"{name.strip()} equ {value.strip()}" if comma else None
-
-
-def _common(word: str, rest: str, source: Sequence[str]) -> str | None:
-    name, size, *align = (part.strip() for part in (*rest.split(","), ""))
-    return (
-        f"common {name} {size}" + (f":{align[0]}" if align and align[0] else "") if size else None
-    )
-
-
-def _words(keyword: str) -> Callable[[str, str, Sequence[str]], str]:
-    return lambda word, rest, source: f"{keyword} {rest}".strip()
-
-
-_DIRECTIVES: dict[str, Callable[[str, str, Sequence[str]], str | None]] = {
-    **dict.fromkeys((".globl", ".global"), _global),
-    **dict.fromkeys((".ascii", ".asciz", ".string"), _string),
-    **dict.fromkeys((".text", ".data", ".bss", ".rodata", ".section", ".pushsection"), _section),
-    **dict.fromkeys((".align", ".balign", ".p2align"), _align),
-    **dict.fromkeys((".zero", ".skip", ".space"), _space),
-    **dict.fromkeys((".set", ".equ", ".equiv"), _equate),
-    ".comm": _common,
-    ".extern": _words("extern"),
-    **dict.fromkeys((".hidden", ".internal"), _global_hidden),
-    **{
-        f".{word}": _words(f"%{word}")
-        for word in ("if", "ifdef", "ifndef", "else", "elseif", "endif", "error", "warning")
-    },
-    ".fill": _fill,
-    ".weak": lambda word, rest, source: f"global {rest}:{_kind_of(rest, source)} weak",
-    ".include": _words("%include"),
-    ".incbin": _words("incbin"),
-    ".rept": _words("%rep"),
-    ".endr": _words("%endrep"),
-    ".popsection": lambda word, rest, source: None,
-    ".previous": lambda word, rest, source: None,
-}
-
 
 _POINTER = re.compile(
     r"\b(byte|word|dword|qword|fword|tbyte|mmword|oword|xmmword|ymmword|zmmword)\s+ptr\b", re.I

@@ -205,6 +205,11 @@ DATA = """
 .fill 3, 2
 .fill 3, 4, 7
 .fill 2, 8, 0
+.octa 5
+.octa 0x0123456789abcdef0011223344556677, -1
+.dc.w 7
+.org 64
+.tfloat 1.5
 .double 1.5
 .float 2.5
 msg2: .asciz "hello"
@@ -252,6 +257,19 @@ def test_the_same_bytes(syntax: str, line: str, tmp_path: Path) -> None:
     assert gas == nasm
 
 
+AROUND = """\
+.data
+table: dd 1
+words WORD 1, 2, 3, 4, 5
+text BYTE "a, b", 10, 0
+.text
+start: ret
+.globl seen
+.hidden seen
+.macro known first second
+"""
+
+
 @pytest.mark.parametrize(
     ("line", "written"),
     [
@@ -275,6 +293,36 @@ def test_the_same_bytes(syntax: str, line: str, tmp_path: Path) -> None:
         (".if SIZE > 8", "%if SIZE > 8"),
         (".ifdef SIZE", "%ifdef SIZE"),
         (".endif", "%endif"),
+        (".elseif SIZE > 4", "%elif SIZE > 4"),
+        (".ifeq SIZE - 8", "%if (SIZE - 8) == 0"),
+        (".ifc rax, rbx", "%ifidn rax, rbx"),
+        (".lcomm buffer, 64", "[section .bss]\nbuffer: resb 64\n__?SECT?__"),
+        (".lcomm buffer, 8, 16", "[section .bss]\nalignb 16\nbuffer: resb 8\n__?SECT?__"),
+        (".pushsection .rodata", "[section .rodata]"),
+        (".popsection", "__?SECT?__"),
+        (".macro load x", "%macro load 1"),
+        (".macro load x:req, y=5", "%macro load 1-2 5"),
+        (".macro load x y", "%macro load 2"),
+        (".macro load", "%macro load 0"),
+        (".macro load x, rest:vararg", "%macro load 1-*"),
+        (".purgem known", "%unmacro known 2"),
+        (".endm", "%endmacro"),
+        ("mov rax, QWORD PTR [\\second+8]", "mov rax, qword [%2 + 8]"),
+        ("add rax, \\first", "add rax, %1"),
+        ("mov \\first\\()d, 5 # five", "mov %{1}d, 5  ; five"),
+        ("invoke start", "call start"),
+        ("INVOKE puts, ADDR table", "lea rdi, [rel table]\ncall puts wrt ..plt"),
+        ("invoke start, rax, 5, ecx", "mov rdi, rax\nmov rsi, 5\nmov edx, ecx\ncall start"),
+        ("invoke start, rdi", "call start"),
+        ("mov eax, SIZEOF table", "mov eax, 4"),
+        ("mov eax, SIZEOF words", "mov eax, 10"),
+        ("mov eax, LENGTHOF words", "mov eax, 5"),
+        ("mov eax, TYPE words", "mov eax, 2"),
+        ("mov eax, sizeof text", "mov eax, 6"),
+        ("IFDEF SIZE", "%IFDEF SIZE"),
+        ("puts PROTO :PTR", "extern puts"),
+        ("SIZE EQU <8>", "%define SIZE 8"),
+        (".endprolog", ""),
         ("callq puts@PLT", "call puts wrt ..plt"),
         ("jmp NEAR PTR start", "jmp start"),
         ("jmp SHORT PTR start", "jmp SHORT start"),
@@ -314,7 +362,7 @@ def test_the_same_bytes(syntax: str, line: str, tmp_path: Path) -> None:
     ],
 )
 def test_the_line_that_nasm_writes(line: str, written: str) -> None:
-    source = [".data", "table: .long 1", ".text", "start: ret", ".globl seen", ".hidden seen"]
+    source = f"{AROUND}{line}\n.endm\n".splitlines()
 
     found = foreign.in_nasm(line, source)
 
@@ -361,9 +409,14 @@ def test_a_name_that_is_declared_already() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        *(".macro load x", "movq %rax, %cr0, 1f(%rip)", "fsub %st, %st(1)", ".lcomm buffer, 64"),
+        *(".irp x, rax, rbx", "movq %rax, %cr0, 1f(%rip)", "fsub %st, %st(1)", ".lcomm buffer"),
         *(
-            "invoke start, 1",
+            "invoke start, table",
+            "invoke start, rsi, rdi",
+            "invoke start, 1, 2, 3, 4, 5, 6, 7",
+            ".macro load x=5, y",
+            ".octa table",
+            ".purgem load",
             ".while eax",
             ".if eax == 1",
             "mov eax, SIZEOF x",
@@ -376,6 +429,46 @@ def test_what_is_not_understood_gets_no_line(line: str) -> None:
 
     assert found is not None
     assert found.lines is None
+
+
+FOREIGN = """\
+%include "python.inc"
+.lcomm buffer, 8, 16
+.macro load x, y=5
+mov \\x, \\y
+.endm
+        section .data
+wide: .octa 25
+values DWORD 1, 2, 3
+        section .text
+PyModule hello
+    PyFunction  answer, METH_NOARGS
+        load        rdi
+        add         edi, SIZEOF values
+        invoke      labs, rdi
+        add         rax, [rel wide]
+        mov         [rel buffer], rax
+        mov         rdi, [rel buffer]
+        PyCall      PyLong_FromLong
+        PyReturn
+    PyEndFunction
+PyEndModule
+"""
+
+
+def test_directives_and_macros_of_others(hello: Project) -> None:
+    hello.write({"hello.asm": FOREIGN})
+    apply_cures(hello.folder, hello.refused())
+
+    hello.build_ext()
+
+    assert hello.answer() == "42"
+
+
+def test_parameters_whose_kind_att_does_not_tell() -> None:
+    line = "movq \\x, %rax"
+
+    assert foreign.in_nasm(line, [".macro load x", line]) == foreign.Foreign("AT&T", None)
 
 
 def test_an_own_label_is_not_reached_through_the_table_of_others(hello: Project) -> None:
