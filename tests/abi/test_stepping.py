@@ -42,11 +42,13 @@ CALLS = {
 
 @pytest.mark.parametrize("source", CALLS, ids=lambda source: source.stem)
 def test_tables_and_truth_agree(source: Path, tmp_path: Path) -> None:
-    module = build(source, tmp_path / f"{source.stem}.so", UNIVERSAL)
+    """The macros' tables, and those that `unwind = true` gives to all that no macro opened."""
+    module = build(source, tmp_path / f"{source.stem}.so", UNIVERSAL, unwind=True)
 
     outcome = compare(INTERPRETER.command, CALLS[source], module)
 
     assert outcome.wrong == []
+    assert outcome.without == set()
     assert len(outcome.instructions) > 10
     assert rows_of(module)
 
