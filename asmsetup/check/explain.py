@@ -146,12 +146,14 @@ def _without_consequences(messages: Sequence[_Message], source: SourceText) -> l
         if _NO_INSTRUCTION.search(each.text) and misspelt.macro(text := _line_of(each, source))
     ]
     operands = {each.place for each in messages if "invalid register set size" in each.text}
+    immediates = {each.place for each in messages if "dword immediate exceeds" in each.text}
     return [
         each
         for each in messages
         if not (unknown and each.text.startswith("PyMember: "))
         and not misspelt.is_consequence(each.text, wrong)
         and not (each.place in operands and "invalid combination" in each.text)
+        and not (each.place in immediates and "dword data exceeds" in each.text)
     ]
 
 
@@ -426,15 +428,10 @@ _NASM_HINTS: tuple[tuple[str, _Hint], ...] = (
     (r"`(\w+)' is not a slot of a type", _slot),
     (r"that PyDispatch does not know: ([\w.]+)", lambda found, line: misspelt.feature(found[1])),
     (r"invalid combination of opcode and operands", _two_in_memory),
-    (
-        r"not (?:supported in 64-bit mode|valid with 32-bit operand size)",
-        _says("in 64-bit code push and pop take 64-bit registers, and BCD and pusha are gone"),
-    ),
+    (r"signed dword immediate exceeds", _says("the processor takes 32 bits with a sign here, and no more: load the number into another register, and use that")),
+    (r"not (?:supported in 64-bit mode|valid with 32-bit operand size)", _says("in 64-bit code push and pop take 64-bit registers, and BCD and pusha are gone")),
     (r"unable to open include file `([^']+)'", _not_opened),
-    (
-        r"invalid (?:64-bit )?effective address",
-        _says("an address is [base + index*1, 2, 4 or 8 + number], nothing more"),
-    ),
+    (r"invalid (?:64-bit )?effective address", _says("an address is [base + index*1, 2, 4 or 8 + number], nothing more")),
     (
         r"cannot produce non-PC-relative PLT references",
         _says("a call:   call name wrt ..plt      an address:   mov rax, [rel name wrt ..got]"),

@@ -332,6 +332,18 @@ def test_the_size_of_a_struc_that_is_misspelt() -> None:
     ]
 
 
+def test_a_number_that_is_cut_off_is_told_once() -> None:
+    said = (
+        "x.asm:1: error: signed dword immediate exceeds bounds [-w+error=number-overflow]\n"
+        "x.asm:1: error: dword data exceeds bounds [-w+error=number-overflow]"
+    )
+    assert explain_nasm(said, lambda path: ["and rax, 0x5555555555555555"]).splitlines()[1:] == [
+        "    and rax, 0x5555555555555555",
+        "  the processor takes 32 bits with a sign here, and no more: load the number into"
+        " another register, and use that",
+    ]
+
+
 def test_a_very_long_line_is_cut() -> None:
     text = "db " + "1, " * 1000
     explained = explain_nasm("x.asm:1: error: odd", lambda path: [text])
