@@ -396,5 +396,5 @@ def raises(kind, function, *arguments):
         function(*arguments)
     except kind:
         return True
-rounded_to_nearest = 0.3333333333333333
+one = 1  # the compiler must not know it
 """
