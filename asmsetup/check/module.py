@@ -184,8 +184,8 @@ def _unprovided(
                 ERROR,
                 path,
                 None,
-                f"nothing provides `{name}'{_needed_by(needing)}: neither {module.others},"
-                f" the C library or a library it needs, so {module.fails} with `undefined symbol'",
+                f"nothing provides `{name}'{_needed_by(needing)}: neither {module.others} or"
+                f" a library it needs, so {module.fails} with `undefined symbol'",
                 ways_out=_visible(name, objects)
                 or (
                     *(f"perhaps it is:   {near}" for near in similar(name, defined)),

@@ -110,6 +110,10 @@ def test_the_label_that_nobody_sees_is_named() -> None:
     facts = ElfFacts(**{**SOUND, "globals": (ENTRY, CALLED)})  # type: ignore[arg-type]
     made = CheckedObject("x.o", ElfFacts(symbols=(LOCAL,)), "x.asm")
     (finding,) = check_module("x.so", facts, context, (), [made])
+    assert finding.what == (
+        "nothing provides `called': neither this module nor CPython, the C library or a library it"
+        " needs, so the import fails with `undefined symbol'"
+    )
     assert finding.ways_out == (
         "x.asm has such a label; let the others see it:   global called:function hidden",
     )
@@ -140,6 +144,9 @@ def test_a_library_is_called_one() -> None:
     assert {finding.rule for finding in findings} == rules
     said = report(findings).replace("manylinux library", "")
     assert not re.search(r"module|import|[^.]Extension|CPython,", said), said
+    assert (
+        "neither this library nor the C library or a library it needs, so loading it fails" in said
+    )
     assert "the library tells the loader to search /opt/lib" in said
     assert "asmsetup.Library(..., libraries=[...])" in said
 
