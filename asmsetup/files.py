@@ -36,7 +36,7 @@ def atomic_write(path: str, scratch: str | None = None) -> Iterator[str]:
     partial = beside if scratch is None else _temporary(path, scratch)
     for folder in dict.fromkeys(map(os.path.dirname, (path, partial))):
         try:
-            os.makedirs(folder or os.curdir, exist_ok=True)
+            make_folder(folder or os.curdir)
         except OSError as error:
             raise _not_written(os.path.join(folder, os.path.basename(path)), error) from error
     try:
@@ -53,6 +53,12 @@ def atomic_write(path: str, scratch: str | None = None) -> Iterator[str]:
         for left in {partial, beside}:
             with suppress(FileNotFoundError):
                 os.remove(left)
+
+
+def make_folder(path: str) -> None:
+    """Make a folder and those above it, if it is not there yet."""
+    if not os.path.isdir(path):  # of a thousand objects' folders all but the first are
+        os.makedirs(path, exist_ok=True)
 
 
 def _temporary(path: str, folder: str) -> str:
@@ -176,8 +182,9 @@ def _require_regular(status: os.stat_result) -> None:
 
 def irregular_kind(mode: int) -> str | None:
     """Return what a file with this mode is in words, None for a regular file."""
-    kinds = {stat.S_IFREG: None, stat.S_IFDIR: "a folder"}
-    kinds |= {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    if stat.S_ISREG(mode):
+        return None
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
     return kinds.get(stat.S_IFMT(mode), "a device")
 
 

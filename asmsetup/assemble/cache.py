@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from ..errors import ConfigError
-from ..files import IrregularFileError, is_abandoned, open_regular
+from ..files import IrregularFileError, is_abandoned, make_folder, open_regular
 from ..named import NamedTuple
 
 DEFAULT_SIZE = 1 << 30
@@ -170,7 +170,7 @@ class Cache:
         partial = f"{path}.{os.uname().nodename}-{os.getpid()}-{threading.get_ident()}.tmp"
         for attempts_left in (2, 1, 0):
             try:
-                os.makedirs(os.path.dirname(path), exist_ok=True)
+                make_folder(os.path.dirname(path))
                 with open(partial, "wb") as file:
                     file.write(entry)
                 os.replace(partial, path)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..facts import cpython_abi
-from ..facts.elf import Relocation, RelocationTable, Section, Symbol
+from ..facts.elf import Kind, Relocation, RelocationTable, Section, Symbol
 from .entries import entries
 from .findings import Finding
 from .kinds import (
@@ -42,14 +42,16 @@ def check(places: ObjectPlaces, names: ModuleNames) -> Iterator[Finding]:
         if wrong:
             from . import mistakes  # what a sound module does not need is not imported
 
-            for relocation in table:
-                mistake = wrong.get((relocation.type, relocation.symbol))
-                if mistake is not None:
-                    yield from mistakes.findings_of(mistake, places.place(table, relocation))
-        yield from _branches_into_the_got(places, table)
+            for relocation in table.of(wrong):
+                mistake = wrong[relocation.type, relocation.symbol]
+                yield from mistakes.findings_of(mistake, places.place(table, relocation))
+    code = [table for table in tables if table.section.executable]
+    branches = [(table, _kinds_behind(places, table, _OPCODES)) for table in code]
+    for table, kinds in branches:
+        yield from _branches_into_the_got(places, table, kinds)
         yield from _calls_of_data(places, table)
     if places.object.source is not None:
-        yield from _data_as_code(places, names)
+        yield from _data_as_code(places, names, branches)
 
 
 def _mistake(
@@ -67,21 +69,27 @@ def _mistake(
     return "local-exec" if type_ in LOCAL_EXEC else None
 
 
-def _branches_into_the_got(places: ObjectPlaces, table: RelocationTable) -> Iterator[Finding]:
-    if not table.section.executable:
-        return
-    # One byte earlier: the byte in front of an offset is at the offset.
+def _kinds_behind(places: ObjectPlaces, table: RelocationTable, bytes_: bytes) -> frozenset[Kind]:
+    """Return the kinds of those relocations that one of some bytes stands in front of.
+
+    ``bytes_`` has for each of the 256 one that is not 0 if it is among them.
+    """
+    # The byte in front of an offset is at the offset.
     shifted = b"\0" + places.content(table.section)
-    offsets = list(table.offsets(GOT_RELATIVE))
-    if max(offsets, default=0) >= len(shifted):
-        offsets = [offset for offset in offsets if offset < len(shifted)]
-    if BRANCHES.isdisjoint(map(shifted.__getitem__, offsets)):
+    return table.kinds_at(shifted.translate(bytes_))
+
+
+def _branches_into_the_got(
+    places: ObjectPlaces, table: RelocationTable, kinds: frozenset[Kind]
+) -> Iterator[Finding]:
+    called = {kind for kind in kinds if kind[0] in GOT_RELATIVE}
+    if not called:
         return
-    called = {offset for offset in offsets if shifted[offset] in BRANCHES}
     from . import mistakes
 
-    for relocation in table:
-        if relocation.type in GOT_RELATIVE and relocation.offset in called:
+    shifted = b"\0" + places.content(table.section)
+    for relocation in table.of(called):
+        if shifted[relocation.offset : relocation.offset + 1] in _CALLS:
             yield from mistakes.findings_of("got-called", places.place(table, relocation))
 
 
@@ -91,42 +99,42 @@ _THROUGH_THE_GOT = (b"\xff\x15", b"\xff\x25")
 
 def _calls_of_data(places: ObjectPlaces, table: RelocationTable) -> Iterator[Finding]:
     """Yield a finding for each call of what CPython exports as data."""
-    if not table.section.executable:
-        return
     data = {
         kind
         for kind in table.kinds
         if kind[0] in GOT_RELATIVE and cpython_abi.is_function(kind[1].name) is False
     }
+    if data:
+        data &= _kinds_behind(places, table, _OPERANDS)
     content = places.content(table.section) if data else b""
-    for relocation in table if data else ():
+    for relocation in table.of(data):
         before = content[max(0, relocation.offset - 2) : relocation.offset]
-        if before in _THROUGH_THE_GOT and (relocation.type, relocation.symbol) in data:
+        if before in _THROUGH_THE_GOT:
             from . import mistakes
 
             yield from mistakes.findings_of("data-called", places.place(table, relocation))
 
 
-def _data_as_code(places: ObjectPlaces, names: ModuleNames) -> Iterator[Finding]:
+def _data_as_code(
+    places: ObjectPlaces,
+    names: ModuleNames,
+    branches: Iterable[tuple[RelocationTable, frozenset[Kind]]],
+) -> Iterator[Finding]:
     """Yield a finding for each call, jump or table that leads into data."""
-    data = {each.number for each in places.object.facts.sections if _holds_data(each)}
+    sections = places.object.facts.sections
 
     def leads_into_data(symbol: Symbol) -> bool:
         if symbol.section is None:
             symbol = names.defined.get(symbol.name, symbol)
             # What is declared as a function there has a rule of its own.
             return is_data_section(symbol.section) and symbol.type != "func"
-        return symbol.section_index in data and symbol.type != "func"
+        return symbol.type != "func" and _holds_data(sections[symbol.section_index])
 
-    for table in places.object.facts.relocation_tables:
-        if not table.section.executable:
-            continue
-        wrong = {kind for kind in table.kinds if kind[0] in BRANCHING and leads_into_data(kind[1])}
-        if wrong and (at := set(_branch_fields(places, table))):
-            yield from _told(
-                places,
-                ((table, r) for r in table if r.offset in at and (r.type, r.symbol) in wrong),
-            )
+    for table, kinds in branches:
+        wrong = {kind for kind in kinds if kind[0] in BRANCHING and leads_into_data(kind[1])}
+        if wrong:
+            at = set(_branch_fields(places, table))
+            yield from _told(places, ((table, r) for r in table.of(wrong) if r.offset in at))
     yield from _told(
         places,
         (
@@ -151,6 +159,11 @@ def _branch_fields(places: ObjectPlaces, table: RelocationTable) -> Iterator[int
 
 
 _LONG, _CONDITIONAL = 0x0F, 0x80
+_CALLS = tuple(bytes((opcode,)) for opcode in BRANCHES)
+_OPCODES = bytes(each in BRANCHES or each & 0xF0 == _CONDITIONAL for each in range(256))
+"""The bytes that an opcode of a branch may end with."""
+_OPERANDS = bytes(each in (0x15, 0x25) for each in range(256))
+"""The last bytes of _THROUGH_THE_GOT."""
 
 
 def _told(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from asmsetup.check import CheckedObject, ModuleContext, check_objects
 from asmsetup.errors import ObjectError
-from asmsetup.facts import elf
+from asmsetup.facts import cpython_abi, elf
 
 NASM = os.environ.get("NASM", "nasm")
 LD = os.environ.get("LD", "ld")
@@ -238,3 +239,58 @@ def test_every_truncation_is_an_error_or_readable(tmp_path: Path) -> None:
         except ObjectError:
             continue
         assert length > table  # whatever is read needs the section headers whole
+
+
+def _text(folder: Path) -> elf.RelocationTable:
+    facts = elf.read(assemble(folder, SOURCE))
+    return next(each for each in facts.relocation_tables if each.section.name == ".text")
+
+
+def test_relocations_of_some_kinds(tmp_path: Path) -> None:
+    table = _text(tmp_path)
+
+    for kind in table.kinds:
+        wanted = [each for each in table if (each.type, each.symbol) == kind]
+        assert list(table.of({kind})) == wanted
+    assert list(table.of(table.kinds)) == list(table)
+    assert list(table.of(())) == []
+
+
+def test_kinds_of_the_relocations_at_flagged_offsets(tmp_path: Path) -> None:
+    table = _text(tmp_path)
+
+    for one in table:
+        flags = bytes(one.offset) + b"\1"
+        # It reaches no further than this one: others lie behind it.
+        assert table.kinds_at(flags) == {(one.type, one.symbol)}
+    assert table.kinds_at(b"\1" * 99) == table.kinds
+    assert table.kinds_at(b"") == frozenset()
+    nothing = elf.RelocationTable(table.section, b"", table.symbols)
+    assert nothing.kinds_at(b"\1") == frozenset()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "lea rax, [rel text]",  # most of what refers to data
+        "call PyModule_Create2 wrt ..plt",
+        "mov rax, [rel _Py_NoneStruct wrt ..got]",
+        "jmp function",
+    ],
+)
+def test_a_sound_object_costs_no_record_a_relocation(
+    tmp_path: Path, lines: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = SOURCE.replace("PyInit_sample:\n", f"PyInit_sample:\n%rep 50\n{lines}\n%endrep\n")
+    facts = elf.read(assemble(tmp_path, source))
+    made = []
+    real = elf.RelocationTable._relocation
+
+    def counted(table: elf.RelocationTable, entry: tuple[int, int, int]) -> elf.Relocation:
+        made.append(entry)
+        return real(table, entry)
+
+    monkeypatch.setattr(elf.RelocationTable, "_relocation", counted)
+    context = ModuleContext("sample", ("PyInit_sample",), (3, 11))
+    assert check_objects([CheckedObject("x.o", facts, "x.asm")], context, cpython_abi) == []
+    assert len(made) < 10

@@ -14,6 +14,7 @@ from .layout import ABSOLUTE, COMMON, RELOCATION_NAMES
 from .reader import Reader, from_file
 from .records import (
     ElfFacts,
+    Kind,
     Relocation,
     RelocationTable,
     Section,
@@ -29,6 +30,7 @@ __all__ = [
     "RELOCATION_NAMES",
     "ElfFacts",
     "Exports",
+    "Kind",
     "Relocation",
     "RelocationTable",
     "Section",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from itertools import compress
-from typing import overload
+from operator import itemgetter
+from typing import TypeAlias, overload
 
 from ...errors import ObjectError
 from ...named import NamedTuple
@@ -89,6 +90,10 @@ class Relocation(NamedTuple):
         return RELOCATION_NAMES.get(self.type, f"relocation type {self.type}")
 
 
+Kind: TypeAlias = tuple[int, Symbol]
+"""What most rules look at in a relocation: its type, and the symbol."""
+
+
 class SymbolTable(Sequence[Symbol]):
     """The symbols as indexed in the file; the local ones are unpacked when asked for."""
 
@@ -131,7 +136,7 @@ class RelocationTable:
         self.symbols = symbols
 
     @cached_property
-    def kinds(self) -> frozenset[tuple[int, Symbol]]:
+    def kinds(self) -> frozenset[Kind]:
         """Every (type, symbol) that occurs, once: all that most rules look at, and far fewer."""
         return frozenset((info & 0xFFFFFFFF, self._symbol(info >> 32)) for info in self._distinct)
 
@@ -153,21 +158,51 @@ class RelocationTable:
                 f" {len(self.symbols)}: the file is damaged"
             ) from None
 
+    @cached_property
+    def _offsets(self) -> list[int]:
+        return memoryview(self.entries).cast("Q")[0::3].tolist()
+
     def offsets(self, types: frozenset[int]) -> Iterator[int]:
         """Where the relocations of ``types`` are; much faster than looking at each."""
         wanted = {info for info in self._distinct if info & 0xFFFFFFFF in types}
         if not wanted:
             return iter(())
-        offsets = memoryview(self.entries).cast("Q")[0::3]
-        return compress(offsets, map(wanted.__contains__, self._infos))
+        return compress(self._offsets, map(wanted.__contains__, self._infos))
+
+    def kinds_at(self, flags: bytes) -> frozenset[Kind]:
+        """As ``kinds``, of those relocations whose offset has a byte in ``flags`` that is not 0."""
+        if not self.entries:
+            return frozenset()
+        flags = flags.ljust(1, b"\0")
+        try:
+            flagged = itemgetter(0, *self._offsets)(flags)[1:]
+        except IndexError:  # the file is damaged
+            flagged = tuple(flags[at] if at < len(flags) else 0 for at in self._offsets)
+        infos = set(compress(self._infos, flagged))
+        return frozenset((info & 0xFFFFFFFF, self._symbol(info >> 32)) for info in infos)
+
+    def of(self, kinds: Collection[Kind]) -> Iterator[Relocation]:
+        """Yield those of some of the kinds; much faster than looking at each."""
+        wanted = {
+            info
+            for info in self._distinct
+            if (info & 0xFFFFFFFF, self._symbol(info >> 32)) in kinds
+        }
+        if not wanted:
+            return iter(())
+        selected = map(wanted.__contains__, self._infos)
+        return map(self._relocation, compress(RELOCATION.iter_unpack(self.entries), selected))
 
     def __len__(self) -> int:
         return len(self.entries) // RELOCATION.size
 
     def __iter__(self) -> Iterator[Relocation]:
-        section = self.section.name
-        for offset, info, addend in RELOCATION.iter_unpack(self.entries):
-            yield Relocation(section, offset, info & 0xFFFFFFFF, self._symbol(info >> 32), addend)
+        return map(self._relocation, RELOCATION.iter_unpack(self.entries))
+
+    def _relocation(self, entry: tuple[int, int, int]) -> Relocation:
+        offset, info, addend = entry
+        symbol = self._symbol(info >> 32)
+        return Relocation(self.section.name, offset, info & 0xFFFFFFFF, symbol, addend)
 
 
 class VersionNeed(NamedTuple):
