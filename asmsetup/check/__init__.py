@@ -52,14 +52,25 @@ def check_objects(
 ) -> list[Finding]:
     """Judge all objects of one module together; sorted, each mistake once.
 
-    ``code`` is what was found in their instructions; where the objects have told an error of the
-    same line, it is left out. A listing is asked for only of an object that something was found
+    ``code`` is what was found in their instructions; where the objects have told the same error, or
+    another of the same line, it is left out. A listing is asked for only of an object that something was found
     in. Raises what the listing's maker raises, and ObjectError when a library named cannot be read.
     """
     found = list(_object_findings(objects, module, abi))
-    told = {(each.file, each.line) for each in found if each.is_error and each.line is not None}
-    more = (each for each in code if (each.file, each.line) not in told)
-    return _finished((*found, *more), module)
+    return _finished((*found, *_not_told(code, [each for each in found if each.is_error])), module)
+
+
+def _not_told(code: Iterable[Finding], told: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield what was found in instructions unless the objects' errors say it already."""
+    lines = {(each.file, each.line) for each in told if each.line is not None}
+    functions = {(each.file, each.rule, each.function) for each in told if each.function}
+    in_data = {each.file for each in told if each.rule == "code-not-executable"}
+    for each in code:
+        is_told = (each.file, each.line) in lines
+        is_told |= (each.file, each.rule, each.function) in functions
+        # The error is at what is called, and this at the call.
+        if not (is_told or (each.rule == "data-called" and each.file in in_data)):
+            yield each
 
 
 def check_module(

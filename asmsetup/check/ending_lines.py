@@ -44,6 +44,7 @@ def falls_off(places: ObjectPlaces, function: Function, body: bytes) -> Iterator
             " goes on into whatever follows",
             closer.text,
             (f"add above it:   {'ret' if 'PyEndFrame' in closer.text else 'PyReturn'}",),
+            function=function.name,
         )
 
 

@@ -29,6 +29,8 @@ class Finding(NamedTuple):
     ways_out: tuple[str, ...] = ()
     also: tuple[int, ...] = ()
     """Other lines of the same file with the same mistake."""
+    function: str = ""
+    """The function that breaks the rule, where that is known."""
 
     @property
     def is_error(self) -> bool:

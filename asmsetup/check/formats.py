@@ -78,7 +78,8 @@ def as_finding(found: CodeFinding) -> Finding:
     where = f"in {found.function}" + (f", where {', '.join(found.way)}" if found.way else "")
     ways_out = (where, found.cure)
     return Finding(
-        *(found.rule, found.severity, found.file, found.line, found.what, found.text, ways_out)
+        *(found.rule, found.severity, found.file, found.line, found.what, found.text, ways_out),
+        function=found.function,
     )
 
 

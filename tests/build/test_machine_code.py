@@ -398,3 +398,27 @@ def raises(kind, function, *arguments):
         return True
 one = 1  # the compiler must not know it
 """
+
+
+# What the objects tell as well, with the rule that is left.
+ONCE = {
+    "code in data": ("call helper\n    Py_RETURN_NONE", "code-not-executable"),
+    "a jump into data": ("jmp helper", "code-not-executable"),
+    "a condition before data": (
+        "test object, object\n    jz helper\n    Py_RETURN_NONE",
+        "code-not-executable",
+    ),
+    "a last instruction": (
+        "cmp object, Py_None\n    je .a\n    Py_RETURN_NONE\n.a:\n    nop",
+        "falls-off",
+    ),
+    "a label at the end": ("cmp object, Py_None\n    je .a\n    Py_RETURN_NONE\n.a:", "falls-off"),
+}
+HELPER = "section .data\nhelper:\n    mov eax, 1\n    ret\n"
+
+
+def test_what_the_objects_tell_is_told_once(judged: Project) -> None:
+    for lines, rule in ONCE.values():
+        judged.write({"hello.asm": function(f"    {lines}\n") + HELPER})
+        found = re.findall(r"^hello\.asm:\d+: error: .* \[([a-z-]+)\]$", judged.refused(), re.M)
+        assert found == [rule], lines

@@ -297,7 +297,8 @@ class FunctionAnalysis:
             if image.stretch(goal) is None:  # where compilers say nothing is reached
                 self._walk.give_up(found.at, "a jump leads out of its section")
             else:
-                self._walk.report("falls-off", found.at, "the jump leads to what is no code", state)
+                what = "the jump leads to what is no code"
+                self._walk.report("data-called", found.at, what, state)
             return None
         root = self._engine.roots.get(goal)
         if root is None or goal == self._start:
@@ -423,7 +424,7 @@ class FunctionAnalysis:
         elif goal and image.is_code(goal):
             returns = self._call_inside(state, found, goal)
         elif goal:
-            walk.report("falls-off", found.at, "the call leads to what is no code", state)
+            walk.report("data-called", found.at, "the call leads to what is no code", state)
             returns = call_outside(walk, state, found.at, image.name(goal))
         else:
             returns = call_outside(walk, state, found.at, "a function pointer")

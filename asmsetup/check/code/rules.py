@@ -114,7 +114,8 @@ RULES: dict[str, Rule] = {
             ERROR,
             "What is called is a function.",
             "The processor executes data, and the process crashes.",
-            "load it:   PyLoad rdi, NAME   or   mov rdi, [rel NAME wrt ..got]   (and mov rdi, [rdi]: PyExc_...)",
+            "load it:   PyLoad rdi, NAME   or   mov rdi, [rel NAME wrt ..got]   (and mov rdi, [rdi]: PyExc_...);"
+            " code of your own belongs below   section .text",
         ),
         Rule(
             "exception-address",
