@@ -64,7 +64,7 @@ def source_date() -> int | None:
     given = os.environ.get("SOURCE_DATE_EPOCH")
     if not given:
         return None
-    if not given.isascii() or not given.isdecimal() or int(given[:11]) >= 1 << 32:
+    if not re.fullmatch(r"[0-9]{1,20}", given) or int(given) >= 1 << 32:
         raise setuptools.errors.SetupError(
             f"SOURCE_DATE_EPOCH is {given!r}, and must be a number of seconds since 1970,"
             " before the year 2106"
