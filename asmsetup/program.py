@@ -101,7 +101,7 @@ def run(
     except OSError as error:
         why = error.strerror
         if isinstance(error, FileNotFoundError) and os.path.exists(command[0]):
-            why = "what it asks to be loaded by is not there; it is for another C library or system"
+            why = "its loader does not exist here: it is for another C library or system"
         raise ToolError(f"cannot run {command[0]}: {why}", *ways_out) from error
     except ValueError as error:  # a NUL, which ends an argument
         raise ToolError(*_with_a_nul(command)) from error

@@ -72,7 +72,7 @@ def find(name: str | None) -> Nasm:
         return _on_path(in_wheel)
     except ToolError as error:
         raise ToolError(
-            f"the wheel asmsetup-nasm is of no use here: {error.what}",
+            f"NASM of the wheel asmsetup-nasm cannot be used: {error.what}",
             "it is damaged, or for another system; a NASM on PATH is taken before it",
             *_INSTALL,
         ) from error
@@ -157,10 +157,10 @@ def assemble(command: Sequence[str], source: str, environment: Mapping[str, str]
     """
     done = program.run(command, environment)
     if done.status < 0:
-        what = f"{source}: nasm was killed by {program.signal_name(-done.status)}"
+        what = f"{source}: nasm {program.how_it_ended(done)}"
         raise AssembleError(what, *filter(None, (done.output,)), *program.after_signal("NASM"))
     if done.status:
-        what = done.output or f"{source}: nasm failed with exit code {done.status}"
+        what = done.output or f"{source}: nasm {program.how_it_ended(done)}"
         raise AssembleError(what, *_looked_for(done.output, command))
     return done.output
 

@@ -32,7 +32,7 @@ def split(module: str, path: str) -> None:
     for command in commands(tool, module, path):
         done = program.run(command)
         if done.status:
-            raise LinkError(done.output or f"objcopy failed with exit code {done.status}")
+            raise LinkError(done.output or f"objcopy {program.how_it_ended(done)}")
 
 
 def commands(objcopy: str, module: str, path: str) -> list[Sequence[str]]:

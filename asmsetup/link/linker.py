@@ -223,9 +223,9 @@ def link(command: Sequence[str]) -> str:
         return done.output
     other = _not_gnu(command[0])
     if done.status < 0:
-        what = f"the linker was killed by {program.signal_name(-done.status)}"
+        what = f"the linker {program.how_it_ended(done)}"
         raise LinkError(what, *filter(None, (done.output,)), *(other or program.after_signal("LD")))
-    what = done.output or f"the linker failed with exit code {done.status}"
+    what = done.output or f"the linker {program.how_it_ended(done)}"
     if re.search(r"unrecogni[sz]ed emulation", done.output):
         other = (
             "this linker is for another machine; name one for x86-64:   LD=x86_64-linux-gnu-ld",

@@ -94,8 +94,7 @@ TOO_NEW = "/x/nasm: /lib/libc.so.6: version `GLIBC_2.99' not found (required by 
     [
         (
             b"#!/no/such/loader\n",
-            "cannot run {}: what it asks to be loaded by is not there; it is for another C library or"
-            " system\n",
+            "cannot run {}: its loader does not exist here: it is for another C library or system\n",
         ),
         (
             b'#!/bin/sh\necho "' + TOO_NEW.encode().replace(b"`", b"\\`") + b'" >&2; exit 1\n',
@@ -125,7 +124,7 @@ def test_a_wheel_that_is_of_no_use_here(
         del sys.modules["asmsetup_nasm"]
 
     first, _, rest = str(caught.value).partition("\n  it is damaged, or for another system;")
-    expected = "the wheel asmsetup-nasm is of no use here: " + why.format(program).rstrip()
+    expected = "NASM of the wheel asmsetup-nasm cannot be used: " + why.format(program).rstrip()
     assert first == expected
     assert rest.startswith(" a NASM on PATH is taken before it\n  Debian, Ubuntu:")
 
