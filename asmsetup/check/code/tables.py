@@ -22,7 +22,7 @@ _NAME = re.compile(r"[^\W\d]\w*")
 _DOTTED_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _METH_MASK = 0x3FF
 _CONVENTIONS = frozenset((1, 3, 4, 8, 0x80, 0x82, 0x282))
-_SPEC_SIZE, _MEMBER_SIZE, _SLOT_SIZE, _GETSET_SIZE = 32, 40, 16, 40
+_MEMBER_SIZE, _SLOT_SIZE, _GETSET_SIZE = 40, 16, 40
 _MOST_MEMBERS = 4096
 # Members that say where CPython itself keeps something: for a dictionary also behind the object.
 _OFFSETS = frozenset(("__dictoffset__", "__weaklistoffset__", "__vectorcalloffset__"))

@@ -28,7 +28,6 @@ from .layout import (
     DT_RELR,
     DT_RPATH,
     DT_RUNPATH,
-    DT_SONAME,
     DT_TEXTREL,
     DYNAMIC_TAG,
     EXTENDED_INDEX,
@@ -139,7 +138,6 @@ class Reader:
             relocation_tables=self._relocation_tables(symbols, "module"),
             segments=segments,
             needed=tuple(name_at(names, value) for value in tags.all(DT_NEEDED)),
-            soname=next((name_at(names, value) for value in tags.all(DT_SONAME)), None),
             runpath=next(
                 (name_at(names, value) for value in tags.all(DT_RUNPATH) + tags.all(DT_RPATH)), None
             ),

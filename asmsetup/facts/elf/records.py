@@ -223,7 +223,6 @@ class _Facts(NamedTuple):
     relocation_tables: tuple[RelocationTable, ...] = ()
     segments: tuple[Segment, ...] = ()
     needed: tuple[str, ...] = ()
-    soname: str | None = None
     runpath: str | None = None
     """DT_RUNPATH, or the older DT_RPATH."""
     text_relocations: bool = False
