@@ -66,17 +66,27 @@ def with_table(facts: ElfFacts, table: bytes, addresses: Sequence[tuple[int, int
         for place, symbol, addend in addresses
     )
     file = _File(facts)
+    known = None if old is None else _relocations_of(old, facts)
+    # The end of this name is that of the other section.
+    name = file.add_name(f".rela{NAME}") if known is None else 0
     if old is None:
-        name = file.add_name(f".rela{NAME}")
         number = file.add_section(name + len(".rela"), _PROGBITS, _ALLOC, content, (0, 0, 8, 0))
+    else:
+        number = old.number
+        file.replace(old, content)
+    if known is None:
         symbols = next(each.number for each in facts.sections if each.type == "symtab")
         links = symbols, number, 8, RELOCATION.size
         file.add_section(name, _RELA, _INFO_IS_SECTION, relocations, links)
     else:
-        file.replace(old, content)
-        known = next(e for e in facts.sections if e.type == "rela" and e.info == old.number)
         file.replace(known, facts.content(known) + relocations)
     return file.to_bytes()
+
+
+def _relocations_of(section: Section, facts: ElfFacts) -> Section | None:
+    """Return the section with the relocations of another; None where it needs none."""
+    found = (e for e in facts.sections if e.type == "rela" and e.info == section.number)
+    return next(found, None)
 
 
 class _File:

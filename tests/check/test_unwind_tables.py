@@ -16,6 +16,7 @@ from tests.abi.stepping import rows_of
 
 Tables = dict[int, tuple[int, list[dict[Any, Any]]]]
 HEAD = "global f:function\nsection .text\n"
+OWN = "section .eh_frame progbits alloc noexec nowrite align=8\n"
 
 # The frame's address before each instruction where it changes, as readelf writes it.
 TABLES = {
@@ -32,6 +33,10 @@ TABLES = {
     "f: push rax\n call g\n pop rax\n ret\nalign 16, db 0\ng: push rax\n pop rax\n ret": (
         "rsp+8 rsp+16 rsp+8 rsp+8 rsp+16 rsp+8"
     ),
+    # The author's own section, with nothing in it that is relocated.
+    f"f: push rbx\n pop rbx\n ret\n{OWN}": "rsp+8 rsp+16 rsp+8",
+    f"f: push rbx\n pop rbx\n ret\n{OWN}dd 20, 0\ndb 1, 'zR', 0, 1, 120, 16, 1, 27, 12, 7, 8, 144, 1\n"
+    "dw 0": "rsp+8 rsp+16 rsp+8",
 }
 TO_A_JUMP = "a jump goes to an address that could not be found out"
 NOWHERE = "where it keeps rbx is not known on every path"
