@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from struct import unpack_from
 
 from ..facts.elf import ElfFacts, Section
 from ..facts.elf.layout import FILE_HEADER, RELOCATION, SECTION_HEADER
+from ..facts.frames import frames
 
 NAME = ".eh_frame"
 
@@ -26,17 +26,9 @@ class Described:
 
     def read(self, content: bytes, address: int) -> None:
         """Take in one section .eh_frame, whose relocations are applied."""
-        at = 0
-        while at + 16 <= len(content):
-            size, common, start, length = unpack_from("<IIiI", content, at)
-            if size == 0:
-                break
-            if common:  # NASM's and GAS's are all 4 bytes, relative to their place (0x1b)
-                start += address + at + 8
-                self._ranges.append((start, start + length))
-            at += 4 + size
-        self.is_closed = content[at : at + 4] == bytes(4)
-        self._ranges.sort()
+        ranges, end = frames(content, address)
+        self._ranges = sorted((*self._ranges, *ranges))
+        self.is_closed = content[end : end + 4] == bytes(4)
 
     def covers(self, address: int) -> bool:
         """Return whether there is a table for the instruction at an address."""

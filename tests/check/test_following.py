@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup.check.code.analysis import analyse
+from asmsetup.check.code.analysis import Verdict, analyse
 from asmsetup.check.code.image import load_module
 from asmsetup.check.code.verdicts import entries_of, findings_of
 from asmsetup.facts import elf
@@ -278,3 +278,54 @@ def test_data_between_functions_is_not_run(data: str, tmp_path: Path) -> None:
     text += "global g:function\ng: push rbx\n mov rbx, rdi\n pop rbx\n ret\n"
 
     assert rules(tmp_path, text) == set()
+
+
+def linked(folder: Path, *texts: str) -> Verdict:
+    """Return the verdict of sources that are linked into a stripped module."""
+    verdict_of(folder, *texts)
+    objects = [f"{number}.o" for number in range(len(texts))]
+    command = ["ld", "-shared", "-s", *objects, "-o", "sample.so"]
+    subprocess.run(command, cwd=folder, check=True)
+    return analyse(load_module("sample.so", elf.read(folder / "sample.so")))
+
+
+# Its own exported functions: other modules could replace them, so linkers lead calls over the PLT.
+STOPS = "global stop:function\nextern abort\nstop: push rax\n call abort wrt ..plt\n"
+
+
+@pytest.mark.parametrize(
+    ("call", "broken"),
+    [
+        ("push rax / call stop wrt ..plt", []),
+        ("push rax / call [rel stop wrt ..got]", []),
+        ("mov rax, [rel stop wrt ..got] / push rax / call rax", []),
+        ("push rax / push rax / test edi, edi / jnz stop wrt ..plt / pop rax / pop rax / ret", []),
+        # What is left to the function has to be right still.
+        ("push rbx / jmp stop wrt ..plt", ["stack-alignment"]),
+        ("call [rel stop wrt ..got]", ["stack-alignment"]),
+    ],
+)
+def test_a_module_calls_its_own_functions_through_linkage(
+    call: str, broken: list[str], tmp_path: Path
+) -> None:
+    verdict = linked(tmp_path, function(call, "stop"), HEAD + STOPS)
+
+    assert sorted({fault.rule for fault in verdict.faults}) == broken
+    assert verdict.gaps == []
+
+
+@pytest.mark.parametrize("call", ["call raise_ wrt ..plt", "call [rel raise_ wrt ..got]"])
+def test_a_call_at_the_end_of_a_described_function_does_not_return(
+    call: str, tmp_path: Path
+) -> None:
+    """Compilers know more of the functions of other modules than their names say."""
+    text = "extern raise_\nglobal f:function, g:function\nf: push rax\n {0}\n.end:\n"
+    text += "g: push rax\n test edi, edi\n jnz .on\n {0}\n.on: pop rax\n ret\n.end:\n"
+    table = "section .eh_frame\n dd 16, 0\n db 1, 'zR', 0, 1, 0x78, 16, 1, 0x1b, 0, 0, 0\n"
+    table += " dd 16, 24\n dd f - $\n dd f.end - f, 0, 0\n"
+    (tmp_path / "described").mkdir()
+
+    bare = linked(tmp_path, HEAD + text.format(call))
+    assert {fault.rule for fault in bare.faults}
+    described = linked(tmp_path / "described", HEAD + text.format(call) + table)
+    assert described.faults == []

@@ -64,7 +64,7 @@ class Watcher:
             image, scan = verdict.image, verdict.engine.scans[start]
             blocks = find_blocks(
                 *(start, scan.instructions, verdict.engine.table.get),
-                *(walk.tables, image.externals, image.slots),
+                *(walk.tables, image),
             )
             for at, block in blocks.blocks.items():
                 live[at] = live.get(at, 0) | block.live

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from . import decode
 from .decode import Decoded
+from .image import Image
 from .prototypes import Prototype, prototype
 from .values import (
     ARGUMENTS,
@@ -74,15 +75,13 @@ def find_blocks(
     leaders: Iterable[int],
     decoded: Callable[[int], Decoded | None],
     tables: Mapping[int, tuple[int, ...]],
-    external: Mapping[int, str],
-    slots: Mapping[int, str],
+    image: Image,
 ) -> Blocks:
-    """Return the blocks of the function at ``start``.
+    """Return the blocks of the function of an image at ``start``.
 
-    ``tables`` says where jumps through tables lead, ``external`` and ``slots`` which names calls
-    mean.
+    ``tables`` says where jumps through tables lead.
     """
-    finder = _Finder(set(leaders), decoded, tables, external, slots)
+    finder = _Finder(set(leaders), decoded, tables, image)
     blocks = {at: finder.block(at) for at in sorted(finder.leaders)}
     order = _order(start, blocks)
     for rank, at in enumerate(order):
@@ -99,14 +98,12 @@ class _Finder:
         leaders: set[int],
         decoded: Callable[[int], Decoded | None],
         tables: Mapping[int, tuple[int, ...]],
-        external: Mapping[int, str],
-        slots: Mapping[int, str],
+        image: Image,
     ) -> None:
         self.leaders = leaders
         self._decoded = decoded
         self._tables = tables
-        self._external = external
-        self._slots = slots
+        self._image = image
 
     def block(self, start: int) -> Block:
         """Return the block that begins at an address."""
@@ -162,10 +159,11 @@ class _Finder:
         return False
 
     def _call(self, block: Block, found: Decoded) -> bool:
-        name = self._external.get(found.goal)
+        image = self._image
+        name = image.externals.get(found.goal)
         memory = found.operation.memory
         if name is None and memory is not None and memory.base == decode.RIP:
-            name = self._slots.get(memory.displacement)
+            name = image.slots.get(memory.displacement)
         if name is None and found.operation.flow == decode.CALL:
             block.uses |= _EVERYTHING & ~block.writes  # a routine may have its own convention
             return True
@@ -177,7 +175,7 @@ class _Finder:
                 passed = _ALL_ARGUMENTS
         block.uses |= passed & ~block.writes
         block.writes |= CHANGED_BY_CALLS
-        return known.returns
+        return known.returns and (name is None or image.returns(name))
 
 
 def _order(start: int, blocks: dict[int, Block]) -> list[int]:

@@ -84,7 +84,7 @@ def call_outside(walk: Walk, state: State, at: int, name: str, *, tail: bool = F
     resources.pass_to_call(state, name, known)
     change_by_call(walk, state, at, name, known)
     resources.take_result(state, at, name, known)
-    return known.returns
+    return known.returns and walk.image.returns(name)
 
 
 def call_unknown(walk: Walk, state: State) -> None:

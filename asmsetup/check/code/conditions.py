@@ -8,6 +8,7 @@ from .state import KNOWN, Flags, State
 from .values import (
     KEPT,
     LOADED,
+    RAX,
     RSP,
     XMM0,
     Below,
@@ -88,7 +89,10 @@ def _compares(walk: Walk, state: State, flags: Flags, condition: int) -> None:
             state.buffers |= {walk.buffer_calls[value.at]}
         _is_zero(state, flags, value)
     elif condition == decode.NOT_EQUAL:
-        if type(value) is Imported:
+        if flags.register == RAX and flags.size == 1:
+            # al says that vector registers hold arguments: a variadic function is called.
+            state.stale &= ~(0xFF << XMM0)
+        elif type(value) is Imported:
             state.present |= {value.name}
         elif type(value) is Result and not value.tested:
             _replace(state, value, value._replace(tested=True))

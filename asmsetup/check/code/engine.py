@@ -16,10 +16,11 @@ from .calls import Summary
 from .decode import Decoded, Decoding, Operation
 from .function import FunctionAnalysis
 from .image import Image
-from .prototypes import prototype
 from .roots import Root, pointed_at
 from .state import State
 from .walk import Notes, Walk
+
+_DIRECT = {decode.CALL_VALUE: decode.CALL, decode.JUMP_VALUE: decode.JUMP}
 
 MOST_INSTRUCTIONS = 2_000_000
 """The limit of work for one image; the rest is reported as not checked."""
@@ -87,8 +88,24 @@ class Engine:
             if not low <= address < high:
                 self._current = low, high, decoder = self._decoder(address)
             found = decoder.at(address, self._shared) if decoder is not None else None
+            if found is not None and found.operation.flow != decode.NEXT:
+                found = self._led_on(found)
             self.table[address] = found
             return found
+
+    def _led_on(self, found: Decoded) -> Decoded:
+        """Return a branch as the direct one that it is, when linkage leads back into the image."""
+        operation, image = found.operation, self.image
+        flow = _DIRECT.get(operation.flow)
+        if flow is None:
+            return found._replace(goal=image.detours.get(found.goal, found.goal))
+        memory = operation.memory
+        if memory is None or memory.base != decode.RIP or memory.index_register >= 0:
+            return found
+        goal = image.constant(memory.displacement)
+        if goal is None or not image.is_code(goal):
+            return found
+        return found._replace(operation=operation._replace(flow=flow), goal=goal)
 
     def _decoder(self, address: int) -> tuple[int, int, Decoding | None]:
         """Return the decoder of the code around an address, and how far it goes."""
@@ -106,9 +123,8 @@ class Engine:
 
     def returns(self, goal: int) -> bool:
         """Return whether a function of the image may return, by what its author or its name says."""
-        return (
-            goal not in self.image.marks.not_returning and prototype(self.image.name(goal)).returns
-        )
+        image = self.image
+        return goal not in image.marks.not_returning and image.returns(image.name(goal))
 
     def run(self, starts: Iterable[int]) -> None:
         """Analyse the functions at these addresses, and all that they call."""
@@ -186,7 +202,7 @@ class Engine:
                 if goal == found.next:
                     pass
                 elif goal in self.image.externals:
-                    if not prototype(self.image.externals[goal]).returns:
+                    if not self.image.returns(self.image.externals[goal]):
                         return
                 elif self.image.is_code(goal):
                     scan.callees.add(goal)

@@ -121,8 +121,7 @@ class FunctionAnalysis:
             self._leaders,
             self._engine.table.get,
             self._walk.tables,
-            image.externals,
-            image.slots,
+            image,
         )
 
     def _first_state(self) -> State:
@@ -391,10 +390,6 @@ class FunctionAnalysis:
                 name = self._image.slots.get(memory.displacement)
                 if name is not None:
                     return None, name
-                pointer = self._image.pointers.get(memory.displacement)
-                stretch = self._image.stretch(memory.displacement)
-                if pointer is not None and (stretch is None or not stretch.writable):
-                    value = Label(pointer)
             else:
                 value = item_of(state, memory, 8)
         elif operation.target >= 0:
@@ -435,6 +430,8 @@ class FunctionAnalysis:
         walk.callees.add(goal)
         if not self._engine.returns(goal):
             return False
+        if goal not in self._engine.summaries:  # only a value led to it
+            self._engine.run_nested(goal)
         callee = self._engine.summaries.get(goal)
         return call_inside(walk, state, found.at, self._image.name(goal), callee)
 

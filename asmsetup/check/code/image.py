@@ -14,11 +14,13 @@ from functools import cached_property
 
 from ...errors import ObjectError
 from ...facts.elf import ElfFacts, RelocationTable, Section, Symbol, all_symbols
+from ...facts.frames import frames
 from ...facts.lines import Lines
 from ...named import NamedTuple
 from ..kinds import ADDRESS_64, GOT_RELATIVE, NUMBERS
 from .marks import SECTION as MARKS_SECTION
 from .marks import Marks
+from .prototypes import prototype
 
 _FIRST_ADDRESS = 0x100000
 _FIRST_EXTERNAL = 0x60000000
@@ -76,7 +78,11 @@ class Image:
     externals: dict[int, str] = field(default_factory=dict)
     """Where a call of a name that another module defines leads: its stand-in or PLT entry."""
     slots: dict[int, str] = field(default_factory=dict)
-    """The entries of the global offset table."""
+    """The entries of the global offset table for names of other modules."""
+    detours: dict[int, int] = field(default_factory=dict)
+    """The PLT entries for functions of the module's own, and where those are."""
+    not_returning: frozenset[str] = frozenset()
+    """The names of functions that compilers put nothing behind a call of."""
     pointers: dict[int, int] = field(default_factory=dict)
     """The addresses that stand in data, by their place."""
     imported_data: dict[int, str] = field(default_factory=dict)
@@ -111,6 +117,20 @@ class Image:
         """Whether a name of CPython's is defined or used."""
         names = *self.slots.values(), *self.imported_data.values(), *(s.name for s in self.symbols)
         return any(name.startswith(("Py", "_Py")) for name in names)
+
+    def returns(self, name: str) -> bool:
+        """Return whether a function may return, by its name and by what compilers do with it."""
+        return name not in self.not_returning and prototype(name).returns
+
+    def constant(self, place: int) -> int | None:
+        """Return the address that stands at a place, unless code may change it."""
+        pointer = self.pointers.get(place)
+        return None if pointer is None or self.may_change(place) else pointer
+
+    def may_change(self, address: int) -> bool:
+        """Return whether data may be another at run time than in the file."""
+        found = self.stretch(address)
+        return found is not None and found.writable and not found.name.startswith(".got")
 
     def residue(self, address: int) -> tuple[int, int] | None:
         """Return (n, r) when an address is known to be r modulo n wherever this is loaded."""
@@ -196,7 +216,8 @@ def load_module(path: str, facts: ElfFacts) -> Image:
     for table in facts.relocation_tables:
         if table.section.alloc:
             _read_dynamic(image, table)
-    image.externals.update(_linkage_stubs(image))
+    _read_stubs(image)
+    image.not_returning = frozenset(_last_called(image))
     _read_debug(image, {name: _content(facts, name) for name in _DEBUG_SECTIONS})
     return image
 
@@ -241,17 +262,19 @@ def _read_dynamic(image: Image, table: RelocationTable) -> None:
     for relocation in table:
         place = relocation.offset
         if relocation.type in _DYNAMIC_NAMES:
-            if relocation.symbol.section is not None:
-                image.pointers[place] = relocation.symbol.value + relocation.addend
-            elif relocation.type == ADDRESS_64:
-                image.imported_data[place] = relocation.symbol.name
-            image.slots[place] = relocation.symbol.name
+            symbol = relocation.symbol
+            if symbol.section is not None and symbol.type != "ifunc":
+                image.pointers[place] = symbol.value + relocation.addend
+                continue
+            if relocation.type == ADDRESS_64:
+                image.imported_data[place] = symbol.name
+            image.slots[place] = symbol.name
         elif relocation.type == _DYNAMIC_RELATIVE:
             image.pointers[place] = relocation.addend
 
 
-def _linkage_stubs(image: Image) -> Iterator[tuple[int, str]]:
-    """Yield the entries of the procedure linkage table with the names they jump to."""
+def _read_stubs(image: Image) -> None:
+    """Find what the entries of the procedure linkage table jump to."""
     for stretch in image.stretches:
         if not stretch.name.startswith(".plt"):
             continue
@@ -259,13 +282,35 @@ def _linkage_stubs(image: Image) -> Iterator[tuple[int, str]]:
         at = code.find(b"\xff\x25")
         while at >= 0:
             distance = int.from_bytes(code[at + 2 : at + 6], "little", signed=True)
-            name = image.slots.get(stretch.start + at + 6 + distance)
-            if name is not None:
-                first = at - 1 if at and code[at - 1] == 0xF2 else at
-                yield stretch.start + first, name
-                if code[first - 4 : first] == b"\xf3\x0f\x1e\xfa":
-                    yield stretch.start + first - 4, name
+            slot = stretch.start + at + 6 + distance
+            first = at - 1 if at and code[at - 1] == 0xF2 else at
+            starts = [stretch.start + first]
+            if code[first - 4 : first] == b"\xf3\x0f\x1e\xfa":
+                starts.append(starts[0] - 4)
+            if (name := image.slots.get(slot)) is not None:
+                image.externals.update(dict.fromkeys(starts, name))
+            elif (own := image.constant(slot)) is not None:
+                image.detours.update(dict.fromkeys(starts, own))
             at = code.find(b"\xff\x25", at + 2)
+
+
+def _last_called(image: Image) -> Iterator[str]:
+    """Yield the functions that one of a compiler's ends with a call of: they never return."""
+    described = next((s for s in image.stretches if s.name == ".eh_frame"), None)
+    if described is None:
+        return
+    ranges, _ = frames(bytes(described.content), described.start)
+    starts = {start for start, _ in ranges}
+    for _, end in ranges:
+        if image.number(end - 5, 1) == 0xE8:
+            goal = end + (image.number(end - 4, 4, signed=True) or 0)
+            goal = image.detours.get(goal, goal)
+            if goal in starts or goal in image.externals:
+                yield image.name(goal)
+        elif image.number(end - 6, 2) == 0x15FF:
+            name = image.slots.get(end + (image.number(end - 4, 4, signed=True) or 0))
+            if name is not None:
+                yield name
 
 
 def _read_debug(image: Image, contents: dict[str, bytes]) -> None:

@@ -143,8 +143,8 @@ def _load(walk: Walk, state: State, decoded: Decoded) -> None:
         name = walk.image.slots.get(place.address)
         if name is not None:
             value = Imported(name)
-        elif place.address in walk.image.pointers and not walk.may_change(place.address):
-            value = Label(walk.image.pointers[place.address])
+        elif (pointer := walk.image.constant(place.address)) is not None:
+            value = Label(pointer)
         else:
             value = walk.kept_in_data.get(place.address)
     if value is None:

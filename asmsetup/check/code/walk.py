@@ -96,11 +96,6 @@ class Walk:
         """Note that what follows an address is not known."""
         self.notes.gaps.setdefault((self.function, at), Gap(self.function, at, why))
 
-    def may_change(self, address: int) -> bool:
-        """Return whether data may be another at run time than in the file."""
-        stretch = self.image.stretch(address)
-        return stretch is not None and stretch.writable and not stretch.name.startswith(".got")
-
     def may_be_null(self, name: str) -> bool:
         """Return whether a function reports its failures by returning NULL."""
         return prototype(name).result == "n"
