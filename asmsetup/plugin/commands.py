@@ -89,9 +89,9 @@ class _Compiling(Command):
 def _interruptible(stop: Callable[[], None]) -> Iterator[None]:
     """Call ``stop`` at Ctrl-C, also while this thread waits for others.
 
-    setuptools, with -j, waits for all its threads before it ends. A thread that
-    was about to wait when the signal came, or that another thread got it for,
-    runs no handler until it has waited: what C's handler writes is read elsewhere.
+    setuptools, with -j, waits for all its threads before it ends. Python runs its handler in the
+    main thread alone, and only when the wait is over if the signal came right before it, or to
+    another thread. So another one reads what the handler in C writes (``set_wakeup_fd``).
     """
     if os.name != "posix" or threading.current_thread() is not threading.main_thread():
         yield

@@ -205,7 +205,7 @@ SLOW = """\
 #!/bin/sh
 case "$1" in -v) exec nasm "$@";; esac
 echo >> "{log}"
-sleep 0.3
+sleep 1
 exec nasm "$@"
 """
 
@@ -241,8 +241,8 @@ def require_stopped(build: subprocess.Popen[str], log: Path) -> None:
     output, _ = build.communicate(timeout=300)
     assert build.returncode != 0
     assert "Traceback" not in output
-    # What was under way, and no more.
-    assert len(log.read_text()) < 100
+    # Machines with many cores start many before the signal, and one that is not stopped all 200.
+    assert len(log.read_text()) < 200
 
 
 def start_build(hello: Project, env: dict[str, str], *options: str) -> subprocess.Popen[str]:
