@@ -1,9 +1,10 @@
-; Functions with one fault each, or two; behind the line stands what rule it breaks.
+; Functions with one fault each, or two; behind the line stands its rule.
 
 default rel
 %include "python.inc"
-extern PyErr_Format, PyEval_RestoreThread, PyEval_SaveThread, PyExc_TypeError, PyList_New, PyLong_FromLong
-extern PyNumber_Add, PyObject_GetBuffer, PyObject_IsTrue, PyObject_Repr, PyObject_Size, PyObject_Str
+extern PyErr_Format, PyEval_RestoreThread, PyEval_SaveThread, PyExc_TypeError
+extern PyList_New, PyLong_FromLong, PyNumber_Add, PyObject_GetBuffer
+extern PyObject_IsTrue, PyObject_Repr, PyObject_Size, PyObject_Str
 extern PyUnicode_FromString
 PyModule planted
 PyFunction a, METH_O, -, object
@@ -202,7 +203,7 @@ t:
     jmp [rel PyObject_Str wrt ..got]
 .skip:
     xor eax, eax
-    ret                                                 ; kept-register stack-at-return
+    ret                             ; kept-register stack-at-return
 PyFunction has_here, METH_NOARGS
     mov edi, 1
     PyHas PyLong_FromInt64
@@ -310,7 +311,7 @@ i_2:
     mov rdi, rsi
     call [rel PyObject_Str wrt ..got]
     add rsp, 16
-    ret                                                 ; kept-register stack-at-return
+    ret                             ; kept-register stack-at-return
 PyMethod "j_2", j_2, METH_O
 j_2:
     push rbx
