@@ -165,7 +165,7 @@ o:
     jmp [rel PyObject_Repr wrt ..got]
 PyMethod "p", p, METH_O
 p:
-    jmp p_data                                          ; falls-off
+    jmp p_data                                          ; data-called
 section .data
 p_data: dq 0
 section .text
