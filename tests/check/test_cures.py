@@ -33,7 +33,7 @@ CODE = re.compile(
 )
 
 
-@pytest.mark.parametrize("rule", RULES.keys() - ELSEWHERE)
+@pytest.mark.parametrize("rule", sorted(RULES.keys() - ELSEWHERE))
 def test_everything_that_a_cure_names_is_applied(rule: str) -> None:
     added = "\n".join(row.added for row in CURES if row.rule == rule)
 
