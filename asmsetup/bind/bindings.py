@@ -13,6 +13,7 @@ from .prototype import prototype
 from .signature import Signature, SignatureError, parse
 from .slots import Slot, expect_function, slot_of
 from .table import table
+from .written import text_signature
 
 _RULE = ";" + "=" * 71
 
@@ -79,7 +80,7 @@ def _binding(number: int, signature: Signature, slot: Slot | None, *, nogil: boo
         return
     binding = Binding(signature, nogil=nogil, slot=slot)
     yield f"%define _pyt_name_{number} {quoted(signature.name)}"
-    yield f"%define _pyt_text_{number} {quoted(signature.text_signature)}"
+    yield f"%define _pyt_text_{number} {quoted(text_signature(signature))}"
     in_class = signature.receiver == "cls" and slot is None
     flags = _FLAGS[binding.form] | _METH_CLASS * in_class
     yield f"%define _pyt_flags_{number} {flags:#x}"

@@ -92,6 +92,8 @@ class Binding(Results):
             yield op("mov", f"[rsp + {self.layout.bound}], rsi")
             yield op("mov", f"[rsp + {self.layout.bound + 8}], rdx")
             yield op("lea", f"rbx, [rsp + {self.layout.bound}]", "the arguments")
+        elif self._is_behind_rest(self._count - 1):
+            yield from self._enter_with_rest()
         elif self.form != "noargs":
             yield from self._enter_array()
 
@@ -113,6 +115,23 @@ class Binding(Results):
             yield op("mov", f"[rsp + {layout.given}], rdx", "how many")
         yield op("mov", "rbx, rsi", "the arguments")
 
+    def _enter_with_rest(self) -> Iterator[str]:
+        """Leave the positional arguments where they are; those by keyword go to the frame."""
+        signature, layout = self.signature, self.layout
+        if signature.least:
+            yield op("cmp", f"rdx, {signature.least}")
+            yield op("jb", "near .too_few")
+        yield op("mov", f"[rsp + {layout.given}], rdx", "how many")
+        yield op("mov", "rbx, rsi", "the arguments")
+        if signature.needs_keyword:
+            yield op("jmp", "near .bind", "no call without keywords is right")
+        else:
+            yield op("test", "rcx, rcx")
+            yield op("jnz", "near .bind", "names of keywords")
+            for k in range(signature.positional, self._count):
+                yield op("mov", f"[rsp + {layout.bound + 8 * k}], rcx", "left out")
+        yield label(".bound")
+
     def _enter_tuple(self) -> Iterator[str]:
         yield op("lea", "rdi, [.py_bindings]")
         yield op("lea", f"rcx, [rsp + {self.layout.bound}]", "where the arguments go")
@@ -121,7 +140,13 @@ class Binding(Results):
         yield op("mov", "rbx, rax", "the arguments, NULL for one left out")
 
     def _object(self, k: int) -> str:
+        if self._is_behind_rest(k):
+            return f"[rsp + {self.layout.bound + 8 * k}]"
         return "rbx" if self.form == "o" else f"[rbx + {8 * k}]"
+
+    def _is_behind_rest(self, k: int) -> bool:
+        """Return whether the parameter is keyword-only and follows ``*rest``."""
+        return bool(self.signature.rest) and k >= self.signature.positional
 
     def _is_in_array(self, k: int) -> bool:
         """Return whether the argument is passed on as it is, from where it came."""
@@ -162,11 +187,12 @@ class Binding(Results):
             # In rax before it is known whether it is needed: leaving it out is one jump.
             yield op("mov", f"rax, {bits}", "the default")
             target = f"short .value_{k}"
-        if self.layout.given >= 0:
+        is_behind_rest = self._is_behind_rest(k)
+        if self.layout.given >= 0 and not is_behind_rest:
             yield op("cmp", f"qword [rsp + {self.layout.given}], {k}")
             yield op("jbe", target)
         yield op("mov", f"rdi, {self._object(k)}")
-        if self.form in ("keywords", "tuple"):
+        if is_behind_rest or (self.form in ("keywords", "tuple") and not self.signature.rest):
             yield op("test", "rdi, rdi")
             yield op("jz", target, "left out")
         if parameter.is_none and parameter.type.kind != "object":
@@ -239,12 +265,13 @@ class Binding(Results):
 
     def _pass_rest(self) -> Iterator[str]:
         """Pass the arguments behind the parameters: where they are, and how many."""
-        where, number = self.layout.words[self._count]
-        yield op("lea", f"rax, [rbx + {8 * self._count}]", f"*{self.signature.rest}")
+        where, number = self.layout.rest
+        before = self.signature.positional
+        yield op("lea", f"rax, [rbx + {8 * before}]", f"*{self.signature.rest}")
         yield _passed(where, "rax")
         yield op("mov", f"rax, [rsp + {self.layout.given}]")
-        yield op("sub", f"rax, {self._count}")
-        if self.signature.least < self._count:
+        yield op("sub", f"rax, {before}")
+        if self.signature.least < before:
             yield op("jnb", "short .rest")
             yield op("xor", "eax, eax", "none where defaults are taken")
             yield label(".rest")
@@ -285,19 +312,30 @@ class Binding(Results):
 
     def _bind(self) -> Iterator[str]:
         """Have the runtime find the arguments, or say what is wrong with their number."""
+        least, has_rest = self.signature.least, bool(self.signature.rest)
         if self.form == "keywords":
             yield label(".bind")
             yield op("lea", "r9, [.py_bindings]")
             yield op("lea", f"r8, [rsp + {self.layout.bound}]", "where they can go")
-            yield op("call", "_pyt_bind_arguments", "rsi = the arguments, rdx = how many")
+            if has_rest:
+                yield op("call", "_pyt_bind_behind_rest")
+            else:
+                yield op("call", "_pyt_bind_arguments", "rsi = the arguments, rdx = how many")
             yield op("jnc", ".bound")
-        elif self.form == "fastcall" and (self.signature.least or not self.signature.rest):
-            most = "rcx, 0x7fffffffffffffff" if self.signature.rest else ""
+            if has_rest and least:
+                yield op("jmp", ".error_0")
+                yield label(".too_few")
+                yield from self._raise_wrong_number()
+        elif self.form == "fastcall" and (least or not has_rest):
             yield label(".bind")
-            yield op("lea", "rsi, [.py_name]")
-            yield op("mov", f"r8d, {self.signature.least}")
-            yield op("mov", most or f"ecx, {self.signature.positional}")
-            yield op("call", "_pyt_raise_wrong_number")
+            yield from self._raise_wrong_number()
+
+    def _raise_wrong_number(self) -> Iterator[str]:
+        most = f"ecx, {self.signature.positional}"
+        yield op("lea", "rsi, [.py_name]")
+        yield op("mov", f"r8d, {self.signature.least}")
+        yield op("mov", "rcx, 0x7fffffffffffffff" if self.signature.rest else most)
+        yield op("call", "_pyt_raise_wrong_number")
 
     def _recover(self, k: int) -> Iterator[str]:
         parameter = self.signature.parameters[k]

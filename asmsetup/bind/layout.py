@@ -37,12 +37,14 @@ class Layout:
             "i" if each.is_optional_number else templates.words(each.type) for each in parameters
         ]
         if signature.rest:
-            letters.append("ii")  # the further arguments
+            letters.insert(signature.positional, "ii")  # the further arguments
         if signature.result.items:
             letters.append("i")  # a pointer to the results
         self.words = _words(signature.receiver, letters)
         for word in (word for words in self.words for word in words if not word.register):
             self._size = max(self._size, word.stacked + 8)
+        self.rest = self.words.pop(signature.positional) if signature.rest else []
+        """Where the further arguments are, and how many."""
         kinds = {templates.key(each.type) for each in parameters}
         optional = any(each.default for each in parameters) or bool(signature.rest)
         array = form in ("fastcall", "keywords")

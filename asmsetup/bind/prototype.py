@@ -22,10 +22,12 @@ _OTHERS = {"bool": "bool ", "object": "PyObject *", "cstr": "const char *", "non
 def prototype(signature: Signature) -> str:
     """Return the prototype of the routine that a signature calls."""
     parameters = [f"PyObject *{signature.receiver}"] if signature.receiver else []
-    for each in signature.parameters:
+    for each in signature.parameters[: signature.positional]:
         parameters += _words(each)
     if signature.rest:
         parameters += [f"PyObject *const *{signature.rest}", f"size_t {signature.rest}_count"]
+    for each in signature.parameters[signature.positional :]:
+        parameters += _words(each)
     parameters += [f"int64_t results[{len(signature.result.items)}]"] * bool(signature.result.items)
     return f"{_result(signature.result)}{signature.name}({', '.join(parameters) or 'void'})"
 

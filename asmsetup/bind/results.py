@@ -18,7 +18,7 @@ def form(signature: Signature, slot: Slot | None = None) -> str:
     if slot is not None and slot.arguments == 2:
         return "pair"
     if signature.rest:
-        return "fastcall"
+        return "keywords" if signature.takes_keywords else "fastcall"
     if not signature.parameters:
         return "noargs"
     if slot is not None:

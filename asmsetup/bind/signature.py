@@ -109,21 +109,6 @@ class Signature(NamedTuple):
         """Whether an argument can be given by name."""
         return self.positional_only < len(self.parameters)
 
-    @property
-    def text_signature(self) -> str:
-        """The rest of ``__text_signature__`` after the receiver: ``, a, /, b=1)``."""
-        parts = [] if self.positional_only else ["/"]
-        for index, parameter in enumerate(self.parameters):
-            if index == self.positional:
-                parts.append("*")
-            default = parameter.default
-            parts.append(f"{parameter.name}={default.written}" if default else parameter.name)
-            if index + 1 == self.positional_only:
-                parts.append("/")
-        if self.rest:
-            parts.append(f"*{self.rest}")
-        return "".join(f", {part}" for part in parts) + ")"
-
 
 NONE = Type("None", "none")
 
@@ -229,7 +214,7 @@ class _Reader:
     def read(self, inside: str, result: str) -> Signature:
         for index, part in enumerate(_split(inside)):
             self._read_part(part, first=index == 0)
-        if self._positional == len(self._parameters):
+        if self._positional == len(self._parameters) and not self._rest:
             raise SignatureError("no parameter after `*'")
         positional = len(self._parameters) if self._positional is None else self._positional
         return Signature(
@@ -248,8 +233,6 @@ class _Reader:
         equals = bare.find("=")
         head, default = (part, None) if equals < 0 else (part[:equals], part[equals + 1 :].strip())
         name, colon, type_ = (each.strip() for each in head.partition(":"))
-        if self._rest:
-            raise SignatureError(f"no parameter may follow `*{self._rest}'")
         if name == "/":
             self._read_slash()
         elif name == "*":
@@ -271,6 +254,8 @@ class _Reader:
         self._positional_only = len(self._parameters)
 
     def _read_star(self) -> None:
+        if self._rest:
+            raise SignatureError(f"what follows `*{self._rest}' is keyword-only; leave `*' out")
         if self._positional is not None:
             raise SignatureError("`*' belongs once, before the parameters that are keyword-only")
         self._positional = len(self._parameters)
@@ -281,6 +266,8 @@ class _Reader:
                 f"`{name}' is not possible; for keywords of any name write a PyFunction with "
                 "METH_VARARGS | METH_KEYWORDS"
             )
+        if self._rest:
+            raise SignatureError(f"`*{self._rest}' takes all further arguments; leave `{name}' out")
         self._rest = name[1:].strip()
         _expect_name(self._rest, "a parameter")
         if type_ != "object" or default is not None:
@@ -290,14 +277,18 @@ class _Reader:
         if any(each.name == self._rest for each in self._parameters):
             raise SignatureError(f"two parameters are named `{self._rest}'")
         # Positions are all that tells these arguments from those before them.
-        self._positional_only = len(self._parameters)
+        self._positional_only = self._positional = len(self._parameters)
 
     def _add(self, name: str, written: str | None, default: str | None) -> None:
         if self._typed and written is None:
             raise SignatureError(f"parameter `{name}' has no type; write `{name}: i64'")
         if len(self._parameters) == MOST_PARAMETERS:
             raise SignatureError(f"more than {MOST_PARAMETERS} parameters")
-        if any(each.name == name for each in self._parameters):
+        if self._rest and not self._typed:
+            raise SignatureError(
+                f"no parameter may follow `*{self._rest}' here; PyTypedFunction allows it"
+            )
+        if name == self._rest or any(each.name == name for each in self._parameters):
             raise SignatureError(f"two parameters are named `{name}'")
         type_ = read_type(written) if self._typed and written is not None else _OBJECT
         value = None if default is None else _default(name, type_, default)

@@ -9,6 +9,7 @@ from ..named import NamedTuple
 from .declarations import STRING, joined, without_comments
 from .lines import unquoted
 from .signature import Parameter, Signature, SignatureError, Type, parse
+from .written import marked
 
 _MACRO = re.compile(
     rf"^[ \t]*(PyModule|PyType|PyEndType|PyTypedFunction|PyFunction|PyMethod|PyConstant|PyMember|PyGetSet)\b"
@@ -104,16 +105,11 @@ def _function(text: str, rest: str, owner: str) -> Iterator[str]:
 
 def _parameters(signature: Signature, owner: str) -> str:
     parts = [signature.receiver if signature.receiver == "cls" else "self"] if owner else []
-    for index, parameter in enumerate(signature.parameters):
-        if index == signature.positional:
-            parts.append("*")
-        any_object = bool(owner) and signature.name in ("__eq__", "__ne__")
-        parts.append(f"{parameter.name}: object" if any_object else _parameter(parameter))
-        if index + 1 == signature.positional_only:
-            parts.append("/")
-    if signature.rest:
-        parts.append(f"*{signature.rest}: Any")
-    return ", ".join(parts)
+    any_object = bool(owner) and signature.name in ("__eq__", "__ne__")
+    written = [
+        f"{each.name}: object" if any_object else _parameter(each) for each in signature.parameters
+    ]
+    return ", ".join([*parts, *marked(signature, written, ": Any")])
 
 
 def _parameter(parameter: Parameter) -> str:

@@ -36,6 +36,7 @@ DECLARATIONS = {
     "divide": Declaration("PyTypedFunction", "divide(a: i64, b: i64) -> tuple[i64, i64]"),
     "length": Declaration("PyTypedFunction", "__len__(self) -> i64", in_type=True),
     "total": Declaration("PyTypedFunction", "total(first: i64, *rest) -> i64"),
+    "pick": Declaration("PyTypedFunction", "pick(first: i64, *rest, last: i64 = 0) -> object"),
     "average": Declaration("PyTypedFunction", "average(values: list[float], /) -> float"),
     "trace": Declaration("PyTypedFunction", "trace(a: f64[:, :], /) -> float"),
     "less": Declaration("PyTypedFunction", "__lt__(self, other: i64) -> bool", in_type=True),

@@ -36,6 +36,34 @@ def check_rest():
     refused(TypeError, "at least 1 argument, got 0", more.g)
 
 
+def check_keywords_behind_rest():
+    p = more.pick
+    assert [p(), p(1), p(1, "x"), p(1, "x", "y", at=1)] == [None, None, "x", "y"]
+    assert [p(other=3), p(1, at=0, other=3), p(1, *"abc", other=4, at=2)] == [3, 3, "c"]
+    assert [p(1, "a", "b", other=7, at=at) for at in range(3)] == ["a", "b", 7]
+    assert [more.need(last=1), more.need(7, 8, last=1), more.need(7, scale=0.5, last=-1)] == [
+        2,
+        6,
+        0,
+    ]
+    assert more.buffers(b"12", 0, 0, 0, b=b"1234") == 4432
+    assert more.buffers(b"12", c="ab", b=b"") == 2002
+    assert more.stacked("a", "b", c=1, d=b"12") == 9201
+    assert more.stacked("a", "b", 3, 4, 5, e=4, d=b"12", c=1) == 4231
+    refused(TypeError, "'last'", more.need)
+    refused(TypeError, "'last'", more.need, 1, 2)
+    refused(TypeError, "'last'", more.need, 1, scale=2)
+    refused(TypeError, "more", more.need, 1, last=2, more=3)
+    refused(TypeError, "at least 1 argument, got 0", more.buffers, b=b"")
+    refused(TypeError, "at least 2 arguments, got 1", more.stacked, "a", c=1, d=b"")
+    refused(TypeError, "", more.pick, a=1)
+    refused(TypeError, "", more.pick, 1, 2, a=1)
+    refused(TypeError, "", more.buffers, b"", 1, 2, b=3)
+    refused(OverflowError, "", more.need, last=2**63)
+    assert more.pick.__text_signature__ == "($module, a=5, /, *rest, at=0, other=None)"
+    assert more.need.__text_signature__ == "($module, /, *rest, last, scale=2)"
+
+
 def check_sequences():
     assert [more.sumi([1, 2, 3]), more.sumi((4,)), more.sumi([]), more.sumi(range(10))] == [
         6,

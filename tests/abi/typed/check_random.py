@@ -22,10 +22,17 @@ def check(condition, *what):
         raise AssertionError(what)
 
 
-def arrived(signature, bound):
+def arrived(signature, bound, rest):
     """Compare what the routine was given with the model's words."""
     slots = given()
-    at = iter(places(signature))
+    found = places(signature)
+    if signature.rest:
+        first = sum(len(kinds(each)) for each in signature.parameters[: signature.most])
+        place, stacked = found[first + 1]
+        count = slots[place] if place >= 0 else slots[14 + stacked]
+        check(count == len(rest), signature, rest, count)
+        del found[first : first + 2]
+    at = iter(found)
     for parameter, value in zip(signature.parameters, bound, strict=False):
         default_none = parameter.default == "None"
         expected = words(parameter.type, value, default_none=default_none)
@@ -65,7 +72,8 @@ def split(chance, signature, values):
         if not (parameter.default and chance.random() < 0.4)
     ]
     chance.shuffle(left)
-    return values[:by_position], dict(left)
+    rest = chance.choices(range(9), k=chance.randint(0, 3)) if signature.rest else []
+    return [*values[:by_position], *rest], dict(left)
 
 
 def references(values):
@@ -79,7 +87,7 @@ def good_call(chance, signature, function, model):
     args, kwargs = split(chance, signature, values)
     counts = references(values)
     result = function(*args, **kwargs)
-    arrived(signature, model(*args, **kwargs))
+    arrived(signature, *model(*args, **kwargs))
     check(result == RETURNED[signature.result], signature, result)
     check(references(values) == counts, "leak", signature)
     for value in values:

@@ -13,6 +13,10 @@ PyTypedFunction     "total(first: i64, *rest) -> i64"
 PyTypedFunction     "none(*rest) -> i64"
 PyTypedFunction     "opt(a: i64 = 5, b: i64 = 7, *rest) -> i64"
 PyTypedFunction     "many(a: i64, b: i64, c: i64, d: i64, e: i64, *rest) -> i64"
+PyTypedFunction     "pick(a: i64 = 5, *rest, at: i64 = 0, other: object = None) -> object"
+PyTypedFunction     "need(*rest, last: i64, scale: f64 = 2) -> f64"
+PyTypedFunction     "buffers(a: bytes, *rest, b: bytes, c: str = 'none') -> i64"
+PyTypedFunction     "stacked(a: str, b: str, *rest, c: i64, d: bytes, e: i64 = 9) -> i64"
 PyTypedFunction     "sumi(values: list[i64]) -> i64"
 PyTypedFunction     "sumb(values: list[u8] = None) -> i64"
 PyTypedFunction     "sumf(values: sequence[f64], scale: f64 = 1) -> f64"
@@ -106,6 +110,39 @@ total:
     ret
 none:
     lea             rax, [rsi]
+    ret
+PyRoutine           pick, a, rest, rest_count, at, other
+    cmp             at, rest_count
+    jae             .other
+    mov             rax, [rest + 8 * at]
+    Py_NewRef       rax
+    PyReturn
+.other:
+    Py_NewRef       other
+    PyReturn
+PyEndRoutine
+need:
+    add             rsi, rdx
+    cvtsi2sd        xmm1, rsi
+    mulsd           xmm0, xmm1
+    ret
+buffers:                                ; rdi, rsi, rest rdx, rcx, b r8, r9, c
+    mov             rax, rsi
+    imul            rcx, rcx, 10
+    add             rax, rcx
+    imul            r9, r9, 100
+    add             rax, r9
+    imul            rdx, [rsp + 16], 1000
+    add             rax, rdx
+    ret
+stacked:                                ; a, b, rest r8, r9; c, d, e
+    mov             rax, [rsp + 8]
+    imul            r9, r9, 10
+    add             rax, r9
+    imul            rcx, [rsp + 24], 100
+    add             rax, rcx
+    imul            rcx, [rsp + 32], 1000
+    add             rax, rcx
     ret
 opt:
     imul            rdi, rdi, 100

@@ -77,11 +77,13 @@ class Signature(NamedTuple):
     most: int
     result: str
     nogil: bool
+    rest: bool = False
+    """Whether further arguments are taken, before the keyword-only parameters."""
 
     def _listed(self, written: list[str]) -> str:
         parts = list(written)
-        if self.most < len(parts):
-            parts.insert(self.most, "*")
+        if self.rest or self.most < len(parts):
+            parts.insert(self.most, "*rest" if self.rest else "*")
         if self.only:
             parts.insert(self.only, "/")
         return f"({', '.join(parts)})"
@@ -102,11 +104,12 @@ class Signature(NamedTuple):
         return f'PyTypedFunction "{text}", calls {routine}{nogil}'
 
     def model(self) -> Any:
-        """A Python function that returns the arguments in the order of the parameters."""
+        """A Python function that returns the arguments in the order of the parameters, and the rest."""
         written = [f"{name}={default}" if default else name for name, _, default in self.parameters]
         names = "".join(f"{each.name}, " for each in self.parameters)
         namespace: dict[str, Any] = {}
-        exec(f"def model{self._listed(written)}: return ({names})", namespace)  # noqa: S102
+        more = "rest" if self.rest else "()"
+        exec(f"def model{self._listed(written)}: return ({names}), {more}", namespace)  # noqa: S102
         return namespace["model"]
 
 
@@ -122,7 +125,10 @@ def kinds(parameter: Parameter) -> str:
 
 def places(signature: Signature, *, one_more: bool = False) -> list[tuple[int, int]]:
     """Where each word goes, as the System V ABI says: its register, or -1; its place on the stack."""
-    letters = "".join(map(kinds, signature.parameters)) + ("i" if one_more else "")
+    words = [*map(kinds, signature.parameters)]
+    if signature.rest:
+        words.insert(signature.most, "ii")
+    letters = "".join(words) + ("i" if one_more else "")
     integers = reals = stacked = 0
     found = []
     for letter in letters:
@@ -149,7 +155,9 @@ def _signature(chance: random.Random, name: str) -> Signature:
     only = chance.randint(0, count) if chance.random() < 0.5 else 0
     most = chance.randint(only, count) if chance.random() < 0.4 else count
     required = chance.randint(0, most)
-    nogil = chance.random() < 0.25
+    rest = chance.random() < 0.15
+    only = most if rest else only  # those before it are positional-only
+    nogil = not rest and chance.random() < 0.25
     parameters = []
     for index in range(count):
         type_ = chance.choice([each for each in TYPES if not (nogil and each == "object")])
@@ -158,7 +166,8 @@ def _signature(chance: random.Random, name: str) -> Signature:
             Parameter(f"p{index}", type_, _default(chance, type_) if optional else "")
         )
     results = [each for each in RESULTS if not (nogil and each == "object")]
-    return Signature(name, tuple(parameters), only, most, chance.choice(results), nogil)
+    result = chance.choice(results)
+    return Signature(name, tuple(parameters), only, most, result, nogil, rest)
 
 
 def _default(chance: random.Random, type_: str) -> str:
