@@ -19,6 +19,8 @@ class Cured(NamedTuple):
     cured: tuple[str, ...]
     added: str
     """The lines that the cure adds."""
+    taken: str
+    """Those that it takes out."""
     holds: str
     """An expression of Python, true of the cured function ``f``; empty where it is not called."""
 
@@ -41,7 +43,8 @@ def _cured(number: int, part: str) -> Cured:
     broken = tuple(line[1:] for line in lines if line[:1] != "+")
     cured = tuple(line[1:] for line in lines if line[:1] != "-")
     added = "\n".join(line[1:] for line in lines if line[:1] == "+")
-    return Cured(rule.strip(), number, broken, cured, added, holds.strip())
+    taken = "\n".join(line[1:] for line in lines if line[:1] == "-")
+    return Cured(rule.strip(), number, broken, cured, added, taken, holds.strip())
 
 
 def module(name: str, *functions: tuple[str, tuple[str, ...]]) -> str:
