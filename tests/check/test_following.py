@@ -314,18 +314,84 @@ def test_a_module_calls_its_own_functions_through_linkage(
     assert verdict.gaps == []
 
 
-@pytest.mark.parametrize("call", ["call raise_ wrt ..plt", "call [rel raise_ wrt ..got]"])
-def test_a_call_at_the_end_of_a_described_function_does_not_return(
-    call: str, tmp_path: Path
-) -> None:
-    """Compilers know more of the functions of other modules than their names say."""
-    text = "extern raise_\nglobal f:function, g:function\nf: push rax\n {0}\n.end:\n"
-    text += "g: push rax\n test edi, edi\n jnz .on\n {0}\n.on: pop rax\n ret\n.end:\n"
-    table = "section .eh_frame\n dd 16, 0\n db 1, 'zR', 0, 1, 0x78, 16, 1, 0x1b, 0, 0, 0\n"
-    table += " dd 16, 24\n dd f - $\n dd f.end - f, 0, 0\n"
-    (tmp_path / "described").mkdir()
+TABLES = "section .eh_frame\n dd 16, 0\n db 1, 'zR', 0, 1, 0x78, 16, 1, 0x1b, 0, 0, 0\n"
 
-    bare = linked(tmp_path, HEAD + text.format(call))
-    assert {fault.rule for fault in bare.faults}
-    described = linked(tmp_path / "described", HEAD + text.format(call) + table)
-    assert described.faults == []
+
+def described(*names: str) -> str:
+    """Return the unwind tables of functions, as far as they say where these begin and end."""
+    rows = [
+        f" dd 16, {24 + 20 * number}\n dd {name} - $\n dd {name}.end - {name}, 0\n"
+        for number, name in enumerate(names)
+    ]
+    return f"{TABLES}{''.join(rows)} dd 0\n"
+
+
+@pytest.mark.parametrize("call", ["call raise_ wrt ..plt", "call [rel raise_ wrt ..got]"])
+def test_what_compilers_end_functions_with_does_not_return(call: str, tmp_path: Path) -> None:
+    """They know more of the functions of other modules than their names say."""
+    ends = "{0}: push rax\n {1}\n.end:\n"
+    text = f"{HEAD}extern raise_\nglobal f:function, g:function, h:function\n"
+    text += ends.format("f", call) + ends.format("g", call)
+    text += f"h: push rax\n test edi, edi\n jnz .on\n {call}\n ret\n.on: pop rax\n ret\n.end:\n"
+    folders = [tmp_path / name for name in ("bare", "one", "all")]
+    for folder in folders:
+        folder.mkdir()
+
+    # Without a table, with one of those that end so, and with both.
+    bare, one, both = (
+        {fault.at for fault in linked(folder, text + tables).faults}
+        for folder, tables in zip(
+            folders, ("", described("f", "h"), described("f", "g", "h")), strict=True
+        )
+    )
+    assert bare > one > both == set()
+
+
+def test_a_table_in_a_function_of_a_compiler_has_an_end(tmp_path: Path) -> None:
+    """Where it cannot be seen, the function is incomplete, and the next table is not followed."""
+    text = f"""{HEAD}
+f:  lea rax, [rel table]
+    movsxd rdx, dword [rax + rdi * 4]
+    add rax, rdx
+    jmp rax
+.one: ret
+.end:
+g:  push rbx
+.in: pop rbx
+    ret
+.end:
+section .data
+    dq f, g
+section .rodata
+table: dd f.one - table, g.in - table
+"""
+    assert linked(tmp_path, text).faults
+    (tmp_path / "described").mkdir()
+    verdict = linked(tmp_path / "described", text + described("f"))
+    assert verdict.faults == []
+    assert [gap.why for gap in verdict.gaps] == [
+        "a jump goes to an address that could not be found out"
+    ]
+
+
+def test_a_weak_name_of_the_c_library(tmp_path: Path) -> None:
+    """Compilers test one for all of them; in a source, each has to be tested."""
+    text = "extern sem_post:weak\n" + function(
+        "push rax / call [rel sem_post wrt ..got] / pop rax / ret"
+    )
+
+    (found,) = findings(tmp_path, text)
+    assert "sem_post is called, which may be nowhere when it is loaded" in found.what
+    assert linked(tmp_path, text).faults == []
+
+
+@pytest.mark.parametrize(
+    ("repeated", "broken"), [("rep stosq", set()), ("repe cmpsb", {"variadic-al"})]
+)
+def test_a_repeated_instruction_counts_down_to_zero(
+    repeated: str, broken: set[str], tmp_path: Path
+) -> None:
+    call = "call [rel printf wrt ..got]"
+    body = f"push rax / mov ecx, edx / {repeated} / mov eax, ecx / {call} / pop rcx / ret"
+
+    assert rules(tmp_path, function(body, "printf")) == broken

@@ -80,7 +80,7 @@ def _follow_pointers(
     for target in pending:
         if target in roots or target in covered or not image.is_code(target):
             continue
-        if any(start < target < end for start, end in sized):
+        if image.is_inside(target) or any(start < target < end for start, end in sized):
             continue  # a place inside of a function, which it jumps to through the pointer
         if image.text(target) is not None:
             continue

@@ -175,6 +175,8 @@ class _Finder:
                 passed = _ALL_ARGUMENTS
         block.uses |= passed & ~block.writes
         block.writes |= CHANGED_BY_CALLS
+        if found.next in image.ends:
+            return False
         return known.returns and (name is None or image.returns(name))
 
 

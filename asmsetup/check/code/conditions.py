@@ -29,7 +29,8 @@ def refine(walk: Walk, state: State, condition: int) -> None:
         return
     if flags.place is not None:
         if condition in (decode.BELOW, decode.NOT_ABOVE):
-            state.bounded = flags.place, flags.number + (condition == decode.NOT_ABOVE)
+            limit = flags.number + (condition == decode.NOT_ABOVE)
+            state.bounded = flags.place, limit, flags.size
     elif flags.register < 0:
         if condition == decode.NOT_EQUAL:
             state.present |= {flags.name}

@@ -24,6 +24,7 @@ from iced_x86 import (
 
 from ...named import NamedTuple
 from .mnemonics import (
+    COMPARING,
     CONTROL_LOADING,
     CONTROL_SAVING,
     GENERAL_ZEROING,
@@ -43,7 +44,7 @@ NEXT, JUMP, BRANCH, CALL, CALL_VALUE, JUMP_VALUE, RETURN, STOP, SYSTEM = range(9
 # What an instruction does, as far as its result can be followed.
 OTHER, MOVE, LOAD, STORE, SET, ADDRESS, ADD, SUBTRACT, AND, ZERO, PUSH, POP, LEAVE = range(13)
 EXCHANGE, COMPARE, TEST, DIRECTION, UPPER_ZERO, EMPTY_MMX, SET_BIT, LOAD_PART = range(13, 21)
-NOTHING, EXTEND, SHIFT, FLAGS_POP, CONTROL_LOAD, CONTROL_SAVE, ENTER = range(21, 28)
+NOTHING, EXTEND, SHIFT, FLAGS_POP, CONTROL_LOAD, CONTROL_SAVE, ENTER, REPEAT = range(21, 29)
 
 # What a branch is taken on; all other conditions are ANY.
 ANY, EQUAL, NOT_EQUAL, BELOW, NOT_BELOW, ABOVE, NOT_ABOVE = range(7)
@@ -241,7 +242,7 @@ class Decoding:
             operation = shared[code] = _operation(raw, self._information)
         memory = operation.memory
         if memory is not None and memory.base == RIP:
-            memory = memory._replace(displacement=raw.ip_rel_memory_address)
+            memory = _new(Memory, (*memory[:3], raw.ip_rel_memory_address, *memory[4:]))
             parts = *operation[:_MEMORY], memory, *operation[_MEMORY + 1 :]
             operation = _new(Operation, parts)
         return _new(Decoded, (address, following, operation, goal))
@@ -416,6 +417,8 @@ def _effect(
         return NOTHING if raw.immediate(1) == 0 else OTHER
     if raw.condition_code != ConditionCode.NONE and len(kinds) == 1 and kinds[0] == OpKind.REGISTER:
         return SET_BIT
+    if raw.has_rep_prefix and raw.is_string_instruction and mnemonic not in COMPARING:
+        return REPEAT
     return _EFFECTS.get(mnemonic, OTHER)
 
 

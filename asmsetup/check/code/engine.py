@@ -98,7 +98,8 @@ class Engine:
         operation, image = found.operation, self.image
         flow = _DIRECT.get(operation.flow)
         if flow is None:
-            return found._replace(goal=image.detours.get(found.goal, found.goal))
+            goal = image.detours.get(found.goal)
+            return found if goal is None else found._replace(goal=goal)
         memory = operation.memory
         if memory is None or memory.base != decode.RIP or memory.index_register >= 0:
             return found
@@ -192,29 +193,33 @@ class Engine:
             if found is None:
                 return
             seen.add(at)
-            flow, goal = found.operation.flow, found.goal
-            memory = found.operation.memory
+            operation = found.operation
+            memory = operation.memory
             if memory is not None and memory.base == decode.RIP:
                 self.named_data.add(memory.displacement)
-                if found.operation.effect == decode.ADDRESS:
+                if operation.effect == decode.ADDRESS:
                     self.taken.add(memory.displacement)
-            if flow == decode.CALL:
-                if goal == found.next:
-                    pass
-                elif goal in self.image.externals:
-                    if not self.image.returns(self.image.externals[goal]):
-                        return
-                elif self.image.is_code(goal):
-                    scan.callees.add(goal)
-                    if not self.returns(goal):
-                        return
-            elif flow in (decode.BRANCH, decode.JUMP):
-                self._scan_branch(start, goal, scan, pending)
-                if flow == decode.JUMP:
-                    return
-            elif flow in (decode.RETURN, decode.STOP, decode.JUMP_VALUE):
+            if operation.flow != decode.NEXT and not self._scan_flow(start, found, scan, pending):
                 return
             at = found.next
+
+    def _scan_flow(self, start: int, found: Decoded, scan: Scan, pending: list[int]) -> bool:
+        """Take in where a branch or call leads; return whether what stands behind it is reached."""
+        flow, goal, image = found.operation.flow, found.goal, self.image
+        if flow in (decode.BRANCH, decode.JUMP):
+            self._scan_branch(start, goal, scan, pending)
+            return flow == decode.BRANCH
+        if flow not in (decode.CALL, decode.CALL_VALUE):
+            return flow == decode.SYSTEM
+        returns = found.next not in image.ends
+        if flow == decode.CALL_VALUE or goal == found.next:
+            return returns
+        if goal in image.externals:
+            return returns and image.returns(image.externals[goal])
+        if image.is_code(goal):
+            scan.callees.add(goal)
+            return returns and self.returns(goal)
+        return returns
 
     def _scan_branch(self, start: int, goal: int, scan: Scan, pending: list[int]) -> None:
         if goal in self.image.externals or not self.image.is_code(goal):

@@ -55,6 +55,7 @@ class FunctionAnalysis:
         self._walk = Walk(engine.image, engine.notes, start, is_public)
         self._walk.starts_of_data = engine.named_data
         self._walk.extents = engine.extents(self._root)
+        self._walk.is_described = start in engine.image.described
         self._start = start
         self._leaders = engine.scan(start).leaders
         self._states: dict[int, list[State]] = {}
@@ -408,7 +409,7 @@ class FunctionAnalysis:
             drop_return_address(state)
             if value is OWN or type(value) in (Item, Target):
                 call_unknown(walk, state)
-                return found.next
+                return found.next if found.next not in image.ends else None
         elif goal == found.next:
             step(walk, state, found)
             return found.next
@@ -423,7 +424,7 @@ class FunctionAnalysis:
             returns = call_outside(walk, state, found.at, image.name(goal))
         else:
             returns = call_outside(walk, state, found.at, "a function pointer")
-        return found.next if returns else None
+        return found.next if returns and found.next not in image.ends else None
 
     def _call_inside(self, state: State, found: Decoded, goal: int) -> bool:
         walk = self._walk

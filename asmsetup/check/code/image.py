@@ -18,6 +18,7 @@ from ...facts.frames import frames
 from ...facts.lines import Lines
 from ...named import NamedTuple
 from ..kinds import ADDRESS_64, GOT_RELATIVE, NUMBERS
+from . import linkage
 from .marks import SECTION as MARKS_SECTION
 from .marks import Marks
 from .prototypes import prototype
@@ -30,8 +31,6 @@ _PAGE = 0x1000
 
 _RELATIVE_4 = frozenset(NUMBERS[name] for name in ("PC32", "PLT32"))
 _ABSOLUTE_4 = frozenset(NUMBERS[name] for name in ("32", "32S"))
-_DYNAMIC_NAMES = frozenset(NUMBERS[name] for name in ("GLOB_DAT", "JUMP_SLOT", "64"))
-_DYNAMIC_RELATIVE = NUMBERS["RELATIVE"]
 
 _DEBUG_SECTIONS = (".debug_line", ".debug_line_str", ".debug_str", MARKS_SECTION)
 _LONGEST_TEXT = 1 << 16
@@ -83,6 +82,8 @@ class Image:
     """The PLT entries for functions of the module's own, and where those are."""
     not_returning: frozenset[str] = frozenset()
     """The names of functions that compilers put nothing behind a call of."""
+    described: dict[int, int] = field(default_factory=dict)
+    """Where the functions of a linked module begin and end, by its unwind tables."""
     pointers: dict[int, int] = field(default_factory=dict)
     """The addresses that stand in data, by their place."""
     imported_data: dict[int, str] = field(default_factory=dict)
@@ -121,6 +122,20 @@ class Image:
     def returns(self, name: str) -> bool:
         """Return whether a function may return, by its name and by what compilers do with it."""
         return name not in self.not_returning and prototype(name).returns
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return sorted(self.described)
+
+    def is_inside(self, address: int) -> bool:
+        """Return whether a described function goes on at an address, which is not its beginning."""
+        place = bisect_right(self._starts, address) - 1
+        return place >= 0 and self._starts[place] < address < self.described[self._starts[place]]
+
+    @cached_property
+    def ends(self) -> frozenset[int]:
+        """Where the functions of compilers end: they put something behind calls that return."""
+        return frozenset() if self.marks.routines else frozenset(self.described.values())
 
     def constant(self, place: int) -> int | None:
         """Return the address that stands at a place, unless code may change it."""
@@ -215,10 +230,13 @@ def load_module(path: str, facts: ElfFacts) -> Image:
     image.weak = frozenset(symbol.name for symbol in facts.undefined if symbol.binding == "weak")
     for table in facts.relocation_tables:
         if table.section.alloc:
-            _read_dynamic(image, table)
-    _read_stubs(image)
-    image.not_returning = frozenset(_last_called(image))
+            linkage.read_relocations(image, table)
+    linkage.read_stubs(image)
     _read_debug(image, {name: _content(facts, name) for name in _DEBUG_SECTIONS})
+    for stretch in image.stretches:
+        if stretch.name == ".eh_frame":
+            image.described.update(frames(bytes(stretch.content), stretch.start)[0])
+    image.not_returning = linkage.last_called(image)
     return image
 
 
@@ -256,61 +274,6 @@ def _named(symbol: Symbol, address: int) -> Named:
     is_function = symbol.type in ("func", "ifunc")
     is_global = symbol.binding != "local"
     return Named(address, symbol.name, is_function, symbol.size, is_global)
-
-
-def _read_dynamic(image: Image, table: RelocationTable) -> None:
-    for relocation in table:
-        place = relocation.offset
-        if relocation.type in _DYNAMIC_NAMES:
-            symbol = relocation.symbol
-            if symbol.section is not None and symbol.type != "ifunc":
-                image.pointers[place] = symbol.value + relocation.addend
-                continue
-            if relocation.type == ADDRESS_64:
-                image.imported_data[place] = symbol.name
-            image.slots[place] = symbol.name
-        elif relocation.type == _DYNAMIC_RELATIVE:
-            image.pointers[place] = relocation.addend
-
-
-def _read_stubs(image: Image) -> None:
-    """Find what the entries of the procedure linkage table jump to."""
-    for stretch in image.stretches:
-        if not stretch.name.startswith(".plt"):
-            continue
-        code = bytes(stretch.content)
-        at = code.find(b"\xff\x25")
-        while at >= 0:
-            distance = int.from_bytes(code[at + 2 : at + 6], "little", signed=True)
-            slot = stretch.start + at + 6 + distance
-            first = at - 1 if at and code[at - 1] == 0xF2 else at
-            starts = [stretch.start + first]
-            if code[first - 4 : first] == b"\xf3\x0f\x1e\xfa":
-                starts.append(starts[0] - 4)
-            if (name := image.slots.get(slot)) is not None:
-                image.externals.update(dict.fromkeys(starts, name))
-            elif (own := image.constant(slot)) is not None:
-                image.detours.update(dict.fromkeys(starts, own))
-            at = code.find(b"\xff\x25", at + 2)
-
-
-def _last_called(image: Image) -> Iterator[str]:
-    """Yield the functions that one of a compiler's ends with a call of: they never return."""
-    described = next((s for s in image.stretches if s.name == ".eh_frame"), None)
-    if described is None:
-        return
-    ranges, _ = frames(bytes(described.content), described.start)
-    starts = {start for start, _ in ranges}
-    for _, end in ranges:
-        if image.number(end - 5, 1) == 0xE8:
-            goal = end + (image.number(end - 4, 4, signed=True) or 0)
-            goal = image.detours.get(goal, goal)
-            if goal in starts or goal in image.externals:
-                yield image.name(goal)
-        elif image.number(end - 6, 2) == 0x15FF:
-            name = image.slots.get(end + (image.number(end - 4, 4, signed=True) or 0))
-            if name is not None:
-                yield name
 
 
 def _read_debug(image: Image, contents: dict[str, bytes]) -> None:

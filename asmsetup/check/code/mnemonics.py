@@ -20,6 +20,10 @@ ZEROING = frozenset(
         *("VPTERNLOGD", "VPTERNLOGQ"),
     )
 )
+# String instructions that a prefix lets end early.
+COMPARING = frozenset(
+    getattr(Mnemonic, name + size) for name in ("CMPS", "SCAS") for size in ("B", "W", "D", "Q")
+)
 GENERAL_ZEROING = frozenset((Mnemonic.XOR, Mnemonic.SUB))
 # What they leave of the target's old value is not what they are used for.
 MERGING = frozenset(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import decode
-from .decode import Memory
+from .decode import Memory, Operation
 from .state import State
 from .values import (
     LOADED,
@@ -80,12 +80,33 @@ def half_loaded(state: State, size: int, memory: Memory) -> Value:
     """Return what a register of ``size`` bytes holds that was loaded from memory."""
     if size != 4:
         return None
-    if state.bounded is not None:
-        place, limit = state.bounded
+    return limit_of(state, memory) or item_of(state, memory, memory.size)
+
+
+def place_of(state: State, memory: Memory) -> Frame | Memory:
+    """Return what names the place of an operand: the same for all operands that mean it."""
+    place = address_of(state, memory)
+    return place if type(place) is Frame else Memory(*memory[:4], 0, True, False, False)
+
+
+def limit_of(state: State, memory: Memory) -> Below | None:
+    """Return the limit of what is loaded from a place that was just compared with a number."""
+    if state.bounded is None:
+        return None
+    place, limit, size = state.bounded
+    fits = limit > 0 and memory.size <= size and place_of(state, memory) == place
+    return Below(limit) if fits else None
+
+
+def keep_limit(state: State, operation: Operation) -> None:
+    """Forget the place that was compared with a number when an instruction may have changed it."""
+    assert state.bounded is not None
+    place, memory = state.bounded[0], operation.memory
+    named = (place.base, place.index_register) if type(place) is Memory else ()
+    if (memory is not None and memory.written) or any(
+        register >= 0 and operation.writes >> register & 1 for register in named
+    ):
         state.bounded = None
-        if limit > 0 and address_of(state, memory) == place:
-            return Below(limit)
-    return item_of(state, memory, memory.size)
 
 
 def word_of(state: State, memory: Memory) -> Value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from ...named import NamedTuple
 from .values import (
@@ -21,6 +22,9 @@ from .values import (
     same,
     sometimes,
 )
+
+if TYPE_CHECKING:
+    from .decode import Memory
 
 _CHANGING = tuple(number for number in range(16) if CHANGED_BY_CALLS >> number & 1)
 
@@ -67,8 +71,8 @@ class Flags(NamedTuple):
     other: int
     """The other register; -1 when compared with a number."""
     number: int = 0
-    place: Frame | None = None
-    """The place of the stack that is compared, in the register's place."""
+    place: Frame | Memory | None = None
+    """The memory that is compared, in the register's place."""
 
 
 KNOWN = -3
@@ -135,8 +139,8 @@ class State:
         """Which control bits were changed: MXCSR, X87."""
         self.controls: frozenset[Control] = frozenset()
         """The places that hold control words."""
-        self.bounded: tuple[Frame, int] | None = None
-        """A place of the stack that was just found to be less than a number."""
+        self.bounded: tuple[Frame | Memory, int, int] | None = None
+        """A place that was just found to be less than a number, and its size."""
         self.maybe = False
         """Some slots are Sometimes, or the GIL is released on some paths."""
 

@@ -16,8 +16,11 @@ from .places import (
     get_register,
     half_loaded,
     item_of,
+    keep_limit,
+    limit_of,
     moved,
     moved_target,
+    place_of,
     set_register,
     word_of,
 )
@@ -28,6 +31,7 @@ from .values import (
     KEPT,
     OWN,
     RAX,
+    RCX,
     RSP,
     SMALL,
     Below,
@@ -77,6 +81,10 @@ def step(walk: Walk, state: State, decoded: Decoded) -> None:
         lost = (writes >> flags.register) & 1 if flags.register >= 0 else 0
         if operation.changes_flags or lost or (flags.other >= 0 and writes >> flags.other & 1):
             state.flags = None
+        elif flags.place is not None and operation.flow == decode.NEXT:
+            state.flags = None  # what it may have changed is not looked at
+    if state.bounded is not None and operation.flow == decode.NEXT:
+        keep_limit(state, operation)
 
 
 def _forget(walk: Walk, state: State, decoded: Decoded) -> None:
@@ -100,6 +108,11 @@ def _forget(walk: Walk, state: State, decoded: Decoded) -> None:
         if state.owned and operation.flow == decode.NEXT and type(place) is not Frame:
             let_go(state, memory, 0 if operation.number else None)
         store(walk, state, decoded.at, place, memory.size, None)
+
+
+def _repeat(walk: Walk, state: State, decoded: Decoded) -> None:
+    _forget(walk, state, decoded)
+    state.registers[RCX] = 0  # which compilers use as a zero
 
 
 def _move(walk: Walk, state: State, decoded: Decoded) -> None:
@@ -139,6 +152,8 @@ def _load(walk: Walk, state: State, decoded: Decoded) -> None:
         value = state.slot(place)
         if type(value) is Sometimes or place.offset & 7:
             value = None
+        if value is None or (type(value) is Entry and value.register not in KEPT):
+            value = limit_of(state, memory) or value
     elif type(place) is Label:
         name = walk.image.slots.get(place.address)
         if name is not None:
@@ -148,7 +163,7 @@ def _load(walk: Walk, state: State, decoded: Decoded) -> None:
         else:
             value = walk.kept_in_data.get(place.address)
     if value is None:
-        value = word_of(state, memory)
+        value = limit_of(state, memory) or word_of(state, memory)
     set_register(state, target, value)
 
 
@@ -156,7 +171,8 @@ def _load_part(walk: Walk, state: State, decoded: Decoded) -> None:
     operation = decoded.operation
     value: Value = None
     if operation.memory is not None:
-        value = item_of(state, operation.memory, operation.memory.size)
+        memory = operation.memory
+        value = limit_of(state, memory) or item_of(state, memory, memory.size)
     elif 0 <= operation.source < 16:
         source = state.registers[operation.source]
         value = source if type(source) in (Item, Below) or source is SMALL else None
@@ -313,8 +329,10 @@ def _compare(walk: Walk, state: State, decoded: Decoded) -> None:
             name = walk.image.slots.get(place.address)
             if name is not None:
                 state.flags = Flags(-1, 8, name, -1)
-        elif type(place) is Frame and operation.target < 0 and operation.source < 0:
-            state.flags = Flags(-2, 4, "", -1, operation.number, place)
+        elif operation.target < 0 and operation.source < 0:
+            memory = operation.memory
+            named = place_of(state, memory)
+            state.flags = Flags(-2, memory.size, "", -1, operation.number, named)
     elif operation.target >= 0 and operation.source >= 0:
         state.flags = Flags(operation.target, operation.target_size, "", operation.source)
     elif operation.target >= 0:
@@ -395,6 +413,7 @@ _EFFECTS: dict[int, _Effect] = {
     decode.EXTEND: _extend,
     decode.SHIFT: _shift,
     decode.FLAGS_POP: _pop_flags,
+    decode.REPEAT: _repeat,
     decode.CONTROL_LOAD: load_control,
     decode.CONTROL_SAVE: save_control,
 }

@@ -42,7 +42,7 @@ def _from_memory(walk: Walk, state: State, found: Decoded) -> tuple[int, ...]:
 def _items(walk: Walk, table: int, size: int, base: int | None, count: int) -> tuple[int, ...]:
     """Return the targets in a table, up to where it ends for all that can be seen."""
     image = walk.image
-    if not count and walk.extents:
+    if not count and (walk.extents or walk.is_described):
         return ()  # compilers put tables side by side: where this one ends cannot be seen
     found: list[int] = []
     for number in range(min(count, _MOST_TARGETS) or _MOST_TARGETS):

@@ -67,7 +67,7 @@ def _of_code(verdict: Verdict, fault: Fault, target: str, source: SourceText) ->
     function = root.name if root is not None else image.name(fault.function)
     place = image.lines.at(fault.at)
     if place is None or place.line < 1:  # a damaged table may have any number
-        file, line, text = target, None, f"{function}+{fault.at - fault.function:#x}"
+        file, line, text = target, None, f"{function}{fault.at - fault.function:+#x}"
     else:
         file, line = place
         lines = source(file)
@@ -117,7 +117,7 @@ def _step(verdict: Verdict, function: int, step: Step) -> str:
     found = verdict.engine.decoded(step.at)
     is_taken = found is None or step.goal != found.next
     place = verdict.image.lines.at(step.at)
-    where = f"line {place.line}" if place is not None else f"+{step.at - function:#x}"
+    where = f"line {place.line}" if place is not None else f"{step.at - function:+#x}"
     return f"{where} {'jumps' if is_taken else 'does not jump'}"
 
 

@@ -82,6 +82,8 @@ class Walk:
     """For each call that asks for a buffer: the slot of its Py_buffer."""
     extents: list[tuple[int, int]] = field(default_factory=list)
     """Where the function's own code lies; empty when its size is not known."""
+    is_described: bool = False
+    """It is a function of its own for certain, whether or not its code's place is known."""
     starts_of_data: set[int] = field(default_factory=set)
     """Addresses that code of the image names: a table does not go on over one."""
     tables: dict[int, tuple[int, ...]] = field(default_factory=dict)

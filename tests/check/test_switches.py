@@ -1,0 +1,61 @@
+"""Switches whose number lies in memory: how far their table goes is what it was compared with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.check.assembled import function, verdict_of
+
+TABLE = "section .rodata\ntable: dd f.zero - table, f.one - table, f.wrong - table\n"
+JUMP = "lea rdx, [table] / {} / add rax, rdx / jmp rax"
+ENDS = ".zero: pop rbp / ret / .one: pop rbp / ret / .wrong: ret / .end: pop rbp / ret / .over:"
+EIGHT, FOUR = "movsxd rax, dword [rdx + rcx * 4]", "movsxd rax, dword [rdx + rax * 4]"
+SCALED = "mov eax, [rcx + rdx] / cdqe"
+
+
+@pytest.mark.parametrize(
+    ("number", "is_followed"),
+    [
+        # As GCC writes it without optimization: an int, a long.
+        (f"cmp dword [rbp - 8], 1 / ja .end / mov eax, [rbp - 8] / {JUMP.format(FOUR)}", True),
+        (f"cmp qword [rbp - 8], 1 / ja .end / mov rcx, [rbp - 8] / {JUMP.format(EIGHT)}", True),
+        (
+            "cmp qword [rbp - 8], 1 / ja .end / mov rax, [rbp - 8] / lea rcx, [rax * 4] / "
+            + JUMP.format(SCALED),
+            True,
+        ),
+        # With it: a field, a byte.
+        (f"cmp dword [rdi + 4], 1 / ja .end / mov eax, [rdi + 4] / {JUMP.format(FOUR)}", True),
+        (
+            f"cmp byte [rdi + 4], 1 / ja .end / movzx eax, byte [rdi + 4] / {JUMP.format(FOUR)}",
+            True,
+        ),
+        (f"cmp qword [rdi], 2 / jae .end / mov rcx, [rdi] / {JUMP.format(EIGHT)}", True),
+        # Another place, one that was changed, one of which only a half was compared.
+        (f"cmp dword [rdi + 4], 1 / ja .end / mov eax, [rdi + 8] / {JUMP.format(FOUR)}", False),
+        (
+            "cmp dword [rdi + 4], 1 / ja .end / mov rdi, [rdi] / mov eax, [rdi + 4] / "
+            + JUMP.format(FOUR),
+            False,
+        ),
+        (
+            "cmp qword [rbp - 8], 1 / ja .end / mov [rbp - 8], rsi / mov rcx, [rbp - 8] / "
+            + JUMP.format(EIGHT),
+            False,
+        ),
+        (f"cmp dword [rbp - 8], 1 / ja .end / mov rcx, [rbp - 8] / {JUMP.format(EIGHT)}", False),
+        (
+            "cmp dword [rdi], 1 / mov rdi, rsi / ja .end / mov eax, [rdi] / " + JUMP.format(FOUR),
+            False,
+        ),
+    ],
+)
+def test_a_switch_on_memory(number: str, is_followed: bool, tmp_path: Path) -> None:
+    body = f"push rbp / mov rbp, rsp / mov [rbp - 8], rdi / {number} / {ENDS}"
+    text = function(body).replace("global f:function", "global f:function (f.over - f)")
+    verdict = verdict_of(tmp_path, text + TABLE)
+
+    assert verdict.faults == []
+    assert bool(verdict.gaps) != is_followed
