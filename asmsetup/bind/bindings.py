@@ -98,8 +98,6 @@ def _binding(number: int, signature: Signature, slot: Slot | None, *, nogil: boo
         yield f"%define _pyt_slots_{number} {', '.join(slot.ids)}"
     if binding.layout.views:
         yield f"%define _pyt_has_buffers_{number}"
-    if signature.result.kind == "object":
-        yield f"%define _pyt_returns_object_{number}"
     if binding.form == "keywords":
         yield from _held_names(number, signature)
     yield from _macro(f"_pyt_data_{number} 0", binding.data())

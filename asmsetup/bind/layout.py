@@ -33,14 +33,7 @@ class Layout:
     def __init__(self, signature: Signature, *, form: str, nogil: bool) -> None:
         self._size = 0
         parameters = signature.parameters
-        letters = [
-            "i" if each.is_optional_number else templates.words(each.type) for each in parameters
-        ]
-        if signature.rest:
-            letters.insert(signature.positional, "ii")  # the further arguments
-        if signature.result.items:
-            letters.append("i")  # a pointer to the results
-        self.words = _words(signature.receiver, letters)
+        self.words = _words(signature)
         for word in (word for words in self.words for word in words if not word.register):
             self._size = max(self._size, word.stacked + 8)
         self.rest = self.words.pop(signature.positional) if signature.rest else []
@@ -88,10 +81,24 @@ class Layout:
         return self._reserve(8) if word.register else word.stacked
 
 
-def _words(receiver: str, letters: list[str]) -> list[list[Word]]:
+def registers_of(signature: Signature) -> frozenset[str]:
+    """Return the registers that the routine of a signature gets something in."""
+    words = (word.register for words in _words(signature) for word in words if word.register)
+    return frozenset((*words, *(_INTEGERS[:1] if signature.receiver else ())))
+
+
+def _words(signature: Signature) -> list[list[Word]]:
     """Return where the words of each parameter go."""
+    letters = [
+        "i" if each.is_optional_number else templates.words(each.type)
+        for each in signature.parameters
+    ]
+    if signature.rest:
+        letters.insert(signature.positional, "ii")  # the further arguments
+    if signature.result.items:
+        letters.append("i")  # a pointer to the results
     integers, reals = list(_INTEGERS), list(_REALS)
-    if receiver:
+    if signature.receiver:
         integers.pop(0)
     stacked = 0
     placed = []

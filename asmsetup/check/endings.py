@@ -92,7 +92,9 @@ def _functions(places: ObjectPlaces) -> Iterator[Function]:
     }
     marks = Marks.read(_with_places(places, section))
     returning |= {
-        at for at, text in marks.prototypes.items() if text.partition("->")[2].strip() == "object"
+        at
+        for at, signatures in marks.prototypes.items()
+        if any(text.partition("->")[2].strip() == "object" for text in signatures)
     }
     for routine in marks.routines.values():
         if routine.role not in (METHOD, C_FUNCTION) or routine.end <= routine.start:

@@ -15,11 +15,11 @@ from .marks import CALLBACK, ENTRY_POINT, METHOD
 from .memory import drop_return_address
 from .places import get_register, item_of
 from .resources import check_owned
+from .roots import registers_passed
 from .state import HELD, State, Step, at_entry
 from .steps import step
 from .switches import targets_of_jump
 from .values import (
-    ARGUMENTS,
     CHANGED_BY_CALLS,
     LOADED,
     OWN,
@@ -128,12 +128,10 @@ class FunctionAnalysis:
     def _first_state(self) -> State:
         state = at_entry()
         root = self._root
-        if root is None:
-            return state
-        if root.role in (METHOD, CALLBACK, ENTRY_POINT):
+        if root is not None and root.role in (METHOD, CALLBACK, ENTRY_POINT):
             state.gil = HELD
-        if (count := root.arguments) is not None:
-            passed = sum(1 << register for register in ARGUMENTS[:count])
+        passed = registers_passed(self._image, self._start, root)
+        if passed is not None:
             state.stale = CHANGED_BY_CALLS & ~passed
         return state
 

@@ -52,7 +52,8 @@ class Marks:
         self.routines: dict[int, Routine] = {}
         self.not_returning: set[int] = set()
         self.permissions: list[Permission] = []
-        self.prototypes: dict[int, str] = {}
+        self.prototypes: dict[int, tuple[str, ...]] = {}
+        """The signatures of the functions that call a routine."""
 
     @classmethod
     def read(cls, content: bytes) -> Marks:
@@ -87,7 +88,8 @@ class Marks:
             self.permissions.append(Permission(start, end, rule, reason))
         elif kind == _PROTOTYPE:
             (start,) = _START.unpack_from(body)
-            self.prototypes[start] = _text(body, _START.size)
+            signature = _text(body, _START.size)
+            self.prototypes[start] = (*self.prototypes.get(start, ()), signature)
 
     @classmethod
     def together(cls, parts: Iterable[Marks]) -> Marks:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...bind.layout import registers_of
+from ...bind.signature import SignatureError, parse
 from ...named import NamedTuple
 from .image import Image, Named
 from .marks import (
@@ -15,6 +17,7 @@ from .marks import (
     Routine,
 )
 from .tables import TableEntry, arguments_passed
+from .values import ARGUMENTS, NAMES
 
 _ENTRY_POINTS = ("PyInit_", "PyInitU_", "PyModExport_", "PyModExportU_")
 
@@ -87,6 +90,22 @@ def find_roots(image: Image, entries: list[TableEntry]) -> dict[int, Root]:
         if image.is_code(routine.start):
             roots[routine.start] = _from_mark(routine, roots.get(routine.start))
     return roots
+
+
+def registers_passed(image: Image, start: int, root: Root | None) -> int | None:
+    """Return the registers that a function is passed something in, a bit each, if it is known."""
+    if root is not None and (count := root.arguments) is not None:
+        return sum(1 << register for register in ARGUMENTS[:count])
+    signatures = image.marks.prototypes.get(start)
+    if signatures is None:
+        return None
+    passed: set[str] = set()
+    for text in signatures:
+        try:
+            passed |= registers_of(parse(text, typed=True))
+        except (SignatureError, ValueError):
+            return None  # the file is damaged
+    return sum(1 << NAMES.index(register) for register in passed)
 
 
 def _from_mark(routine: Routine, known: Root | None) -> Root:

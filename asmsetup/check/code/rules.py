@@ -157,7 +157,7 @@ RULES: dict[str, Rule] = {
             ERROR,
             "A function reads only those arguments that it is passed.",
             "The register holds whatever the interpreter has left in it.",
-            "give the function other flags (METH_...), or set the register first",
+            "give the function other flags (METH_...) or one parameter more, or set the register first",
         ),
         Rule(
             "int-result",
