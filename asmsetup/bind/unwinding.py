@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from .lines import op
+from .. import dwarf
+from .lines import escaped, op
 
-_ADVANCE, _ADVANCE_FAR, _CFA_BYTES, _RBX_SAVED = 0x40, 0x04, 0x0E, bytes((0x83, 2))
 _RETURN_ADDRESS = 8
+_RBX_SAVED = bytes((dwarf.OFFSET + dwarf.REGISTERS[3], 2))
+"""Twice 8 bytes below the caller's frame."""
 _BEFORE_RULES = 13
 """Of the entry, behind its size: three fields, and the size of no augmentation data."""
 _SIZE, _DISTANCE = 4, 4
 """Bytes of the entry's size, and of the distance to an exit."""
 
 
-def rows(*, pushes: bool, frame: int, exits: Iterable[int]) -> list[str]:
+def rows(*, pushes: bool, frame: int, exits: Sequence[int]) -> list[str]:
     """Return the rows of the entry.
 
     ``pushes`` says whether rbx is saved, and ``frame`` by how many bytes rsp is lower than then.
@@ -26,49 +28,38 @@ def rows(*, pushes: bool, frame: int, exits: Iterable[int]) -> list[str]:
     first, entered = prologue, _cfa(stack)
     if pushes:
         first, pushed = 1, _cfa(_RETURN_ADDRESS + 8) + _RBX_SAVED
-        entered = pushed + bytes((_ADVANCE + prologue,)) + entered
-    rules = [entered]
-    places = [f"{pushes + prologue} + _PY_LANDING_PAD_BYTES"]
-    for number, left in enumerate(exits, 1):
-        rules[-1] += bytes((_ADVANCE_FAR,))
-        rules.append(_leave(pushes=pushes, frame=frame, stack=stack, left=left))
-        places.append(f"%[_pyt_function].py_exit_{number}")
-        places[-2] = f"{places[-1]} - ({places[-2]})"
-        places[-1] += f" + {left}"
-    size = _BEFORE_RULES + 1 + sum(map(len, rules)) + _DISTANCE * (len(rules) - 1)
+        entered = pushed + bytes((dwarf.ADVANCE + prologue,)) + entered
+    leaving = [_leave(pushes=pushes, frame=frame, stack=stack, left=left) for left in exits]
+    *most, last = entered, *leaving
+    # NASM puts the distance to the next exit in between.
+    rules = [*(rule + bytes((dwarf.ADVANCE_4,)) for rule in most), last]
+    size = _BEFORE_RULES + 1 + sum(map(len, rules)) + _DISTANCE * len(exits)
     missing = -(size + _SIZE) % 8
     rules[-1] += bytes(missing)
     written = [
         op("dd", f"{size + missing}, $ - $$ + {_SIZE} - _py_unwind_common"),
         op("dd", "_pyt_function - $, _pyt_bytes"),
-        op("db", f"0, {_ADVANCE + first:#x} + _PY_LANDING_PAD_BYTES, {_bytes(rules[0])}"),
+        op("db", f"0, {dwarf.ADVANCE + first:#x} + _PY_LANDING_PAD_BYTES, {escaped(rules[0])}"),
     ]
-    for distance, rule in zip(places, rules[1:], strict=False):
-        written += [op("dd", distance), op("db", _bytes(rule))]
+    behind = f"{pushes + prologue} + _PY_LANDING_PAD_BYTES"
+    for number, (left, rule) in enumerate(zip(exits, rules[1:], strict=True), 1):
+        place = f"%[_pyt_function].py_exit_{number}"
+        written += [op("dd", f"{place} - ({behind})"), op("db", escaped(rule))]
+        behind = f"{place} + {left}"
     return written
 
 
 def _leave(*, pushes: bool, frame: int, stack: int, left: int) -> bytes:
     """Return the rules from where the frame is given back to the end of an exit."""
     if pushes and frame:
-        popped = _cfa(_RETURN_ADDRESS + 8) + bytes((_ADVANCE + 1,)) + _cfa(_RETURN_ADDRESS)
-        return popped + bytes((_ADVANCE + left - 1,)) + _cfa(stack)
-    return _cfa(_RETURN_ADDRESS) + bytes((_ADVANCE + left,)) + _cfa(stack)
+        popped = _cfa(_RETURN_ADDRESS + 8) + bytes((dwarf.ADVANCE + 1,)) + _cfa(_RETURN_ADDRESS)
+        return popped + bytes((dwarf.ADVANCE + left - 1,)) + _cfa(stack)
+    return _cfa(_RETURN_ADDRESS) + bytes((dwarf.ADVANCE + left,)) + _cfa(stack)
 
 
 def _cfa(stack: int) -> bytes:
-    """Return the rule that rsp is so many bytes below the caller's frame (a ULEB128)."""
-    content = bytes((_CFA_BYTES,))
-    while stack >= 0x80:
-        content += bytes((stack & 0x7F | 0x80,))
-        stack >>= 7
-    return content + bytes((stack,))
-
-
-def _bytes(content: bytes) -> str:
-    """Return one string: it takes NASM less time than a list of numbers."""
-    numbers = "".join(f"\\x{byte:02x}" for byte in content)
-    return f"`{numbers}`"
+    """Return the rule that rsp is so many bytes below the caller's frame."""
+    return bytes((dwarf.CFA_OFFSET,)) + dwarf.unsigned(stack)
 
 
 def _bytes_of_sub(frame: int) -> int:

@@ -41,7 +41,10 @@ class Unchanged(NamedTuple):
 Address: TypeAlias = Sum | Loaded
 """How the frame's address (DWARF's CFA: rsp before the call) is computed."""
 Place: TypeAlias = Unchanged | Saved | Sum | Loaded
-"""Where a kept register's value is: a ``Sum`` is a register that holds it, ``Loaded`` memory."""
+"""Where a kept register's value is: a ``Sum`` is a register that holds it, ``Loaded`` memory.
+
+In sets, only their lengths tell these tuples apart.
+"""
 
 
 class Places(NamedTuple):
@@ -68,7 +71,7 @@ class Places(NamedTuple):
 
 
 def _is_kept_by_calls(place: Place, lowest: int) -> bool:
-    """``lowest`` is rsp's distance from the frame's address."""
+    """Return whether it holds during a call; ``lowest`` is rsp's distance from the frame's address."""
     if type(place) is Loaded and place.register == RSP:
         return place.distance >= 0
     if type(place) is Sum or type(place) is Loaded:

@@ -22,7 +22,8 @@ _OF_THE_STACK = frozenset(
         *("saved-overwritten", "slot-unset"),
     )
 )
-"""The rules that a routine breaks whose frame is not what it looks like, or that is none."""
+"""A routine that breaks one of these has another frame than it seems to have, or is no routine."""
+_SHARES_CODE = "it shares code with a routine that gets none"
 
 
 class Routines:
@@ -131,7 +132,7 @@ class Routines:
             for functions in shared:
                 if not self.refused.keys().isdisjoint(functions):
                     for function in functions:
-                        self.refused.setdefault(function, "it shares code with one that gets none")
+                        self.refused.setdefault(function, _SHARES_CODE)
 
     def _returns_as_c_does(self, callee: int) -> bool:
         """Return whether rsp is known to be what it was when a routine comes back."""

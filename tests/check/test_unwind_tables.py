@@ -39,7 +39,7 @@ TABLES = {
     "dw 0": "rsp+8 rsp+16 rsp+8",
 }
 TO_A_JUMP = "a jump goes to an address that could not be found out"
-NOWHERE = "where it keeps rbx is not known on every path"
+NOWHERE = "the place where it keeps rbx is not known on every path"
 # Why each routine gets none; of those that the checks report, the rule.
 REFUSED = {
     "f: push rbx\n lea rax, [rel f]\n add rax, rdi\n jmp rax": {"f": TO_A_JUMP},
@@ -50,7 +50,7 @@ REFUSED = {
     "f: mov rax, rsp\n xchg rsp, rdi\n call h\n mov rsp, rdi\n ret\nextern h": {
         "f": "how deep the stack is here could not be found out"
     },
-    "f: pop rax\n jmp rax": {"f": "where its frame is, is not known on every path"},
+    "f: pop rax\n jmp rax": {"f": "the place of its frame is not known on every path"},
     "f: push rbx\n nop": {"f": "[falls-off]"},
     "f: push rax\n ret": {"f": "[stack-at-return]"},
     "f: mov ebx, 1\n ret": {"f": "[kept-register]"},
@@ -68,12 +68,12 @@ REFUSED = {
     # g runs through code of f's, of which it is not known what holds there.
     "global g:function\nf: push rbx\n jmp rdi\n.t: pop rbx\n ret\ng: push rbx\n jmp f.t": {
         "f": TO_A_JUMP,
-        "g": "it shares code with one that gets none",
+        "g": "it shares code with a routine that gets none",
     },
     "global g:function\nf: push rbx\n test edi, edi\n jz .t\n lea rax, [rel f]\n add rax, rdi\n"
     " jmp rax\n.t: pop rbx\n ret\ng: push rbx\n jmp f.t": {
         "f": TO_A_JUMP,
-        "g": "it shares code with one that gets none",
+        "g": "it shares code with a routine that gets none",
     },
 }
 
