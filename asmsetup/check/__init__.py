@@ -52,9 +52,10 @@ def check_objects(
 ) -> list[Finding]:
     """Judge all objects of one module together; sorted, each mistake once.
 
-    ``code`` is what was found in their instructions; where the objects have told the same error, or
-    another of the same line, it is left out. A listing is asked for only of an object that something was found
-    in. Raises what the listing's maker raises, and ObjectError when a library named cannot be read.
+    ``code`` is what was found in their instructions; where the objects have told the same error,
+    or another of the same line, it is left out. A listing is asked for only of an object that
+    something was found in.
+    Raises what the listing's maker raises, and ObjectError when a library named cannot be read.
     """
     found = list(_object_findings(objects, module, abi))
     return _finished((*found, *_not_told(code, [each for each in found if each.is_error])), module)

@@ -28,39 +28,18 @@ _DATA = {
     ".tfloat": "dt",
 }
 _LEFT_OUT = frozenset(
-    [
+    (
         *(".type", ".size", ".file", ".ident", ".loc", ".intel_syntax", ".att_syntax", ".code64"),
-        *(
-            ".arch",
-            ".version",
-            ".addrsig",
-            ".addrsig_sym",
-            ".end",
-            ".p2alignl",
-            ".line",
-            ".intel_mnemonic",
-        ),
-        *(
-            ".func",
-            ".endfunc",
-            ".title",
-            ".sbttl",
-            ".list",
-            ".nolist",
-            ".eject",
-            ".psize",
-            ".local",
-            ".subsections_via_symbols",
-        ),
-    ]
+        *(".arch", ".version", ".addrsig", ".addrsig_sym", ".end", ".p2alignl", ".line"),
+        *(".intel_mnemonic", ".func", ".endfunc", ".title", ".sbttl", ".list", ".nolist"),
+        *(".eject", ".psize", ".local", ".subsections_via_symbols"),
+    )
 )
-
-
 _WITHOUT_A_FORM = frozenset(
-    [
+    (
         *(".irp", ".irpc", ".altmacro", ".noaltmacro", ".previous", ".subsection", ".symver"),
         *(".sleb128", ".uleb128", ".reloc", ".weakref", ".string16", ".string32", ".nops"),
-    ]
+    )
 )
 
 
@@ -134,14 +113,12 @@ def _space(word: str, rest: str, source: Sequence[str]) -> str:
 
 
 def _fill(word: str, rest: str, source: Sequence[str]) -> str | None:
-    count, size, value = (*(part.strip() for part in rest.split(",")), "", "")[:3]
+    count, size, value = _three(rest)
     unit = {"": "db", "1": "db", "2": "dw", "4": "dd", "8": "dq"}.get(size)
     # GAS fills no more than four bytes of eight with the value.
-    return (
-        None
-        if unit is None or (size == "8" and value not in ("", "0"))
-        else f"times {count} {unit} {value or 0}"
-    )
+    if unit is None or (size == "8" and value not in ("", "0")):
+        return None
+    return f"times {count} {unit} {value or 0}"
 
 
 def _global_hidden(word: str, rest: str, source: Sequence[str]) -> str:
@@ -157,10 +134,16 @@ def _equate(word: str, rest: str, source: Sequence[str]) -> str | None:
 
 
 def _common(word: str, rest: str, source: Sequence[str]) -> str | None:
-    name, size, *align = (part.strip() for part in (*rest.split(","), ""))
-    return (
-        f"common {name} {size}" + (f":{align[0]}" if align and align[0] else "") if size else None
-    )
+    name, size, alignment = _three(rest)
+    if not size:
+        return None
+    return f"common {name} {size}:{alignment}" if alignment else f"common {name} {size}"
+
+
+def _three(rest: str) -> tuple[str, str, str]:
+    """Return the first three operands, empty where there are fewer."""
+    one, two, three = (*map(str.strip, rest.split(",")), "", "")[:3]
+    return one, two, three
 
 
 def _octa(word: str, rest: str, source: Sequence[str]) -> str | None:
@@ -176,10 +159,10 @@ def _octa(word: str, rest: str, source: Sequence[str]) -> str | None:
 
 
 def _local_common(word: str, rest: str, source: Sequence[str]) -> str | None:
-    name, size, *align = (part.strip() for part in (*rest.split(","), ""))
+    name, size, alignment = _three(rest)
     if not size:
         return None
-    aligned = f"alignb {align[0]}\n" if align and align[0] else ""
+    aligned = f"alignb {alignment}\n" if alignment else ""
     return f"[section .bss]\n{aligned}{name}: resb {size}\n__?SECT?__"
 
 

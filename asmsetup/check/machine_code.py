@@ -196,11 +196,12 @@ def _defined(facts: ElfFacts) -> Iterable[str]:
 def judged_by(*folders: str) -> str:
     """Return a digest of what judges: another version of it may find something else.
 
-    ``folders`` of the package are more that counts.
+    ``folders`` are further folders of the package that count.
     """
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     digest = hashlib.sha256()
-    for folder in (os.path.join("check", "code"), os.path.join("facts", "elf"), "data", *folders):
+    judging = os.path.join("check", "code"), "facts", os.path.join("facts", "elf"), "data"
+    for folder in (*judging, *folders):
         for name in sorted(os.listdir(os.path.join(package, folder))):
             if name.endswith((".py", ".txt")):
                 with open(os.path.join(package, folder, name), "rb") as file:

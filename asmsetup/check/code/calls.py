@@ -379,15 +379,7 @@ def _change_as_summary(
         for number, value in exit_.vectors.items()
         if (outside := _seen_outside(value, before, pointer)) is not None
     }
-    # What the routine pushed and left, or wrote into its caller's frame.
-    top = exit_.registers[RSP]
-    if type(pointer) is Frame and type(top) is Frame and top.base == 0:
-        for key, value in exit_.stack.items():
-            if top.offset <= key <= 0 and value is not RETURN_ADDRESS:
-                place = stack_key(pointer.base, pointer.offset - 8 + key)
-                state.stack[place] = _seen_outside(value, before, pointer)
-        if top.offset >= 0:
-            _drop_below(state)
+    _change_stack(state, before, exit_)
     walk.changes |= callee.changes
     # What the routine leaves in the result registers may depend on what else it returns.
     state.stale = (state.stale & exit_.fresh) | (exit_.stale & ~_ANY_RESULT)
@@ -403,6 +395,19 @@ def _change_as_summary(
     state.last = exit_.last or state.last
     if exit_.gil != UNKNOWN:
         state.gil = exit_.gil
+
+
+def _change_stack(state: State, before: list[Value], exit_: State) -> None:
+    """Take over what the routine pushed and left, or wrote into its caller's frame."""
+    pointer, top = before[RSP], exit_.registers[RSP]
+    if type(pointer) is not Frame or type(top) is not Frame or top.base != 0:
+        return
+    for key, value in exit_.stack.items():
+        if top.offset <= key <= 0 and value is not RETURN_ADDRESS:
+            place = stack_key(pointer.base, pointer.offset - 8 + key)
+            state.stack[place] = _seen_outside(value, before, pointer)
+    if top.offset >= 0:
+        _drop_below(state)
 
 
 def _passed_back(state: State, value: Passed, pointer: Value) -> Value:

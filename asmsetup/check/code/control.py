@@ -29,8 +29,8 @@ def save_control(walk: Walk, state: State, decoded: Decoded) -> None:
 def load_control(walk: Walk, state: State, decoded: Decoded) -> None:
     """Let an instruction load a control word.
 
-    Nothing is known of one that was not saved here. It is taken for a new one when the old is
-    there, and otherwise for the old one, which came by another way.
+    Nothing is known of one that was not saved here. It changes the control bits as long as they
+    are those of the function's entry; once they were changed, it is taken to restore them.
     """
     memory, kind = decoded.operation.memory, _kind(decoded)
     if memory is None:  # fninit: what the C ABI has at entry

@@ -123,7 +123,7 @@ class Engine:
         return stretch.start, end, decoder
 
     def returns(self, goal: int) -> bool:
-        """Return whether a function of the image may return, by what its author or its name says."""
+        """Return whether a function of the image may return, by its author, its name and compilers."""
         image = self.image
         return goal not in image.marks.not_returning and image.returns(image.name(goal))
 

@@ -28,19 +28,22 @@ def store(walk: Walk, state: State, at: int, place: Value, size: int, value: Val
 
 def overwrite_controls(state: State, place: Value, size: int) -> None:
     """Forget the control words that a store reaches."""
-    if type(place) is Frame:
-        base, first = place.base, place.offset
-    elif type(place) is Label:
-        base, first = -1, place.address
-    else:
+    base, first = _counted(place)
+    if base is None:
         return
     kept = []
     for control in state.controls:
-        *of, at = control.place
-        is_same = (of[0] if of else -1) == base
-        if not is_same or first + max(size, 1) <= at or first >= at + control.size:
+        other, at = _counted(control.place)
+        if other != base or first + max(size, 1) <= at or first >= at + control.size:
             kept.append(control)
     state.controls = frozenset(kept)
+
+
+def _counted(place: Value) -> tuple[int | None, int]:
+    """Return what an address counts from, -1 for the image and None for the unknown, and how far."""
+    if type(place) is Frame:
+        return place.base, place.offset
+    return (-1, place.address) if type(place) is Label else (None, 0)
 
 
 def push(walk: Walk, state: State, decoded: Decoded) -> None:

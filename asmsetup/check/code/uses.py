@@ -105,17 +105,17 @@ def _check_null(walk: Walk, state: State, at: int, pointer: Result) -> None:
 
 def _check_aligned(walk: Walk, state: State, at: int, memory: Memory) -> None:
     place, size = address_of(state, memory), memory.size
-    is_label = type(place) is Label
     known = walk.image.residue(place.address) if type(place) is Label else walk.residue(place)
     if known is None or size not in (16, 32, 64):
         return
-    if known[1] % min(size, known[0]):
+    of, rest = known
+    if rest % min(size, of):
         what = f"the address is not a multiple of {size}, and this instruction faults"
         walk.report("misaligned-move", at, what, state)
-    elif is_label and known[0] < size:
+    elif type(place) is Label and of < size:
         what = (
             f"this instruction faults unless the address is a multiple of {size}, and its section"
-            f" is aligned to {known[0]} bytes only"
+            f" is aligned to {of} bytes only"
         )
         walk.report("misaligned-move", at, what, state)
 
