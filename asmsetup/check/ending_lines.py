@@ -12,11 +12,16 @@ from .findings import ERROR, Finding
 from .listing import Row, SourceLine
 from .places import ObjectPlaces
 
-_LEAVING = frozenset(("ret", "retn", "retf", "jmp", "ud2", "ud1", "hlt", "int3", "iretq", "call"))
+_LEAVING = frozenset(
+    ("ret", "retn", "retf", "jmp", "ud2", "ud1", "hlt", "int3", "iret", "iretq", "call", "incbin")
+)
 _JUMP = re.compile(
     r"(?:[\w.$@?~#]+:\s*)?(j\w+)\s+(?:short |near )?([\w.$@?~#]+)\s*(?:;|$)", re.IGNORECASE
 )
 _CLOSER = re.compile(r"\s*PyEnd(?:Function|Routine|Frame)\b")
+_OPENER = re.compile(r"\s*Py(?:Function|Routine|Frame)\b")
+_BARE = re.compile(r"\s*(?:[\w.$@?~#]+:\s*)?([a-z]\w*)\s*(?:;|$)", re.IGNORECASE)
+_PADDING = {0x90}
 _MACRO = re.compile(r"(?:[\w.$@?~#]+:\s*)?(Py\w+)")
 _MACROS_THAT_LEAVE = re.compile(r"Py(Return|TailCall|_RETURN_\w+|End\w+)$")
 _MAKERS = {
@@ -31,21 +36,36 @@ _RETURNED = {"i": "an int", "l": "a number", "d": "a double", "v": "nothing"}
 def falls_off(places: ObjectPlaces, function: Function, body: bytes) -> Iterator[Finding]:
     """Yield the finding for a function with a path to its end, if the lines confirm it."""
     rows = _rows(places, function)
-    closer = _closer(places, rows)
+    closer = _closer(places, function, rows)
     if closer is None:
         return
-    if way := _last_instruction(rows, function) or _jump_to_end(places, rows, function):
+    # A few bytes further on, in another section, may be the same as there.
+    rows = [row for row in rows if row.line.number < closer.number]
+    while rows and set(rows[-1].content) == _PADDING:
+        rows.pop()
+    if not rows:
+        return
+    if way := _last_instruction(places, rows, function, closer) or _jump_to_end(
+        places, rows, function
+    ):
         yield Finding(
             "falls-off",
             ERROR,
             closer.file,
             closer.number,
             f"a path of {function.name} ends here without a return: {way}, and the processor"
-            " goes on into whatever follows",
+            f" goes on into {function.following or 'whatever follows'}",
             closer.text,
-            (f"add above it:   {'ret' if 'PyEndFrame' in closer.text else 'PyReturn'}",),
+            tuple(_endings(function, closer)),
             function=function.name,
         )
+
+
+def _endings(function: Function, closer: SourceLine) -> Iterator[str]:
+    is_plain = function.following or "PyEndFrame" in closer.text
+    yield f"add above it:   {'ret' if is_plain else 'PyReturn'}"
+    if function.following:
+        yield f"or, where that is meant:   jmp {function.following}"
 
 
 def _rows(places: ObjectPlaces, function: Function) -> list[Row]:
@@ -60,32 +80,49 @@ def _rows(places: ObjectPlaces, function: Function) -> list[Row]:
     ]
 
 
-def _closer(places: ObjectPlaces, rows: list[Row]) -> SourceLine | None:
-    """Return the line that closes the function, behind its last one."""
+def _closer(places: ObjectPlaces, function: Function, rows: list[Row]) -> SourceLine | None:
+    """Return the line that closes the function, or opens the following one, behind its first."""
     if not rows or places.listing is None:
         return None
-    last = rows[-1].line
+    if function.following and (line := places.label(function.following)):
+        return line
+    first = rows[0].line
+    written = _OPENER if function.following else _CLOSER
     for line in places.listing.lines:
-        if line.file == last.file and line.number >= last.number and _CLOSER.match(line.text):
+        if line.file == first.file and line.number > first.number and written.match(line.text):
             return line
     return None
 
 
-def _last_instruction(rows: list[Row], function: Function) -> str:
+def _last_instruction(
+    places: ObjectPlaces, rows: list[Row], function: Function, closer: SourceLine
+) -> str:
     """Return in words that the last instruction leads on; nothing if it may not."""
-    row = rows[-1]
-    if row.offset + len(row.content) * row.repeats > function.end:
+    row, macro_line = rows[-1], _last_macro(places, rows[-1].line, closer)
+    if macro_line is None and row.end > function.end:
         return ""
-    line = row.line
+    line = macro_line or row.line
     if line.direct:
-        written = corrections.parse(line.text)
-        word = written.mnemonic.lower() if written else ""
+        written, bare = corrections.parse(line.text), _BARE.match(line.text)
+        word = written.mnemonic.lower() if written else bare[1].lower() if bare else ""
         # A line that is no instruction is data: where that is, its author has thought of it.
         leads_on = word and word not in _LEAVING
     else:
         macro = _MACRO.match(line.text)
         leads_on = macro is not None and not _MACROS_THAT_LEAVE.match(macro[1])
     return f"line {line.number} is no return" if leads_on else ""
+
+
+def _last_macro(places: ObjectPlaces, last: SourceLine, closer: SourceLine) -> SourceLine | None:
+    """Return the last line between two that is a macro's, and puts text into another section first."""
+    lines = (row.line for row in places.listing.rows if row.content) if places.listing else ()
+    between = (
+        line
+        for line in lines
+        if line.file == closer.file and last.number < line.number < closer.number
+    )
+    line = max(between, key=lambda line: line.number, default=None)
+    return line if line is not None and not line.direct else None
 
 
 def _jump_to_end(places: ObjectPlaces, rows: list[Row], function: Function) -> str:
@@ -98,7 +135,9 @@ def _jump_to_end(places: ObjectPlaces, rows: list[Row], function: Function) -> s
     for row in rows:
         if row.line.direct and (jump := _JUMP.match(row.line.text)):
             target = jump[2]
-            if target in at_end or (target[0] == "." and function.name + target in at_end):
+            is_local = target[0] == "." and function.name + target in at_end
+            # Another function may be jumped to: one whose label is known begins there.
+            if is_local or (target in at_end and not function.following):
                 return f"line {row.line.number} jumps to `{target}'"
     return ""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import islice
 from struct import Struct
 
 from ..facts.elf import RelocationTable, Section, Symbol
@@ -56,6 +57,8 @@ class Function(NamedTuple):
     returns_object: bool
     is_plain: bool = False
     """No macro opened it, and where it ends is where the next label is."""
+    following: str = ""
+    """Of a plain one: the function that begins at its end."""
 
 
 def check(places: ObjectPlaces) -> Iterator[Finding]:
@@ -68,8 +71,8 @@ def check(places: ObjectPlaces) -> Iterator[Finding]:
     for function in found:
         body = places.content(function.section)[function.start : function.end]
         calls = _calls(called.get(function.section.number, []), function)
-        ends = function.is_plain or _leaves(body, calls)
-        doubtful = not ends or function in labelled
+        has_end = not function.is_plain or bool(function.following)
+        doubtful = has_end and (not _leaves(body, calls) or function in labelled)
         wrong = _no_objects(function, body, calls) if function.returns_object else []
         if doubtful or wrong:
             from . import ending_lines  # what a sound module does not need is not imported
@@ -85,11 +88,11 @@ def _functions(places: ObjectPlaces) -> Iterator[Function]:
     section = next((each for each in facts.sections if each.name == SECTION), None)
     if section is None:
         return
-    returning = {
-        _place(entry.relocation.symbol, entry.relocation.addend)
-        for entry in entries(places)
-        if entry.returns_object
+    entered = {
+        _place(each.relocation.symbol, each.relocation.addend): each.returns_object
+        for each in entries(places)
     }
+    returning = {place for place, returns_object in entered.items() if returns_object}
     marks = Marks.read(_with_places(places, section))
     returning |= {
         at
@@ -107,21 +110,34 @@ def _functions(places: ObjectPlaces) -> Iterator[Function]:
         holder = facts.sections[number]
         yield Function(routine.name, holder, start, end, is_method)
     opened = {start for start, routine in marks.routines.items() if routine.end > start}
-    yield from _plain(places, sorted(returning - opened))
+    known = returning | entered.keys() | marks.prototypes.keys()
+    yield from _plain(places, sorted(known - opened), returning, known | opened)
 
 
-def _plain(places: ObjectPlaces, starts: list[int]) -> Iterator[Function]:
-    """Yield the routines that return an object, and that no macro opened."""
+def _plain(
+    places: ObjectPlaces, starts: list[int], returning: set[int], known: set[int]
+) -> Iterator[Function]:
+    """Yield the functions that no macro opened, at ``starts``; others begin where ``known`` says."""
     facts = places.object.facts
     for place in starts:
         number, start = place >> _SECTION_BITS, place & _IN_SECTION
         if not 0 < number < len(facts.sections) or not facts.sections[number].executable:
             continue
-        labels = places.labels(number)
-        name = next((name for at, name in labels if at == start), "")
-        behind = (at for at, other in labels if at > start and not other.startswith(f"{name}."))
-        end = next(behind, facts.sections[number].size)
-        yield Function(name, facts.sections[number], start, end, True, is_plain=True)
+        section, labels = facts.sections[number], places.labels(number)
+        first = bisect_left(labels, (start, ""))
+        name = labels[first][1] if first < len(labels) and labels[first][0] == start else ""
+        behind = (
+            label
+            for label in islice(labels, first, None)
+            if label[0] > start and not label[1].startswith(f"{name}.")
+        )
+        end, following = next(behind, (section.size, ""))
+        is_function = (number << _SECTION_BITS) + end in known
+        yield Function(
+            *(name, section, start, end, place in returning),
+            is_plain=True,
+            following=following if is_function else "",
+        )
 
 
 def _place(symbol: Symbol, addend: int) -> int:

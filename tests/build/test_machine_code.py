@@ -423,3 +423,26 @@ def test_what_the_objects_tell_is_told_once(judged: Project) -> None:
         judged.write({"hello.asm": function(f"    {lines}\n") + HELPER})
         found = re.findall(r"^hello\.asm:\d+: error: .* \[([a-z-]+)\]$", judged.refused(), re.M)
         assert found == [rule], lines
+
+
+PAIR = """%include "python.inc"
+PyModule hello
+PyTypedFunction "answer(x: i64) -> i64"
+PyTypedFunction "more(x: i64) -> i64"
+PyEndModule
+section .text
+answer:
+    lea rax, [rdi + 1]
+{}more:
+    lea rax, [rdi + 2]
+    ret
+"""
+
+
+def test_typed_functions_do_not_run_into_each_other(judged: Project) -> None:
+    for between in ("", "other:\n    nop\n"):
+        judged.write({"hello.asm": PAIR.format(between)})
+        found = re.findall(r"^hello\.asm:\d+: error: .* \[([a-z-]+)\]$", judged.refused(), re.M)
+        assert found == ["falls-off"], between
+    allowed = '[tool.asmsetup.check.sources."*.asm"]\nfalls-off = "both return the last"'
+    judged.settings(f"universal = true\n{allowed}").build_ext()

@@ -38,6 +38,15 @@ def objects(body: str, after: str = "") -> str:
     return typed(body, after).replace("-> i64", "->  object ")
 
 
+def two(body: str, other: str = "g:  mov rax, rdi\n    ret") -> str:
+    """Return two typed functions, the body of the first and all of the other."""
+    lines = body.replace("/", "\n    ")
+    return (
+        'PyModule m\nPyTypedFunction "f(x: i64) -> i64"\nPyTypedFunction "g(x: i64) -> i64"\n'
+        f"PyEndModule\nf:\n    {lines}\n{other}\n"
+    )
+
+
 def in_type(slot: str, routine: str) -> str:
     return (
         f"PyModule m\nPyType P, 0\n{slot}\nPyEndType\nPyEndModule\n"
@@ -121,6 +130,35 @@ WRONG = [
         ".no: nop\n    inc rax\nPyEndFrame\n",
         11,
         "line 10 is no return",
+    ),
+    (function("test x, x/jz .no/PyReturn NULL/.no: cqo"), 8, "line 7 is no return"),
+    (function("test x, x/jz .no/PyReturn NULL/.no: cqo/nop"), 9, "line 7 is no return"),
+    (function("test x, x/jz .no/PyReturn x/.no:/PyRaise PyExc_ValueError, 'no'"), 9, "line 8 is"),
+    (
+        function("test x, x/jz .no/PyReturn x/.no: PyRaise PyExc_OSError, 'a'/PyCall PyErr_Print"),
+        9,
+        "line 8 is no return",
+    ),
+    (function("test x, x/jz .no/PyReturn x/.no: PyRaise PyExc_ValueError, 'no'"), 8, "line 7 is"),
+    # A function that runs into the next one.
+    (two("add rdi, 1/mov rax, rdi"), 9, "f ends here without a return: line 8 is no return, and"),
+    (two("mov rax, rdi/cqo"), 9, "line 8 is no return, and the processor goes on into g"),
+    (two("mov rax, rdi/align 16"), 9, "line 7 is no return"),
+    (two("test rdi, rdi/jz .end/ret/.end:"), 11, "line 8 jumps to `.end'"),
+    (two("test rdi, rdi/jz .end/ret/.end: mov rax, rdi"), 11, "line 10 is no return"),
+    (two("mov eax, 1", "PyRoutine g, x\n    PyReturn x\nPyEndRoutine"), 8, "line 7 is no return"),
+    (two("mov rax, rdi").replace('i64"\nPyEnd', 'i64", calls g\nPyEnd'), 8, "line 7 is no return"),
+    (
+        "PyModule m\nPyMethod 'f', f, METH_O\nPyMethod 'g', g, METH_O\nPyEndModule\n"
+        "f:  xor eax, eax\ng:  xor eax, eax\n    ret\n",
+        7,
+        "a path of f ends here without a return: line 6 is no return, and the processor goes on into",
+    ),
+    (
+        "PyModule m\nPyType P, 0\nPyTypeSlot Py_tp_hash, h\nPyTypeSlot Py_sq_length, l\n"
+        "PyEndType\nPyEndModule\nh:  mov eax, 1\nl:  mov eax, 2\n    ret\n",
+        9,
+        "a path of h ends here without a return: line 8 is no return",
     ),
     # A result that is no object.
     (function("mov eax, 42/PyReturn"), 4, "m.f must return an object, and 42 is a number"),
@@ -207,6 +245,16 @@ RIGHT = [
     objects("mov eax, 0"),
     objects("mov edi, 42/PyCall PyLong_FromLong"),
     objects("mov eax, 42/PyLoad rax, Py_None"),
+    # The next function is jumped to.
+    two("mov rax, rdi/jmp g"),
+    two("test rdi, rdi/jz g/ret"),
+    function("test x, x/jz .no/PyRaise PyExc_OSError, 'a'/PyReturn NULL/.no: PyReturn x"),
+    function("test x, x/jz .no/PyRaise PyExc_OSError, 'a'/.no: PyReturn x"),
+    two("mov rax, rdi/ret/align 16"),
+    two("mov rax, rdi/ret/.text: db 1, 2"),
+    two("test rdi, rdi/jz .end/ret/.end: jmp g"),
+    # A label of nobody's comes first: the decoder follows where it leads.
+    two("mov rax, rdi", "other:  nop\ng:  mov rax, rdi\n    ret"),
     # What another routine returns, and what nobody calls.
     objects("xor eax, eax", ROUTINE),
     typed("mov eax, 42", ""),

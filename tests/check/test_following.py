@@ -247,6 +247,39 @@ def test_the_next_function_is_not_run_into(lines: str, line: int, tmp_path: Path
     assert found == ([("falls-off", line)] if line else [])
 
 
+G = "g:  xor eax, eax\n    ret\n"
+NEXT = [
+    ("f:  xor eax, eax\n" + G, [7]),
+    ("f:  xor eax, eax\nother:\n    nop\n" + G, [9]),
+    ("f:  xor eax, eax\n    align 16\n" + G, [8]),
+    ("f:  test rsi, rsi\n    jz .a\n    xor eax, eax\n    ret\n.a: xor eax, eax\n" + G, [11]),
+    ("f:  push rbx\n    pop rbx\n" + G, [8]),
+    ("f:  xor eax, eax\n    jmp g\n" + G, []),
+    ("f:  test rsi, rsi\n    jz g\n    xor eax, eax\n    ret\n" + G, []),
+    ("f:  ud2\n" + G, []),
+    # A routine of the module's own may have two entries.
+    ("f:  push rbx\n    call helper\n    pop rbx\n    ret\nhelper: nop\n" + G, []),
+    (
+        "f:  push rbx\n    call one\n    call two\n    pop rbx\n    ret\none: nop\ntwo: ret\n" + G,
+        [],
+    ),
+]
+
+
+@pytest.mark.parametrize(("lines", "expected"), NEXT)
+def test_functions_of_python_do_not_run_into_each_other(
+    lines: str, expected: list[int], tmp_path: Path
+) -> None:
+    methods = "PyMethod 'f', f, METH_O\nPyMethod 'g', g, METH_NOARGS"
+    found = findings(tmp_path, MODULE.format(methods) + "section .text\n" + lines)
+    assert [each.line for each in found if each.rule == "falls-off"] == expected
+
+
+def test_others_may_run_into_each_other(tmp_path: Path) -> None:
+    entries = "global f:function\nglobal g:function\nf:  xor edi, edi\ng:  mov rax, rdi\n    ret\n"
+    assert rules(tmp_path, f"{HEAD}{entries}") == set()
+
+
 @pytest.mark.parametrize(("jump", "broken"), [("jmp rax", {"stack-at-return"}), ("nop", set())])
 def test_a_function_may_be_left_through_a_pointer(
     jump: str, broken: set[str], tmp_path: Path

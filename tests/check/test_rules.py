@@ -348,6 +348,21 @@ METHODS = [
             ),
         )
     ),
+    # Emptied in each turn: the loop goes back to before PyBuffer.
+    *(
+        (
+            "buffer-twice",
+            method("METH_O", f".next: PyBuffer v / {GET} / jnz .error / {again}", "-, object"),
+            method("METH_O", f".next: PyBuffer v / {GET} / jnz .error / {once}", "-, object"),
+        )
+        for again, once in (
+            ("jmp .next / .error: PyReturn NULL", "jmp .error / .error: PyReturn NULL"),
+            (
+                "dec rbx / jnz .next / .error: PyReturn NULL",
+                f"{RELEASE} / dec rbx / jnz .next / .error: PyReturn NULL",
+            ),
+        )
+    ),
     # Asked for again where it was not given.
     (
         "buffer-twice",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .engine import Engine, Watch
-from .function import NOT_CODE
+from .exits import NOT_CODE
 from .image import Image
-from .marks import C_FUNCTION, GENERATED
+from .marks import C_FUNCTION, CALLBACK, ENTRY_POINT, GENERATED, INTERNAL, METHOD
 from .roots import Root, find_roots, pointed_at
 from .tables import TableEntry, TableFault, check_tables, find_entries
 from .walk import Fault, Gap
+
+_PYTHON = (METHOD, CALLBACK, ENTRY_POINT)
 
 
 @dataclass
@@ -43,8 +45,12 @@ def analyse(image: Image, watch: Watch | None = None) -> Verdict:
     entries = find_entries(image)
     roots = find_roots(image, entries)
     engine = Engine(image, roots, watch)
-    engine.run(start for start in sorted(roots) if roots[start].role != GENERATED)
     called = _called_by_generated(engine, roots)
+    declared = image.marks.routines.items()
+    engine.functions |= {start for start, root in roots.items() if root.role in _PYTHON}
+    engine.functions |= {start for start, each in declared if each.role != INTERNAL}
+    engine.functions.update(called)
+    engine.run(start for start in sorted(roots) if roots[start].role != GENERATED)
     _follow_pointers(image, engine, roots, called)
     no_code = {gap.function for gap in engine.notes.gaps.values() if gap.why == NOT_CODE}
     faults = sorted(engine.notes.faults.values(), key=lambda fault: fault.at)
@@ -85,7 +91,8 @@ def _follow_pointers(
         if image.text(target) is not None:
             continue
         roots[target] = Root(target, image.name(target), C_FUNCTION)
-        engine.guessed.add(target)
+        if target not in engine.functions:
+            engine.guessed.add(target)
         before = set(engine.taken)
         engine.run([target])
         covered |= engine.scans[target].instructions

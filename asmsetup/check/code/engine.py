@@ -8,6 +8,7 @@ summed up, and the sum is put in where they are called.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -62,6 +63,8 @@ class Engine:
         self.named_data: set[int] = set()
         self.taken: set[int] = set()
         """Addresses that instructions take: of functions, perhaps."""
+        self.functions: set[int] = set()
+        """Where what Python calls begins, and what bindings and macros call."""
         self.guessed: set[int] = set()
         """The addresses that are followed because something points there; it may be data."""
         self.pointed = set(pointed_at(image))
@@ -152,6 +155,15 @@ class Engine:
         parts = self._cold_parts.get(root.name.partition(".")[0], [])
         return [(root.start, root.end), *parts]
 
+    def not_run_into(self, start: int) -> AbstractSet[int]:
+        """Return where the function at an address ends, as another one begins.
+
+        Other functions may run into each other on purpose; compilers say how long theirs are.
+        """
+        root = self.roots.get(start)
+        is_told_apart = start in self.functions and (root is None or not root.end)
+        return self.functions if is_told_apart else frozenset()
+
     def run_nested(self, start: int) -> None:
         """Analyse a function that another one turned out to call while it is followed."""
         for each in self._callees_first(start):
@@ -187,7 +199,7 @@ class Engine:
         return scan
 
     def _scan_from(self, start: int, at: int, scan: Scan, pending: list[int]) -> None:
-        seen, table = scan.instructions, self.table
+        seen, table, others = scan.instructions, self.table, self.not_run_into(start)
         while at not in seen:
             found = table.get(at) or self.decoded(at)
             if found is None:
@@ -202,6 +214,8 @@ class Engine:
             if operation.flow != decode.NEXT and not self._scan_flow(start, found, scan, pending):
                 return
             at = found.next
+            if at in others:
+                return
 
     def _scan_flow(self, start: int, found: Decoded, scan: Scan, pending: list[int]) -> bool:
         """Take in where a branch or call leads; return whether what stands behind it is reached."""

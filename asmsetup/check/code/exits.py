@@ -10,6 +10,16 @@ from .state import MXCSR, PARTLY, RELEASED, State
 from .values import KEPT, NAMES, RETURN_ADDRESS, RSP, Entry, Frame
 from .walk import Walk
 
+NOT_CODE = "it runs into bytes that are no code: perhaps it is data"
+
+
+def check_bytes(walk: Walk, state: State, at: int, *, is_sure: bool) -> None:
+    """Judge a path that comes to what is no instruction; ``is_sure`` of a function that is one."""
+    if is_sure:
+        walk.report("falls-off", at, "the function runs on into bytes that are no code", state)
+    else:
+        walk.give_up(at, NOT_CODE)
+
 
 def check_return(walk: Walk, state: State, found: Decoded, root: Root | None) -> None:
     """Judge a ``ret``."""

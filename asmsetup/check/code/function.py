@@ -38,7 +38,6 @@ from .walk import Walk
 if TYPE_CHECKING:
     from .engine import Engine
 
-NOT_CODE = "it runs into bytes that are no code: perhaps it is data"
 UNKNOWN_JUMP = "a jump goes to an address that could not be found out"
 _MOST_DEPTHS = 6
 _MOST_VISITS_OF_ONE = 200_000
@@ -65,6 +64,8 @@ class FunctionAnalysis:
         declared = self._image.marks.routines.get(start)
         self._end = declared.end if declared is not None and declared.end > start else -1
         """Behind its last instruction, where its author has closed it."""
+        self._others = engine.not_run_into(start)
+        self._is_sure = self._root is None or self._root.is_declared or start in engine.functions
         self._exit: State | None = None
         self._is_regular = True
         self._found_more = False
@@ -185,11 +186,11 @@ class FunctionAnalysis:
         """Follow a path until it ends or comes to a leader."""
         leaders, table, walk = self._leaders, self._engine.table, self._walk
         watch, is_guess = self._engine.watch, self._start in self._engine.guessed
-        first, visits = True, 0
+        first, visits, behind = True, 0, -1
         last = state.way.at if state.way is not None else at
         while True:
-            if at == self._end:
-                walk.report("falls-off", last, "the function runs on into what follows it", state)
+            if at == self._end or (at == behind and at in self._others):
+                self._runs_on(at, last, state)
                 break
             if not first and at in leaders:
                 self._push(at, state)
@@ -197,10 +198,10 @@ class FunctionAnalysis:
             first = False
             found = table.get(at) or self._engine.decoded(at)
             if found is None:
-                self._falls_off(at, state)
+                exits.check_bytes(walk, state, at, is_sure=self._is_sure)
                 break
             visits += 1
-            last = at
+            last, behind = at, found.next
             if watch is not None:
                 watch(self._start, at, state)
             if found.operation.flow == decode.NEXT:
@@ -208,7 +209,7 @@ class FunctionAnalysis:
                 at = found.next
                 if not is_guess or at not in self._engine.walks:
                     continue
-                walk.give_up(at, NOT_CODE)
+                walk.give_up(at, exits.NOT_CODE)
                 break
             if (following := self._branch(state, found)) is None:
                 break
@@ -216,12 +217,10 @@ class FunctionAnalysis:
         self._visits += visits
         self._engine.notes.visits += visits
 
-    def _falls_off(self, at: int, state: State) -> None:
-        if self._root is not None and not self._root.is_declared:
-            self._walk.give_up(at, NOT_CODE)
-        else:
-            what = "the function runs on into bytes that are no code"
-            self._walk.report("falls-off", at, what, state)
+    def _runs_on(self, at: int, last: int, state: State) -> None:
+        """Report that a path goes on behind the function."""
+        what = "what follows it" if at == self._end else self._image.name(at)
+        self._walk.report("falls-off", last, f"the function runs on into {what}", state)
 
     def _branch(self, state: State, found: Decoded) -> int | None:
         """Let an instruction that changes the flow act; return where this path goes on."""

@@ -9,6 +9,8 @@ from .uses import check_saved, check_unset
 from .values import KEPT, RBP, RSP, Frame, Label, Passed, Sometimes, Value
 from .walk import Walk
 
+_OWNER_AT = 8  # Py_buffer.obj
+
 
 def store(walk: Walk, state: State, at: int, place: Value, size: int, value: Value) -> None:
     """Write a value to an address."""
@@ -18,12 +20,22 @@ def store(walk: Walk, state: State, at: int, place: Value, size: int, value: Val
         return
     check_saved(walk, state, at, place, size)
     key = stack_key(place.base, place.offset)
+    if state.turned:
+        _check_emptied(walk, state, at, key - _OWNER_AT)
     if size == 8 and not place.offset & 7:
         state.stack[key] = value
         return
     last = stack_key(place.base, place.offset + max(size, 1) - 1)
     for each in range(key, last + 8, 8):
         state.stack[each] = None
+
+
+def _check_emptied(walk: Walk, state: State, at: int, key: int) -> None:
+    """Judge a store to a Py_buffer that held a buffer when a loop came round."""
+    if key in state.turned and key not in state.buffers:
+        what = "a Py_buffer that holds a buffer is emptied in each turn: it is never released"
+        walk.report("buffer-twice", at, what, state)
+        state.turned -= {key}
 
 
 def overwrite_controls(state: State, place: Value, size: int) -> None:

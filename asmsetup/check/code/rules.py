@@ -185,7 +185,7 @@ RULES: dict[str, Rule] = {
             ERROR,
             "A Py_buffer that holds a buffer is released before another is asked for.",
             "The first object can never be resized again, and its memory leaks.",
-            "call PyBuffer_Release first, or use two; python.inc: one PyBuffer for each",
+            "call PyBuffer_Release first, or use two; python.inc: one PyBuffer for each, before a loop",
         ),
         Rule(
             "buffer-kept",
