@@ -428,3 +428,18 @@ def test_a_repeated_instruction_counts_down_to_zero(
     body = f"push rax / mov ecx, edx / {repeated} / mov eax, ecx / {call} / pop rcx / ret"
 
     assert rules(tmp_path, function(body, "printf")) == broken
+
+
+@pytest.mark.parametrize(
+    ("condition", "broken"),
+    [
+        *(("cmp eax, 1 / jne .end", set()), ("test ax, ax / jnz .end", set())),
+        *(("cmp rax, 8 / jne .end", set()), ("cmp eax, 1 / je .end", {"variadic-al"})),
+        *(("cmp eax, 9 / jne .end", {"variadic-al"}), ("cmp ah, 1 / jne .end", {"variadic-al"})),
+    ],
+)
+def test_a_comparison_says_what_al_holds(condition: str, broken: set[str], tmp_path: Path) -> None:
+    first, call = (f"call [rel {name} wrt ..got]" for name in ("getpid", "printf"))
+    body = f"push rdi / {first} / mov rdi, [rsp] / {condition} / {call} / .end: pop rcx / ret"
+
+    assert rules(tmp_path, function(body, "getpid, printf")) == broken

@@ -84,7 +84,9 @@ def _compares(walk: Walk, state: State, flags: Flags, condition: int) -> None:
         if limit > 0 and (is_free or is_argument):
             state.registers[flags.register] = Below(limit)
     elif flags.number:
-        return
+        if condition == decode.EQUAL and flags.register == RAX and flags.size > 1:
+            # It may be the number of arguments in vector registers.
+            state.registers[RAX] = Low(flags.number & 0xFF)
     elif condition == decode.EQUAL:
         if type(value) is Result and value.at in walk.buffer_calls:
             state.buffers |= {walk.buffer_calls[value.at]}
@@ -108,7 +110,7 @@ def _is_zero(state: State, flags: Flags, value: Value) -> None:
         # What was saved from entry stays that: it is both.
         if type(value) is not Entry or flags.register not in KEPT:
             state.registers[flags.register] = 0
-    elif flags.size == 1:
+    else:
         state.registers[flags.register] = Low(0)
 
 

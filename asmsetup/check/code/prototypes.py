@@ -54,7 +54,7 @@ _NOT_RETURNING = frozenset(
     __cxa_throw __cxa_rethrow _ZSt9terminatev __cxa_bad_cast __cxa_throw_bad_array_new_length
     _ZSt17__throw_bad_allocv _ZSt20__throw_length_errorPKc err errx verr verrx
     _PyObject_AssertFailed _Py_FatalErrorFunc _Py_FatalErrorFormat Py_FatalError Py_Exit
-    Py_ExitStatusException PyThread_exit_thread _Py_NegativeRefcount
+    g_assertion_message_expr g_abort Py_ExitStatusException PyThread_exit_thread _Py_NegativeRefcount
     _Py_FatalRefcountErrorFunc PyThread_hang_thread""")
 )
 _VARIADIC_IN_C = frozenset(
