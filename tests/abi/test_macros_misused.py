@@ -42,6 +42,14 @@ IN_A_FUNCTION = [
         "the value in rdi is overwritten by the value before it; exchange the registers",
     ),
     ('PyRaise rbx, "%zd", [rdi + 8]', "the address [rdi + 8] needs rdi, which the value before"),
+    (
+        'PyRaise PyExc_OSError, "%s", "no"',
+        "is a number and not the address of a text; write the text",
+    ),
+    (
+        'PyRaise rbx, "%zd %.9s", 1, `no`',
+        "is a number and not the address of a text; write the text",
+    ),
     ('PyRaise ebx, "no"', "`ebx' is not a name of CPython's API"),
     ("Py_CLEAR [rax + R11 * 8]", "Py_CLEAR needs r11 itself; put the address into another"),
     ("PyReturn Py_None", "a reference that is borrowed; write Py_RETURN_NONE"),
