@@ -107,6 +107,18 @@ def test_what_is_wrong_is_said(data: bytes, what: str) -> None:
     assert str(caught.value) == what
 
 
+def test_a_section_whose_name_is_no_plain_text() -> None:
+    contents = symbols((0, 0, 0)), b"\0odd\n\0"
+    damaged = bytearray(file_of((SYMTAB, contents[0], 2, 1), (STRTAB, contents[1], 0, 0)))
+    damaged[62:64] = struct.pack("<H", 2)  # the table of sections' names
+    damaged[128:132] = struct.pack("<I", 1)
+    damaged[160:168] = struct.pack("<Q", 4096)
+
+    with pytest.raises(ObjectError) as caught:
+        elf.parse(bytes(damaged))
+    assert str(caught.value).startswith("section odd\\n should end at byte ")
+
+
 def test_a_relocation_of_no_symbol() -> None:
     table = (RELA, struct.pack("<QQq", 0, 5 << 32 | 1, 0), 1, 1)
     facts = elf.parse(file_of((SYMTAB, symbols((0, 0, 0)), 3, 1), table, (STRTAB, b"\0", 0, 0)))

@@ -36,7 +36,7 @@ def require_separate(tables: Iterable[Section], data: bytes) -> None:
     """Refuse tables that overlap: reading them could cost any multiple of the file's size."""
     total = 0
     for section in tables:
-        require_inside(f"section {section.name}", section.offset, section.size, data)
+        require_inside(section.title, section.offset, section.size, data)
         total += section.size
     if total > len(data):
         raise ObjectError("its sections overlap: the file is damaged")

@@ -206,9 +206,9 @@ class Reader:
     def _strings(self, section: Section) -> bytes:
         """Return the string table ``section`` links to."""
         if not 0 < section.link < len(self.sections):
-            raise ObjectError(f"section {section.name} has no string table: the file is damaged")
+            raise ObjectError(f"{section.title} has no string table: the file is damaged")
         table = self.sections[section.link]
-        return piece(f"section {table.name}", table.offset, table.size, self.data)
+        return piece(table.title, table.offset, table.size, self.data)
 
     def read_symbols(self, type_: str) -> tuple[SymbolTable | tuple[()], tuple[Symbol, ...]]:
         """Return all symbols of the table of this type, and its global ones."""
@@ -279,17 +279,17 @@ class Reader:
         for section in self.sections:
             if section.type == "rel":
                 raise ObjectError(
-                    f"section {section.name} holds relocations without addends, which x86-64"
+                    f"{section.title} holds relocations without addends, which x86-64"
                     " does not use: the file is damaged or made for another machine"
                 )
             if section.type != "rela" or not section.size:
                 continue
             if section.size % RELOCATION.size:
-                raise ObjectError(f"section {section.name} is cut off: the file is damaged")
+                raise ObjectError(f"{section.title} is cut off: the file is damaged")
             target = section
             if kind == "object":
                 if not 0 < section.info < len(self.sections):
-                    raise ObjectError(f"section {section.name} relocates nothing: damaged file")
+                    raise ObjectError(f"{section.title} relocates nothing: damaged file")
                 target = self.sections[section.info]
             tables.append(RelocationTable(target, self.content(section), symbols))
         return tuple(tables)

@@ -28,6 +28,12 @@ class Section(NamedTuple):
     alignment: int
 
     @property
+    def title(self) -> str:
+        """What an error calls it: its name may hold anything."""
+        escaped = (c if c.isprintable() else repr(c)[1:-1] for c in self.name)
+        return f"section {''.join(escaped)}"
+
+    @property
     def writable(self) -> bool:
         return bool(self.flags & 1)
 
