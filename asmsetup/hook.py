@@ -27,7 +27,8 @@ def finalize_distribution_options(dist: Distribution) -> None:
 
     def get_command_class(command: str) -> type[Command]:
         found: type[Command] = command_class(command)
-        if dist.commands == ["dist_info"]:
+        # A distribution has commands when it has read a command line.
+        if getattr(dist, "commands", None) == ["dist_info"]:
             return found  # metadata alone, in which nothing comes from assembly
         if command in _COMMANDS and (
             _has_assembly(dist) or (command in _BUILDING and is_required())
