@@ -45,9 +45,7 @@ def falls_off(places: ObjectPlaces, function: Function, body: bytes) -> Iterator
         rows.pop()
     if not rows:
         return
-    if way := _last_instruction(places, rows, function, closer) or _jump_to_end(
-        places, rows, function
-    ):
+    if way := _last_instruction(rows, function) or _jump_to_end(places, rows, function):
         yield Finding(
             "falls-off",
             ERROR,
@@ -94,14 +92,12 @@ def _closer(places: ObjectPlaces, function: Function, rows: list[Row]) -> Source
     return None
 
 
-def _last_instruction(
-    places: ObjectPlaces, rows: list[Row], function: Function, closer: SourceLine
-) -> str:
+def _last_instruction(rows: list[Row], function: Function) -> str:
     """Return in words that the last instruction leads on; nothing if it may not."""
-    row, macro_line = rows[-1], _last_macro(places, rows[-1].line, closer)
-    if macro_line is None and row.end > function.end:
+    row = rows[-1]
+    if row.end > function.end:
         return ""
-    line = macro_line or row.line
+    line = row.line
     if line.direct:
         written, bare = corrections.parse(line.text), _BARE.match(line.text)
         word = written.mnemonic.lower() if written else bare[1].lower() if bare else ""
@@ -111,18 +107,6 @@ def _last_instruction(
         macro = _MACRO.match(line.text)
         leads_on = macro is not None and not _MACROS_THAT_LEAVE.match(macro[1])
     return f"line {line.number} is no return" if leads_on else ""
-
-
-def _last_macro(places: ObjectPlaces, last: SourceLine, closer: SourceLine) -> SourceLine | None:
-    """Return the last line between two that is a macro's, and puts text into another section first."""
-    lines = (row.line for row in places.listing.rows if row.content) if places.listing else ()
-    between = (
-        line
-        for line in lines
-        if line.file == closer.file and last.number < line.number < closer.number
-    )
-    line = max(between, key=lambda line: line.number, default=None)
-    return line if line is not None and not line.direct else None
 
 
 def _jump_to_end(places: ObjectPlaces, rows: list[Row], function: Function) -> str:

@@ -253,6 +253,9 @@ RIGHT = [
     two("mov rax, rdi/ret/align 16"),
     two("mov rax, rdi/ret/.text: db 1, 2"),
     two("test rdi, rdi/jz .end/ret/.end: jmp g"),
+    # Methods are declared where they stand, behind data of the one before.
+    "PyModule m\nPyMethod 'f', f, METH_O\nf:  mov rax, rsi\n    ret\n.text: db 1\n"
+    "PyMethod 'g', g, METH_O\ng:  mov rax, rsi\n    ret\nPyEndModule\n",
     # A label of nobody's comes first: the decoder follows where it leads.
     two("mov rax, rdi", "other:  nop\ng:  mov rax, rdi\n    ret"),
     # What another routine returns, and what nobody calls.
