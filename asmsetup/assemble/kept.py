@@ -21,7 +21,7 @@ class Entry(NamedTuple):
     seconds: float
     object: bytes
     notes: Sequence[str] = ()
-    """What was told of it to those who ask for more."""
+    """Messages that -v shows, as when it was made."""
 
     def to_bytes(self) -> bytes:
         """Return what ``parse`` takes."""

@@ -34,11 +34,11 @@ class Extended(NamedTuple):
 
     content: bytes
     notes: list[str]
-    """What to tell those who ask for more (-v)."""
+    """Messages that -v shows."""
 
 
 class Extra(NamedTuple):
-    """What is added to each object."""
+    """An addition to each object that NASM makes."""
 
     digest: str
     """Stands for all that it adds, apart from what it makes of the object itself."""

@@ -102,7 +102,7 @@ _BY_HAND = {
     **dict.fromkeys(("__release_buffer__",), "Py_bf_releasebuffer"),
 }
 _OF_MODULES = frozenset(("__getattr__", "__dir__"))
-"""What Python looks for among the functions of a module, too (PEP 562)."""
+"""The special methods that Python also looks up in modules (PEP 562)."""
 _FORMER = {
     "nonzero": "bool",
     "div": "truediv",
@@ -135,7 +135,7 @@ _TYPES = {
     "__float__": ("float", {"real", "object"}),
     "__iter__": ("object", {"object"}),
 }
-"""What Python refuses to take from a slot that returns an object, by the other results."""
+"""By method: the result to declare, and the kinds of results that Python accepts from it."""
 _RESULTS = {
     "size": ("i64", {"signed", "unsigned"}),
     "hash": ("i64", {"signed", "unsigned"}),

@@ -82,7 +82,7 @@ class ModuleContext(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What it is called in findings."""
+        """The word for it in findings."""
         return "library" if self.is_library else "module"
 
     @property
@@ -92,12 +92,12 @@ class ModuleContext(NamedTuple):
 
     @property
     def fails(self) -> str:
-        """What happens where the loader refuses it."""
+        """The consequence, in findings, when the loader refuses it."""
         return "loading it fails" if self.is_library else "the import fails"
 
     @property
     def others(self) -> str:
-        """What may define a name for it, after `neither'."""
+        """The places that may define a name for it, as they follow `neither' in a finding."""
         return f"this {self.kind} nor {'' if self.is_library else 'CPython, '}the C library"
 
     @property

@@ -33,7 +33,7 @@ _MAKERS = {
 _RETURNED = {"i": "an int", "l": "a number", "d": "a double", "v": "nothing"}
 
 
-def falls_off(places: ObjectPlaces, function: Function, body: bytes) -> Iterator[Finding]:
+def falls_off(places: ObjectPlaces, function: Function) -> Iterator[Finding]:
     """Yield the finding for a function with a path to its end, if the lines confirm it."""
     rows = _rows(places, function)
     closer = _closer(places, function, rows)

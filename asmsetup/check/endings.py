@@ -78,7 +78,7 @@ def check(places: ObjectPlaces) -> Iterator[Finding]:
             from . import ending_lines  # what a sound module does not need is not imported
 
             if doubtful:
-                yield from ending_lines.falls_off(places, function, body)
+                yield from ending_lines.falls_off(places, function)
             for result in wrong:
                 yield from ending_lines.no_object(places, function, result)
 

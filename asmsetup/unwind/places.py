@@ -160,8 +160,8 @@ def _places_of(state: State, number: int, pointer: Frame, addresses: _Addresses)
 def _ways_to(key: int, pointer: Frame, addresses: _Addresses) -> Iterator[tuple[int, int]]:
     """Yield the registers from which a slot is reached, and how far it is from their values.
 
-    One that can be counted from rsp is counted from nothing else: only so can be told whether it
-    is below.
+    A slot in the part of the stack that rsp points to is reached from rsp alone, which shows
+    whether it lies below.
     """
     for register, value in addresses:
         distance = key - stack_key(value.base, 0) - value.offset

@@ -1,4 +1,4 @@
-"""What a linked module's tables say: where calls lead, and which of them do not return."""
+"""Reads a linked module's tables: where its calls lead, and which functions do not return."""
 
 from __future__ import annotations
 

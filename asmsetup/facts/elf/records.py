@@ -29,7 +29,7 @@ class Section(NamedTuple):
 
     @property
     def title(self) -> str:
-        """What an error calls it: its name may hold anything."""
+        """The section as errors name it; characters that cannot be printed are escaped."""
         escaped = (c if c.isprintable() else repr(c)[1:-1] for c in self.name)
         return f"section {''.join(escaped)}"
 
@@ -97,7 +97,7 @@ class Relocation(NamedTuple):
 
 
 Kind: TypeAlias = tuple[int, Symbol]
-"""What most rules look at in a relocation: its type, and the symbol."""
+"""A relocation's type and its symbol; most rules need no more."""
 
 
 class SymbolTable(Sequence[Symbol]):
