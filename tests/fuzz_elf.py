@@ -28,6 +28,7 @@ from asmsetup.check.code.levels import faults_of, needs_of
 from asmsetup.check.code.verdicts import entries_of, findings_of
 from asmsetup.errors import ObjectError
 from asmsetup.facts import cpython_abi, elf
+from asmsetup.unwind import add_tables
 
 SECONDS_ALLOWED = 1.0
 BYTES_ALLOWED = 64 * 1024 * 1024
@@ -70,6 +71,24 @@ PyInit_sample:
     jmp PyModule_Create2 wrt ..plt
 """
 
+# Compilers make tables of distances of it, and of addresses where the code is not to be moved.
+SWITCH = """\
+extern long PyLong_AsLong(void *);
+extern int puts(const char *);
+int choose(void *number) {
+    switch (PyLong_AsLong(number)) {
+    case 0: return puts("a");
+    case 1: return puts("b") + 3;
+    case 2: return 7;
+    case 3: return puts("c") * 5;
+    case 4: return puts("d");
+    case 5: return puts("e") - 9;
+    case 6: __builtin_trap();
+    }
+    return -1;
+}
+"""
+
 CONTEXT = ModuleContext("sample", ("PyInit_sample", "PyModExport_sample"), (3, 11))
 
 # Numbers that upset sizes, offsets, counts and indexes.
@@ -80,21 +99,27 @@ INTERESTING = (
 
 
 def seeds(folder: Path) -> list[bytes]:
-    """Small real files: an object of nasm's, with and without DWARF, a module, one of gcc's."""
+    """Small real files: objects of nasm's, with and without DWARF, and of gcc's, and modules."""
     (folder / "seed.asm").write_text(SOURCE)
     (folder / "seed.c").write_text(
         "int puts(const char *); int main(void) { return puts(__func__); }"
     )
+    (folder / "switch.c").write_text(SWITCH)
     libc = "/lib/x86_64-linux-gnu/libc.so.6"
     commands = [
         ["nasm", "-f", "elf64", "seed.asm", "-o", "seed.o"],
         ["nasm", "-f", "elf64", "-g", "-F", "dwarf", "seed.asm", "-o", "debug.o"],
         ["gcc", "-c", "-fPIC", "-g", "seed.c", "-o", "c.o"],
         ["ld", "-shared", "c.o", "-o", "seed.so", "-soname", "seed", "-rpath", "/x", libc],
+        ["gcc", "-c", "-fPIC", "-O2", "switch.c", "-o", "pic.o"],
+        ["gcc", "-c", "-fno-pic", "-O0", "switch.c", "-o", "static.o"],
+        ["ld", "-shared", "pic.o", "-o", "switch.so"],
     ]
     for command in commands:
         subprocess.run(command, cwd=folder, check=True)
-    return [(folder / name).read_bytes() for name in ("seed.o", "debug.o", "c.o", "seed.so")]
+    assembled, compiled = ("seed.o", "debug.o"), ("c.o", "pic.o", "static.o")
+    names = *assembled, *compiled, "seed.so", "switch.so"
+    return [(folder / name).read_bytes() for name in names]
 
 
 def mutated(data: bytes, chance: random.Random) -> bytes:
@@ -160,6 +185,7 @@ def exercise(data: bytes) -> None:
     else:
         judge(load_objects([("sample.o", facts)]))
         check_objects([CheckedObject("sample.o", facts, "sample.asm")], CONTEXT, cpython_abi)
+        add_tables("sample.asm", data)
 
 
 def judge(image: Image) -> None:

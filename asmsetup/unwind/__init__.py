@@ -70,13 +70,21 @@ def _extended(source: str, facts: ElfFacts) -> Extended:
     if not stretches:
         return Extended(facts.data, refused)
     table, places = records(stretches)
-    return Extended(with_table(facts, table, list(_addresses(facts, image, places))), refused)
+    try:
+        addresses = list(_addresses(facts, image, places))
+    except KeyError:  # as some tools write objects
+        why = f"{source}: no unwind tables can be added, as there is no symbol for each section"
+        return Extended(facts.data, [why])
+    return Extended(with_table(facts, table, addresses), refused)
 
 
 def _addresses(
     facts: ElfFacts, image: Image, places: Iterable[tuple[int, Stretch]]
 ) -> Iterator[tuple[int, int, int]]:
-    """Yield where the table holds an address, the symbol of its section, and how far behind."""
+    """Yield where the table holds an address, the symbol of its section, and how far behind.
+
+    Raises KeyError when a section has no symbol.
+    """
     symbols = section_symbols(facts)
     loaded = (each for each in facts.sections if each.alloc and each.type != "null")
     sections = {

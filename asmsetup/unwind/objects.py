@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
+from ..errors import ObjectError
 from ..facts.elf import ElfFacts, Section
 from ..facts.elf.layout import FILE_HEADER, RELOCATION, SECTION_HEADER
 from ..facts.frames import frames
@@ -50,6 +51,7 @@ def with_table(facts: ElfFacts, table: bytes, addresses: Sequence[tuple[int, int
 
     ``addresses`` are the places in the table that hold one: where, the symbol it counts from,
     and what is added. All else stays where it is in the object, which grows behind its end.
+    Raises ObjectError when the names of its sections are nowhere.
     """
     old = facts.section(NAME)
     content = table if old is None else facts.content(old) + table
@@ -99,7 +101,10 @@ class _File:
 
     def add_name(self, name: str) -> int:
         """Add the name of a section; return where it stands."""
-        names = self._facts.sections[self._header[13]]
+        number = self._header[13]
+        if not 0 < number < len(self._facts.sections):
+            raise ObjectError("the section with the names of sections is missing")
+        names = self._facts.sections[number]
         content = self._facts.content(names)
         self.replace(names, content + name.encode() + b"\0")
         return len(content)

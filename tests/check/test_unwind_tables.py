@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from asmsetup.facts import elf
 from asmsetup.unwind import add_tables
 from tests.abi.assembling import said_by
 from tests.abi.stepping import rows_of
@@ -116,6 +117,27 @@ def test_what_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert add_tables("f.asm", made.read_bytes()).notes == [
         "f.asm: g gets no unwind table: the source is too large to be followed to its end"
     ]
+
+
+def test_an_object_without_symbols_of_sections(tmp_path: Path) -> None:
+    content = bytearray(object_of("f: push rbx\n pop rbx\n ret", tmp_path).read_bytes())
+    symbols = next(each for each in elf.parse(bytes(content)).sections if each.type == "symtab")
+    for at in range(symbols.offset, symbols.offset + symbols.size, 24):
+        if content[at + 4] == 3:  # a local symbol for a section
+            content[at + 4] = 0
+
+    extended = add_tables("f.asm", bytes(content))
+    assert extended.content == content
+    assert extended.notes == [
+        "f.asm: no unwind tables can be added, as there is no symbol for each section"
+    ]
+
+
+def test_an_object_whose_names_of_sections_are_nowhere(tmp_path: Path) -> None:
+    content = bytearray(object_of("f: push rbx\n pop rbx\n ret", tmp_path).read_bytes())
+    content[62:64] = b"\xf0\x0f"
+
+    assert add_tables("f.asm", bytes(content)).content == content
 
 
 COMPILED = """

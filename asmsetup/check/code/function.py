@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING
 from . import decode, exits
 from .blocks import Blocks, find_blocks
 from .calls import Summary, call_inside, call_outside, call_unknown
+from .compiled import goes_on
 from .conditions import NEGATED, is_possible, refine
 from .decode import Decoded
 from .marks import CALLBACK, ENTRY_POINT, METHOD
 from .memory import drop_return_address
 from .places import get_register, item_of
+from .prototypes import prototype
 from .resources import check_owned
 from .roots import registers_passed
 from .state import HELD, State, Step, at_entry
 from .steps import step
-from .switches import targets_of_jump
+from .switches import is_left, targets_of_jump
 from .values import (
     CHANGED_BY_CALLS,
-    LOADED,
     OWN,
     RETURN_ADDRESS,
     RSP,
-    Entry,
     Frame,
     Imported,
     Item,
@@ -343,23 +343,10 @@ class FunctionAnalysis:
                 branch = state.copy()
                 branch.way = Step(found.at, goal, state.way)
                 self._push(goal, branch)
-        elif self._is_left(state, found, value):
+        elif is_left(walk, state, found, value, self._engine.pointed):
             self._tail_call(state, found, "a pointer")
         else:
             walk.give_up(found.at, UNKNOWN_JUMP)
-
-    def _is_left(self, state: State, found: Decoded, value: Value) -> bool:
-        """Return whether a jump to an unknown address is a call that returns to the caller."""
-        if state.registers[RSP] == Frame(0, 0):
-            return type(value) is not Target
-        memory = found.operation.memory
-        is_passed = value is LOADED or type(value) is Entry
-        if not is_passed and (memory is None or memory.index_register >= 0):
-            return False
-        # Where data holds addresses inside of the function, such a jump may go to one of them.
-        extents = [(low, high) for low, high in self._walk.extents if low < high]
-        inside = (low < at < high for low, high in extents for at in self._engine.pointed)
-        return bool(extents) and not any(inside)
 
     def _add_leaders(self, goals: Iterable[int]) -> None:
         """Take in places that only a value led to; paths that passed them are followed again."""
@@ -406,7 +393,7 @@ class FunctionAnalysis:
             drop_return_address(state)
             if value is OWN or type(value) in (Item, Target):
                 call_unknown(walk, state)
-                return found.next if found.next not in image.ends else None
+                return found.next if self._goes_on(state, found, None) else None
         elif goal == found.next:
             step(walk, state, found)
             return found.next
@@ -421,7 +408,18 @@ class FunctionAnalysis:
             returns = call_outside(walk, state, found.at, image.name(goal))
         else:
             returns = call_outside(walk, state, found.at, "a function pointer")
-        return found.next if returns and found.next not in image.ends else None
+        return found.next if returns and self._goes_on(state, found, name) else None
+
+    def _goes_on(self, state: State, call: Decoded, name: str | None) -> bool:
+        """Return whether what stands behind a call is what it returns to."""
+        image, decoded = self._image, self._engine.decoded
+        if call.next in image.ends:
+            return False
+        if name is not None and prototype(name).known:
+            return True
+        top = state.registers[RSP]
+        depth = -top.offset if type(top) is Frame and top.base == 0 else None
+        return goes_on(image, decoded, self._leaders, call, depth)
 
     def _call_inside(self, state: State, found: Decoded, goal: int) -> bool:
         walk = self._walk

@@ -35,6 +35,9 @@ _ABSOLUTE_4 = frozenset(NUMBERS[name] for name in ("32", "32S"))
 _DEBUG_SECTIONS = (".debug_line", ".debug_line_str", ".debug_str", MARKS_SECTION)
 _LONGEST_TEXT = 1 << 16
 _LAYOUT = dict.fromkeys(map(ord, "\n\t"), " ")
+_OF_ASSEMBLY = (".asm", ".nasm", ".inc", ".s")
+_COMPILERS = (b"GCC: ", b"clang version", b"rustc version", b"Intel(R)")
+"""What the section .comment of their objects begins with, or holds."""
 _LINKER_CODE = (".plt", ".init", ".fini")
 
 
@@ -92,6 +95,8 @@ class Image:
     marks: Marks = field(default_factory=Marks)
     lines: Lines = field(default_factory=Lines)
     is_module: bool = False
+    compiled: frozenset[str] = frozenset()
+    """The objects, among the files, that a compiler of C or the like has made."""
     public: frozenset[str] | None = None
     """The global names that others call, when all who can call them are known."""
 
@@ -135,7 +140,20 @@ class Image:
     @cached_property
     def ends(self) -> frozenset[int]:
         """Where the functions of compilers end: they put something behind calls that return."""
-        return frozenset() if self.marks.routines else frozenset(self.described.values())
+        ends = set() if self.marks.routines else set(self.described.values())
+        sized = (s for s in self.symbols if self.compiled and s.is_function and s.size)
+        ends.update(s.address + s.size for s in sized if self.is_compiled(s.address))
+        return frozenset(ends)
+
+    def is_compiled(self, address: int) -> bool:
+        """Return whether a compiler has made the code at an address, and no author of assembly."""
+        if not self.is_module:
+            found = self.stretch(address)
+            return found is not None and found.file in self.compiled
+        if self.marks.routines or not (self.is_inside(address) or address in self.described):
+            return False
+        place = self.lines.at(address)
+        return place is None or not place.file.lower().endswith(_OF_ASSEMBLY)
 
     def constant(self, place: int) -> int | None:
         """Return the address that stands at a place, unless code may change it."""
@@ -312,6 +330,7 @@ class _Layout:
                 if table.section.alloc:
                     self._relocate(number, table)
         image.weak = frozenset(weak)
+        image.compiled = frozenset(path for path, facts in self._objects if _is_compiled(facts))
         self._read_debug()
         return image
 
@@ -417,6 +436,11 @@ class _Layout:
                 size = 8 if relocation.type == ADDRESS_64 else 4
                 _put(content, relocation.offset, target + relocation.addend, size)
         return bytes(content)
+
+
+def _is_compiled(facts: ElfFacts) -> bool:
+    comment = _content(facts, ".comment")
+    return any(name in comment for name in _COMPILERS)
 
 
 def _tables_of(tables: Iterable[RelocationTable], section: Section) -> Iterator[RelocationTable]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .decode import Decoded
 from .places import address_of, item_of
 from .state import State
-from .values import Item, Label, Target, Value
+from .values import LOADED, RSP, Entry, Frame, Item, Label, Target, Value
 from .walk import Walk
 
 _MOST_TARGETS = 1024
@@ -23,6 +25,23 @@ def targets_of_jump(walk: Walk, state: State, found: Decoded, value: Value) -> t
     if type(value) is Label and walk.image.is_code(value.address):
         return (value.address,)
     return ()
+
+
+def is_left(walk: Walk, state: State, found: Decoded, value: Value, pointed: Iterable[int]) -> bool:
+    """Return whether a jump to an unknown address is a call that returns to the caller.
+
+    ``pointed`` are the addresses of code that stand in data.
+    """
+    if state.registers[RSP] == Frame(0, 0):
+        return type(value) is not Target
+    memory = found.operation.memory
+    is_passed = value is LOADED or type(value) is Entry
+    if not is_passed and (memory is None or memory.index_register >= 0):
+        return False
+    # Where data holds addresses inside of the function, such a jump may go to one of them.
+    extents = [(low, high) for low, high in walk.extents if low < high]
+    inside = (low < at < high for low, high in extents for at in pointed)
+    return bool(extents) and not any(inside)
 
 
 def _from_memory(walk: Walk, state: State, found: Decoded) -> tuple[int, ...]:
