@@ -65,12 +65,12 @@ def _not_told(code: Iterable[Finding], told: Sequence[Finding]) -> Iterator[Find
     """Yield what was found in instructions unless the objects' errors say it already."""
     lines = {(each.file, each.line) for each in told if each.line is not None}
     functions = {(each.file, each.rule, each.function) for each in told if each.function}
-    in_data = {each.file for each in told if each.rule == "code-not-executable"}
+    about = {place for each in told for place in each.about}
     for each in code:
         is_told = (each.file, each.line) in lines
         is_told |= (each.file, each.rule, each.function) in functions
-        # The error is at what is called, and this at the call.
-        if not (is_told or (each.rule == "data-called" and each.file in in_data)):
+        # That error is at what is called, and this at the call.
+        if not is_told and about.isdisjoint(each.about):
             yield each
 
 

@@ -31,6 +31,8 @@ class Finding(NamedTuple):
     """Other lines of the same file with the same mistake."""
     function: str = ""
     """The function that breaks the rule, where that is known."""
+    about: tuple[str, ...] = ()
+    """What it is about, where that stands elsewhere: labels and sections, behind their object."""
 
     @property
     def is_error(self) -> bool:

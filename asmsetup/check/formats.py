@@ -80,6 +80,7 @@ def as_finding(found: CodeFinding) -> Finding:
     return Finding(
         *(found.rule, found.severity, found.file, found.line, found.what, found.text, ways_out),
         function=found.function,
+        about=found.about,
     )
 
 

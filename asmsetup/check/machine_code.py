@@ -159,7 +159,8 @@ def _kept(entry: list[Any] | None) -> _Kept | None:
 
 def _finding(fields: list[Any]) -> Finding:
     found = Finding(*fields)
-    return found._replace(ways_out=tuple(found.ways_out), also=tuple(found.also))
+    found = found._replace(ways_out=tuple(found.ways_out), also=tuple(found.also))
+    return found._replace(about=tuple(found.about))
 
 
 def _groups(

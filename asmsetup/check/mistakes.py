@@ -35,13 +35,18 @@ def data_run(place: Place, label: SourceLine | None, *, holds_pointer: bool) -> 
         elif instruction and instruction.mnemonic.lower() in ("call", "jmp"):
             way = f"write:   {instruction.mnemonic} [rel {name}]"
         what = f"`{name}' holds the address of a routine, and is no code itself: {crash} is called"
-        found = place.finding("code-not-executable", ERROR, what, way)
+        found = _about_target(place, what, way)
         return found if place.line or label is None else _at_label(found, label)
     section = place.relocation.symbol.section or place.section.name
     what = f"`{name}' is in {section}, which is not executable: {crash} is called"
     way = "put this line in front of the function:   section .text"
-    found = place.finding("code-not-executable", ERROR, what, way)
+    found = _about_target(place, what, way)
     return found if label is None else _at_label(found, label)
+
+
+def _about_target(place: Place, what: str, way: str) -> Finding:
+    found = place.finding("code-not-executable", ERROR, what, way)
+    return found._replace(about=(f"{place.object.file}:{place.target}",))
 
 
 def _at_label(found: Finding, label: SourceLine) -> Finding:

@@ -293,6 +293,11 @@ class ObjectPlaces:
         """Return the labels in the section of that number, and where they are, in their order."""
         return self._labels.get(section, [])
 
+    def label_before(self, section: Section, offset: int) -> str:
+        """Return the last label that is none of a label's own, up to an offset; else the section."""
+        before = (name for at, name in self.labels(section.number) if at <= offset)
+        return next((n for n in reversed([*before]) if "." not in n), section.name)
+
     @cached_property
     def _labels(self) -> dict[int, list[tuple[int, str]]]:
         """The labels of each section by address; nasm puts the local ones in the table, too."""

@@ -304,8 +304,9 @@ def _writable_code(places: ObjectPlaces, section: Section) -> Finding:
     )
 
 
-def _code_in(places: ObjectPlaces, section: Section) -> tuple[str, SourceLine | None] | None:
-    """Return what shows that ``section`` holds code, and where; None when nothing does."""
+def _code_in(places: ObjectPlaces, section: Section) -> tuple[str, SourceLine | None, str] | None:
+    """Return what shows that ``section`` holds code, its line, and the label that it belongs to,
+    or the section's name where all of it is code; None when nothing shows that."""
     facts = places.object.facts
     for symbol in facts.globals:
         if symbol.section_index == section.number and symbol.type == "func":
@@ -313,17 +314,18 @@ def _code_in(places: ObjectPlaces, section: Section) -> tuple[str, SourceLine | 
                 return None  # it has a rule of its own
             if re.match(DATA_SECTIONS, section.name) and not places.is_branched_into(section):
                 continue  # codecs declare their tables so
-            return f"`{symbol.name}' is", places.label(symbol.name)
+            return f"`{symbol.name}' is", places.label(symbol.name), symbol.name
     for table in facts.relocation_tables:
         if table.section.number == section.number and any(t in GOT_OR_PLT for t, _ in table.kinds):
             instruction = next(r for r in table if r.type in GOT_OR_PLT)
-            return "this instruction is", places.place(table, instruction).line
+            line = places.place(table, instruction).line
+            return "this instruction is", line, places.label_before(section, instruction.offset)
     if not re.match(DATA_SECTIONS, section.name) and (
         re.match(_CODE_NAMES, section.name)
         or _looks_like(section.name, ".text")
         or places.is_branched_into(section)
     ):
-        return "there is code", places.section_line(section.name)
+        return "there is code", places.section_line(section.name), section.name
     return None
 
 
@@ -345,7 +347,8 @@ def _function_in_data(
     if any(other.branches_to(name) for other in objects):
         what += "the process ends with a segmentation fault when it is called"
         way = "put this line in front of the function:   section .text"
-        return _at(places, places.label(name), "code-not-executable", ERROR, what, way)
+        found = _at(places, places.label(name), "code-not-executable", ERROR, what, way)
+        return found._replace(about=(f"{places.object.file}:{name}",))
     what += "called, it would crash; tools take it for code"
     way = f"write:   global {name}:data"
     return _at(places, line, "code-not-executable", WARNING, what, way)
@@ -358,7 +361,7 @@ def _looks_like(name: str, known: str) -> bool:
 
 
 def _code_not_executable(
-    places: ObjectPlaces, section: Section, what: str, line: SourceLine | None
+    places: ObjectPlaces, section: Section, what: str, line: SourceLine | None, about: str
 ) -> Finding:
     what = f"{what} in {section.name}, which is not executable: "
     if re.match(DATA_SECTIONS, section.name):
@@ -370,7 +373,8 @@ def _code_not_executable(
         what += "it runs only because GNU ld moves it into .text, and crashes with other linkers"
         return _at(places, line, "code-not-executable", WARNING, what, way)
     what += "the process ends with a segmentation fault when it runs"
-    return _at(places, line, "code-not-executable", ERROR, what, way)
+    found = _at(places, line, "code-not-executable", ERROR, what, way)
+    return found._replace(about=(f"{places.object.file}:{about}",))
 
 
 def _at(

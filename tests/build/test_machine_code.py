@@ -425,6 +425,22 @@ def test_what_the_objects_tell_is_told_once(judged: Project) -> None:
         assert found == [rule], lines
 
 
+# Each leads into data twice, and the objects tell of one only.
+TWICE = {
+    "another label of the section": "    lea rax, [rel other]\n    call rax\n    call helper\n",
+    "the same label": "    lea rax, [rel helper]\n    call rax\n    call helper\n",
+}
+OTHER = "other:\n    mov eax, 2\n    ret\n"
+
+
+def test_what_is_about_another_place_is_told_at_once(judged: Project) -> None:
+    for lines in TWICE.values():
+        judged.write({"hello.asm": function(f"{lines}    Py_RETURN_NONE\n") + HELPER + OTHER})
+        found = re.findall(r"^hello\.asm:(\d+): error: .* \[([a-z-]+)\]$", judged.refused(), re.M)
+        by_code = [] if "helper" in lines.partition("\n")[0] else [("5", "data-called")]
+        assert found == [*by_code, ("11", "code-not-executable")], lines
+
+
 PAIR = """%include "python.inc"
 PyModule hello
 PyTypedFunction "answer(x: i64) -> i64"

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING
 
 from . import decode
 from .decode import Decoded
-from .image import Image
 from .values import CHANGED_BY_CALLS, GENERAL_MASK, RAX, RDX, RSP
+
+if TYPE_CHECKING:
+    from .image import Image
 
 _LOST = CHANGED_BY_CALLS & GENERAL_MASK & ~(1 << RAX | 1 << RDX)
 """The general registers that hold nothing when a call returns."""

@@ -294,8 +294,7 @@ class FunctionAnalysis:
             if image.stretch(goal) is None:  # where compilers say nothing is reached
                 self._walk.give_up(found.at, "a jump leads out of its section")
             else:
-                what = "the jump leads to what is no code"
-                self._walk.report("data-called", found.at, what, state)
+                self._report_data(found.at, goal, "jumped to", state)
             return None
         root = self._engine.roots.get(goal)
         if root is None or goal == self._start:
@@ -305,6 +304,12 @@ class FunctionAnalysis:
             return None
         self._add_leaders((goal,))
         return goal
+
+    def _report_data(self, at: int, goal: int, how: str, state: State) -> None:
+        section, name = self._image.stretch(goal), self._image.label_before(goal)
+        where = f" in {section.name}" if section is not None else ""
+        what = f"what is {how} here is no code: {name or hex(goal)}{where}"
+        self._walk.report("data-called", at, what, state, about=goal)
 
     def _tail_call(self, state: State, found: Decoded, name: str) -> None:
         exits.check_tail(self._walk, state, found, name, self._root)
@@ -404,7 +409,7 @@ class FunctionAnalysis:
         elif goal and image.is_code(goal):
             returns = self._call_inside(state, found, goal)
         elif goal:
-            walk.report("data-called", found.at, "the call leads to what is no code", state)
+            self._report_data(found.at, goal, "called", state)
             returns = call_outside(walk, state, found.at, image.name(goal))
         else:
             returns = call_outside(walk, state, found.at, "a function pointer")

@@ -7,10 +7,11 @@ that nothing else has.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 
 from ...errors import ObjectError
 from ...facts.elf import ElfFacts, RelocationTable, Section, Symbol, all_symbols
@@ -36,8 +37,6 @@ _DEBUG_SECTIONS = (".debug_line", ".debug_line_str", ".debug_str", MARKS_SECTION
 _LONGEST_TEXT = 1 << 16
 _LAYOUT = dict.fromkeys(map(ord, "\n\t"), " ")
 _OF_ASSEMBLY = (".asm", ".nasm", ".inc", ".s")
-_COMPILERS = (b"GCC: ", b"clang version", b"rustc version", b"Intel(R)")
-"""What the section .comment of their objects begins with, or holds."""
 _LINKER_CODE = (".plt", ".init", ".fini")
 
 
@@ -217,6 +216,14 @@ class Image:
             return labels[place].name
         return self.externals.get(address) or f"{address:#x}"
 
+    def label_before(self, address: int) -> str:
+        """Return the last label in the same section that is none of a label's own, up to an address."""
+        addresses, labels = self._labels
+        section = self.stretch(address)
+        first = bisect_left(addresses, section.start) if section is not None else len(labels)
+        before = reversed(labels[first : bisect_right(addresses, address)])
+        return next((each.name for each in before if "." not in each.name), "")
+
     def has_label(self, address: int) -> bool:
         """Return whether a symbol stands at exactly this address."""
         addresses, _ = self._labels
@@ -264,9 +271,7 @@ _COMPRESSED = 0x800
 
 def _content(facts: ElfFacts, name: str) -> bytes:
     section = facts.section(name)
-    if section is None:
-        return b""
-    return _expanded(facts.content(section), section)
+    return _expanded(facts.content(section), section) if section is not None else b""
 
 
 def _expanded(content: bytes, section: Section) -> bytes:
@@ -330,7 +335,8 @@ class _Layout:
                 if table.section.alloc:
                     self._relocate(number, table)
         image.weak = frozenset(weak)
-        image.compiled = frozenset(path for path, facts in self._objects if _is_compiled(facts))
+        comments = ((path, _content(facts, ".comment")) for path, facts in self._objects)
+        image.compiled = frozenset(p for p, text in comments if linkage.names_compiler(text))
         self._read_debug()
         return image
 
@@ -343,8 +349,8 @@ class _Layout:
                 address = (address + 63) // 64 * 64
                 stretch = _stretch(path, facts, section, address)
                 self._image.stretches.append(stretch)
-                self._bases[number, section.number] = address
-                self._places[number, section.number] = stretch
+                key = number, section.number
+                self._bases[key], self._places[key] = address, stretch
                 address += stretch.size + _SECTION_GAP
                 if address >= _FIRST_EXTERNAL:
                     raise ObjectError(f"{path}: its sections are too large to be analysed")
@@ -430,21 +436,12 @@ class _Layout:
         if section is None:
             return b""
         content = bytearray(_expanded(facts.content(section), section))
-        for table in _tables_of(facts.relocation_tables, section):
-            for relocation in table:
-                target, _ = self._address(number, relocation.symbol)
-                size = 8 if relocation.type == ADDRESS_64 else 4
-                _put(content, relocation.offset, target + relocation.addend, size)
+        own = (each for each in facts.relocation_tables if each.section.number == section.number)
+        for relocation in chain.from_iterable(own):
+            target, _ = self._address(number, relocation.symbol)
+            size = 8 if relocation.type == ADDRESS_64 else 4
+            _put(content, relocation.offset, target + relocation.addend, size)
         return bytes(content)
-
-
-def _is_compiled(facts: ElfFacts) -> bool:
-    comment = _content(facts, ".comment")
-    return any(name in comment for name in _COMPILERS)
-
-
-def _tables_of(tables: Iterable[RelocationTable], section: Section) -> Iterator[RelocationTable]:
-    return (table for table in tables if table.section.number == section.number)
 
 
 def _put(content: bytearray, at: int, value: int, size: int) -> None:

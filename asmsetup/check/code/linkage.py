@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 _NAMES = frozenset(NUMBERS[name] for name in ("GLOB_DAT", "JUMP_SLOT", "64"))
 _RELATIVE = NUMBERS["RELATIVE"]
+_COMPILERS = (b"GCC: ", b"clang version", b"rustc version", b"Intel(R)")
+
+
+def names_compiler(comment: bytes) -> bool:
+    """Return whether the section .comment of an object is that of a compiler of C or the like."""
+    return any(name in comment for name in _COMPILERS)
 
 
 def read_relocations(image: Image, table: RelocationTable) -> None:

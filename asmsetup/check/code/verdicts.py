@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from ...named import NamedTuple
 from . import decode
 from .analysis import Verdict
+from .image import Image
 from .rules import RULES
 from .state import Step
 from .walk import Fault
@@ -33,6 +34,8 @@ class CodeFinding(NamedTuple):
     way: tuple[str, ...]
     """The branches that lead there, in their order."""
     cure: str
+    about: tuple[str, ...] = ()
+    """The label and the section that it is about, behind the name of their file."""
 
 
 class EntryState(NamedTuple):
@@ -76,7 +79,16 @@ def _of_code(verdict: Verdict, fault: Fault, target: str, source: SourceText) ->
     return CodeFinding(
         *(rule.name, rule.severity, file, line, function, fault.at, fault.what, text, way),
         rule.cure,
+        _about(image, fault.about),
     )
+
+
+def _about(image: Image, address: int) -> tuple[str, ...]:
+    section = image.stretch(address) if address else None
+    if section is None:
+        return ()
+    label = image.label_before(address)
+    return tuple(f"{section.file}:{name}" for name in (label, section.name) if name)
 
 
 def _way(verdict: Verdict, fault: Fault) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ class Fault(NamedTuple):
     function: int
     what: str
     way: Step | None
+    about: int = 0
+    """The address that it is about, where that is another one."""
 
 
 class Gap(NamedTuple):
@@ -89,9 +91,9 @@ class Walk:
     tables: dict[int, tuple[int, ...]] = field(default_factory=dict)
     """Where the switches jump to, by the jump's address."""
 
-    def report(self, rule: str, at: int, what: str, state: State) -> None:
-        """Note that the instruction at an address breaks a rule."""
-        fault = Fault(rule, at, self.function, what, state.way)
+    def report(self, rule: str, at: int, what: str, state: State, about: int = 0) -> None:
+        """Note that the instruction at an address breaks a rule, because of what is at another."""
+        fault = Fault(rule, at, self.function, what, state.way, about)
         self.notes.faults.setdefault((rule, at), fault)
 
     def give_up(self, at: int, why: str) -> None:
