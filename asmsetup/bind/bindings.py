@@ -18,15 +18,16 @@ from .written import text_signature
 _RULE = ";" + "=" * 71
 
 _NEEDED = re.compile(r"(?:call +_|\[\.\.@)pyt_(\w+)")
+_ERROR = re.compile(r"\b_pyt_error_(\d+)")
 
 _FLAGS = {"noargs": 4, "o": 8, "fastcall": 0x80, "keywords": 0x82, "tuple": 0, "pair": 0}
 """METH_ flags (CPython, Include/methodobject.h)."""
 _METH_CLASS = 0x10
 
-_FACT_FUNCTION, _ROLE_PROVED = 1, 3
-"""Kind and role of a record in .debug_asmsetup; see check/code/marks.py."""
-_ADDRESSES = 16
-"""The bytes between the two parts of the record."""
+_FACT_FUNCTION, _FACT_PROTOTYPE, _ROLE_PROVED = 1, 6, 3
+"""Kinds and a role of records in .debug_asmsetup; see check/code/marks.py."""
+_ADDRESS = 8
+"""The bytes of an address in such a record, which NASM writes."""
 
 
 def bindings(declarations: Iterable[Declaration]) -> str:
@@ -41,6 +42,9 @@ def bindings(declarations: Iterable[Declaration]) -> str:
         needed |= {"bind_here", "bind_positional"}
     if any("%define _pyt_part_" in piece for piece in pieces):
         needed |= {"parts", "has_slot"}
+    frames = {int(size) for piece in pieces for size in _ERROR.findall(piece)}
+    if frames:
+        needed.add("error")
     head = [
         _RULE,
         "; Bindings of typed functions, made by asmsetup from the signatures in the source.",
@@ -48,6 +52,7 @@ def bindings(declarations: Iterable[Declaration]) -> str:
         _RULE,
         f"%assign _pyt_pieces {len(pieces)}",
         *(f"%define _pyt_needs_{name}" for name in sorted(needed)),
+        *([f"%define _pyt_frames {', '.join(map(str, sorted(frames)))}"] if frames else []),
     ]
     return "\n".join(["\n".join(head), *pieces]) + "\n"
 
@@ -68,6 +73,9 @@ def _piece(number: int, declaration: Declaration) -> Iterator[str]:
         yield f"%define _pyt_refusal_{number} {quoted(f'{declaration.macro}{error}')}"
         return
     yield from _binding(number, signature, slot, nogil=declaration.nogil)
+    size = _ADDRESS + len(declaration.signature.encode()) + 1
+    head = escaped(struct.pack("<BH", _FACT_PROTOTYPE, size))
+    yield f"%define _pyt_signature_{number} {head}"
 
 
 def _binding(number: int, signature: Signature, slot: Slot | None, *, nogil: bool) -> Iterator[str]:
@@ -80,14 +88,12 @@ def _binding(number: int, signature: Signature, slot: Slot | None, *, nogil: boo
         return
     binding = Binding(signature, nogil=nogil, slot=slot)
     yield f"%define _pyt_name_{number} {quoted(signature.name)}"
-    yield f"%define _pyt_text_{number} {quoted(text_signature(signature))}"
+    text = escaped(f"{text_signature(signature)}\n--\n\n".encode())
+    yield f"%define _pyt_text_{number} {text}"
     in_class = signature.receiver == "cls" and slot is None
     flags = _FLAGS[binding.form] | _METH_CLASS * in_class
     yield f"%define _pyt_flags_{number} {flags:#x}"
-    fact = struct.pack("<BI", _ROLE_PROVED, flags) + signature.name.encode() + b"\0"
-    head = struct.pack("<BH", _FACT_FUNCTION, _ADDRESSES + len(fact))
-    yield f"%define _pyt_fact_head_{number} {escaped(head)}"
-    yield f"%define _pyt_fact_{number} {escaped(fact)}"
+    yield f"%define _pyt_label_{number} {signature.name}"
     if in_class:
         yield f"%define _pyt_is_class_{number}"
     if signature.receiver:
@@ -103,7 +109,16 @@ def _binding(number: int, signature: Signature, slot: Slot | None, *, nogil: boo
     yield from _macro(f"_pyt_data_{number} 0", binding.data())
     yield f"; {prototype(signature)}"
     yield from _macro(f"_pyt_code_{number} 1", binding.code("%1"))
-    yield from _macro(f"_pyt_unwind_{number} 0", binding.unwinding())
+    yield from _macro(f"_pyt_told_{number} 0", (*binding.unwinding(), *_told(signature, flags)))
+
+
+def _told(signature: Signature, flags: int) -> Iterator[str]:
+    """Yield the record of the function for `asmsetup check`."""
+    fact = struct.pack("<BI", _ROLE_PROVED, flags) + signature.name.encode() + b"\0"
+    yield "[section .debug_asmsetup]"
+    yield op("db", escaped(struct.pack("<BH", _FACT_FUNCTION, 2 * _ADDRESS + len(fact))))
+    yield op("dq", "_pyt_function, _pyt_function + .py_bytes")
+    yield op("db", escaped(fact))
 
 
 def _arguments(number: int, signature: Signature) -> Iterator[str]:

@@ -28,8 +28,10 @@ class Declaration(NamedTuple):
     @property
     def key(self) -> str:
         """The key under which the macro finds its binding."""
-        words = ("nogil " if self.nogil else "") + ("slot " if self.in_type else "")
-        return MACROS[self.macro] + words + self.signature
+        words = MACROS[self.macro] + ("nogil " if self.nogil else "")
+        if self.macro == "PyTypedFunction" and self.signature.startswith("__"):
+            words += "slot " if self.in_type else "no slot "
+        return words + self.signature
 
 
 def find(texts: Iterable[str]) -> list[Declaration]:

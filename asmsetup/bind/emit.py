@@ -69,8 +69,9 @@ class Binding(Results):
             lines += self._convert(k)
         lines += self._call(routine)
         lines += self._result()
-        lines += self._bind()
-        lines += self._exits()
+        bind = list(self._bind())
+        lines += bind
+        lines += self._exits(goes_on=bool(bind))
         lines += self._other_result()
         for k in range(self._count):
             lines += self._recover(k)
@@ -136,7 +137,7 @@ class Binding(Results):
         yield op("lea", "rdi, [.py_bindings]")
         yield op("lea", f"rcx, [rsp + {self.layout.bound}]", "where the arguments go")
         yield op("call", "_pyt_bind_tuple")
-        yield op("jc", "near .error_0")
+        yield op("jc", f"near {self._error(0)}")
         yield op("mov", "rbx, rax", "the arguments, NULL for one left out")
 
     def _object(self, k: int) -> str:
@@ -214,10 +215,10 @@ class Binding(Results):
         """Return the lines of a template with the places of parameter ``k``."""
         parameter, layout = self.signature.parameters[k], self.layout
         type_, homes = parameter.type, layout.homes[k]
-        held: int | str = layout.held(k)
-        with_it = layout.held(k) + 1
+        held = layout.held(k)
+        error = self._error(held)
         if self.slot is not None and self.slot.may_not_fit:
-            held = "other_type"
+            error = ".error_other_type"
         case, letters = templates.letters(type_) if type_.item else ("", "")
         shape = templates.shape(type_, homes) if type_.dimensions else ""
         filled = template.replace("{shape}", shape).format(
@@ -227,8 +228,8 @@ class Binding(Results):
             length=homes[-1],
             view=layout.views.get(k, 0),
             scratch=layout.scratch,
-            held=held,
-            held_with_it=with_it,
+            error=error,
+            held_with_it=held + 1,
             dimensions=type_.dimensions,
             letter=templates.letter(type_) if type_.item else "",
             flags=templates.buffer_flags(type_),
@@ -323,7 +324,7 @@ class Binding(Results):
                 yield op("call", "_pyt_bind_arguments", "rsi = the arguments, rdx = how many")
             yield op("jnc", ".bound")
             if has_rest and least:
-                yield op("jmp", ".error_0")
+                yield op("jmp", f"near {self._error(0)}")
                 yield label(".too_few")
                 yield from self._raise_wrong_number()
         elif self.form == "fastcall" and (least or not has_rest):

@@ -49,7 +49,11 @@ def unquoted(string: str) -> str:
 def escaped(content: bytes) -> str:
     """Return one of NASM's strings for bytes: it takes less time than a list of numbers."""
     letters = (
-        chr(byte) if 32 <= byte < 127 and byte not in b"`\\" else f"\\x{byte:02x}"
+        "\\n"
+        if byte == 10
+        else chr(byte)
+        if 32 <= byte < 127 and byte not in b"`\\"
+        else f"\\x{byte:02x}"
         for byte in content
     )
     return f"`{''.join(letters)}`"

@@ -41,7 +41,10 @@ class Results:
         self.layout = Layout(signature, form=self.form, nogil=nogil)
         self._pushed = 1 if self.form != "noargs" or nogil else 0
         self._frame = self.layout.size(self._pushed)
+        self._held = len(self.layout.views)
         self._exits_left: list[int] = []
+        returns_object = slot is None or slot.result == "object"
+        self._shares_error = bool(self._pushed) and returns_object and not self.layout.views
 
     def _result(self) -> Iterator[str]:
         result = self.signature.result
@@ -49,12 +52,13 @@ class Results:
         if self.slot is not None and self.slot.result != "object":
             yield from self._plain_result(self.slot)
         elif key in templates.RESULTS:
-            prepare, test, _ = templates.RESULTS[key]
-            yield from prepare
+            before, question, after = templates.RESULTS[key]
+            yield from before
             if not self.nogil:
-                yield test
+                yield question
                 yield op("je", "near .other_result", "the number -1, or an error?")
                 yield label(".result")
+            yield from filter(None, [after])
             yield from self._make(templates.MAKERS[key])
         elif result.kind in ("buffer", "str", "cstr"):
             yield op("test", "rax, rax")
@@ -68,7 +72,7 @@ class Results:
                 yield op("cmp", "eax, -1")
                 yield op("jne", "short .result")
                 yield op("call", "_pyt_check_error", "an error?")
-                yield op("jc", f"near .error_{len(self.layout.views)}")
+                yield op("jc", f"near {self._error(self._held)}")
                 yield label(".result")
             yield op("lea", f"rdi, [rsp + {self.layout.results}]")
             yield op("lea", "rsi, [.py_results]")
@@ -89,7 +93,7 @@ class Results:
             yield op("cmp", "al, -1" if slot.result == "truth" else "rax, -1")
             yield op("jne", "short .result")
             yield op("call", "_pyt_check_error", "the number -1, or an error?")
-            yield op("jc", f"near .error_{len(self.layout.views)}")
+            yield op("jc", f"near {self._error(self._held)}")
             again = {"truth": "1", "hash": "-2"}.get(slot.result)
             if again:
                 yield op("mov", f"eax, {again}" if again == "1" else f"rax, {again}")
@@ -136,8 +140,11 @@ class Results:
         self._exits_left.append(left)
         return f".py_exit_{len(self._exits_left)} equ $ - _pyt_function"
 
-    def _exits(self) -> Iterator[str]:
-        """Where a failure goes, by how many resources are held."""
+    def _exits(self, *, goes_on: bool) -> Iterator[str]:
+        """Where a failure goes, by how many resources are held.
+
+        ``goes_on`` says that what stands before has failed.
+        """
         if not self._can_fail():
             return
         converted = any(each.type.kind != "object" for each in self.signature.parameters)
@@ -145,6 +152,10 @@ class Results:
             yield label(".error_other_type")
             yield op("call", "_pyt_not_implemented", "in the place of a TypeError")
             yield from self._return()
+        if self._shares_error:
+            if goes_on:
+                yield op("jmp", f"near {self._error(0)}")
+            return
         if not self.layout.views:
             yield label(".error_0")
             yield self._failed("eax")
@@ -154,6 +165,10 @@ class Results:
             yield label(f".error_{held}")
             yield self._failed("ebx")
             yield op("jmp", f".release_{held}")
+
+    def _error(self, held: int) -> str:
+        """Return where a failure goes, with so many resources held."""
+        return f"_pyt_error_{self._frame}" if self._shares_error else f".error_{held}"
 
     def _failed(self, register: str) -> str:
         """Load what is returned with an exception set."""
@@ -171,16 +186,17 @@ class Results:
         is_object = self.slot is None or self.slot.result == "object"
         if key in templates.RESULTS and is_object and not self.nogil:
             yield label(".other_result")
-            yield op("call", "_pyt_check_error")
-            yield op("jc", f".error_{len(self.layout.views)}")
-            yield templates.RESULTS[key][2]
+            yield op("call", "_pyt_check_error", "rax = -1")
+            yield op("jc", f"near {self._error(self._held)}")
+            if key.startswith("real"):
+                yield op("movsd", "xmm0, [..@pyt_minus_one]")
             yield op("jmp", ".result")
         if self.signature.result.kind not in ("buffer", "str", "cstr"):
             return
         yield label(".null_result")
         if not self.nogil:
             yield op("call", "_pyt_check_error")
-            yield op("jc", f".error_{len(self.layout.views)}")
+            yield op("jc", f"near {self._error(self._held)}")
         yield op("_pyt_load_none", "", "rax = a new reference to None")
         yield from self._back_with_object()
 

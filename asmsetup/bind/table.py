@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .lines import data, op, quoted
+from .lines import data, escaped, op, quoted
 from .signature import Parameter, Signature
 
 
@@ -24,14 +24,15 @@ def table(signature: Signature) -> list[str]:
     lines.append("    ; parameters, positional-only, least, most, required, the first keyword")
     lines.append(op("dd", f"{', '.join(map(str, counts))}, _pyt_bindings.records + {3 * only}"))
     lines.append(op("dd", "_pyt_names_place", "where the module's state has the names"))
-    lines.append(op("db", ", ".join(_record(each, k >= only) for k, each in enumerate(parameters))))
+    lines.append("    ; of each parameter: whether it is required, and the keyword with its length")
+    records = b"".join(_record(each, named=k >= only) for k, each in enumerate(parameters))
+    lines.append(op("db", escaped(records)))
     return lines
 
 
-def _record(parameter: Parameter, named: bool) -> str:
-    required = 0 if parameter.default else 1
-    name = f"{len(parameter.name)}, {quoted(parameter.name)}" if named else "0"
-    return f"{required}, {name}, 0"
+def _record(parameter: Parameter, *, named: bool) -> bytes:
+    name = parameter.name.encode() if named else b""
+    return bytes((not parameter.default, len(name))) + name + b"\0"
 
 
 def _format(signature: Signature, *, strict: bool) -> str:

@@ -2,7 +2,7 @@
 
 In the templates {k} is the number of the parameter, {object} where its argument is, {home}
 and {length} where its words wait for the call, {view} its Py_buffer, {scratch} 16 bytes of
-nobody's, {held} how many resources are held when it is converted. rax is the value. What jumps
+nobody's, {error} where it goes on with an exception set. rax is the value. What jumps
 out of the straight line jumps `near': left to nasm, the sizes of forward jumps cost it a pass.
 """
 
@@ -34,7 +34,7 @@ _TEXT = """
     lea         rdx, [.display_{k}]
     lea         rcx, [..@pyt_{wanted}]
     call        _pyt_raise_if_not_str
-    jmp         near .error_{held}
+    jmp         near {error}
 """
 _BUFFER = """
     lea         rsi, [rsp + {view}]
@@ -44,7 +44,7 @@ _BUFFER = """
 """
 
 _CHECK_ITEMS = """
-    jnz         near .error_{held}
+    jnz         near {error}
     lea         rdi, [rsp + {view}]
     mov         esi, {size}
     mov         edx, {case}             ; formats are letters after this one,
@@ -58,7 +58,7 @@ _BAD_ARGUMENT = """\
     lea         rdx, [.display_{k}]
     lea         rcx, [..@pyt_{wanted}]
     call        _pyt_raise_bad_argument
-    jmp         near .error_{held}
+    jmp         near {error}
 """
 
 _WRONG_ITEMS = """\
@@ -105,7 +105,7 @@ _CONVERT = {
     "bool": """
     call        [PyObject_IsTrue wrt ..got]
     test        eax, eax
-    js          near .error_{held}
+    js          near {error}
 """,
     "str": """
     lea         rsi, [rsp + {length}]
@@ -119,11 +119,11 @@ _CONVERT = {
 .utf8_{k}:
     mov         rsi, [rsp + {scratch}]
     call        _pyt_find_null          ; which is an error
-    jc          near .error_{held}
+    jc          near {error}
 """,
     "bytes": _BUFFER
     + """
-    jnz         near .error_{held}
+    jnz         near {error}
 """,
     "writable bytes": _BUFFER
     + """
@@ -160,7 +160,7 @@ _CONVERT["sequence"] = (
     call        _pyt_read_sequence      ; into memory of their own
     jnc         short .value_{k}
     test        eax, eax
-    jz          near .error_{held}      ; an item is wrong
+    jz          near {error}      ; an item is wrong
 """
     + _BAD_ARGUMENT
 )
@@ -169,7 +169,7 @@ _OTHER_FLOAT = """
 .other_{k}:
     call        _pyt_as_double          ; __float__, __index__, or an error
     jnc         .checked_{k}
-    jmp         .error_{held}
+    jmp         near {error}
 """
 
 _RECOVER = {
@@ -177,28 +177,28 @@ _RECOVER = {
 .other_{k}:
     call        _pyt_check_error        ; rax = -1
     jnc         .value_{k}
-    jmp         .error_{held}
+    jmp         near {error}
 """,
     "signed 4": """
 .other_{k}:
     mov         edx, [rsp + {scratch}]
     call        _pyt_check_i32
     jnc         .value_{k}
-    jmp         .error_{held}
+    jmp         near {error}
 """,
     "unsigned 8": """
 .other_{k}:
     mov         rdi, {object}
     call        _pyt_as_unsigned
     jnc         .value_{k}
-    jmp         .error_{held}
+    jmp         near {error}
 """,
     "unsigned 4": """
 .other_{k}:
     mov         rdi, {object}
     call        _pyt_as_u32
     jnc         .value_{k}
-    jmp         .error_{held}
+    jmp         near {error}
 """,
     "real 8": _OTHER_FLOAT,
     "real 4": _OTHER_FLOAT,
@@ -230,39 +230,15 @@ _LETTERS = {
 
 _MINUS_ONE = "    cmp         rax, [..@pyt_minus_one]"
 RESULTS = {
-    "signed 8": (
-        ["    mov         rdi, rax"],
-        "    cmp         rax, -1",
-        "    mov         rdi, rax",
-    ),
-    "signed 4": (
-        ["    movsxd      rdi, eax"],
-        "    cmp         eax, -1",
-        "    mov         rdi, rax",
-    ),
-    "unsigned 8": (
-        ["    mov         rdi, rax"],
-        "    cmp         rax, -1",
-        "    mov         rdi, rax",
-    ),
-    "unsigned 4": (
-        ["    mov         edi, eax"],
-        "    cmp         eax, -1",
-        "    mov         edi, eax",
-    ),
-    "bool": (["    movzx       edi, al"], "    cmp         al, -1", "    mov         edi, 1"),
-    "real 8": (
-        ["    movq        rax, xmm0"],
-        _MINUS_ONE,
-        "    movsd       xmm0, [..@pyt_minus_one]",
-    ),
-    "real 4": (
-        ["    cvtss2sd    xmm0, xmm0", "    movq        rax, xmm0"],
-        _MINUS_ONE,
-        "    movsd       xmm0, [..@pyt_minus_one]",
-    ),
+    "signed 8": ([], "    cmp         rax, -1", "    mov         rdi, rax"),
+    "signed 4": ([], "    cmp         eax, -1", "    movsxd      rdi, eax"),
+    "unsigned 8": ([], "    cmp         rax, -1", "    mov         rdi, rax"),
+    "unsigned 4": ([], "    cmp         eax, -1", "    mov         edi, eax"),
+    "bool": ([], "    cmp         al, -1", "    movzx       edi, al"),
+    "real 8": (["    movq        rax, xmm0"], _MINUS_ONE, ""),
+    "real 4": (["    cvtss2sd    xmm0, xmm0", "    movq        rax, xmm0"], _MINUS_ONE, ""),
 }
-"""A number's way to an object: its preparation, whether it may be an error, and -1 again."""
+"""A number's way to an object: before it is known whether it is an error, the question, after."""
 
 MAKERS = {
     "signed 8": "PyLong_FromLong",
