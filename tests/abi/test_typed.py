@@ -27,6 +27,8 @@ from tests.abi.assembling import (
 from tests.projects import Python, installed_aside
 from tools.matrix.interpreters import Interpreter, pytest_path
 
+CHECKS = [TYPED / f"check_{theme}.py" for theme in ("values", "keywords", "ownership")]
+
 
 def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -59,13 +61,12 @@ def pytest_for(interpreter: Interpreter) -> Path:
 
 
 def check(interpreter: Interpreter, *folders: Path) -> None:
-    """Runs check_typed.py in the interpreter, which finds its modules in the folders."""
+    """Run CHECKS in the interpreter, which finds its modules in the folders."""
     path = os.pathsep.join(map(str, (*folders, pytest_for(interpreter))))
     options = ["-q", "--tb=short", "-p", "no:cacheprovider", "-c", os.devnull]
     root = f"--rootdir={folders[0]}"
-    checks = TYPED / "check_typed.py"
     environment = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-    done = run(*interpreter.command, "-m", "pytest", *options, root, checks, **environment)
+    done = run(*interpreter.command, "-m", "pytest", *options, root, *CHECKS, **environment)
     assert done.returncode == 0, done.stdout[-20_000:]
 
 

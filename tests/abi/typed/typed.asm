@@ -1,4 +1,4 @@
-; Every kind of parameter and result, for check_typed.py.
+; Every kind of parameter and result, for CHECKS of test_typed.py.
 %include "python.inc"
 
 struc Box
