@@ -74,29 +74,21 @@ def build(
         extended = add_tables(source.name, object_file.read_bytes())
         assert extended.notes == []
         object_file.write_bytes(extended.content)
+    link(module, object_file, *objects)
+    return module
+
+
+def link(module: Path, *objects: Path) -> None:
+    """Link a module as asmsetup does; ld must have nothing to say."""
+    options = ["-shared", "--eh-frame-hdr", "-z", "noexecstack"]
+    options += ["-z", "now", "-z", "relro", "-z", "text"]
     linked = subprocess.run(
-        [
-            *(
-                "ld",
-                "-shared",
-                "--eh-frame-hdr",
-                "-z",
-                "noexecstack",
-                "-z",
-                "now",
-                "-z",
-                "relro",
-                "-z",
-                "text",
-            ),
-            *("-o", str(module), str(object_file), *map(str, objects)),
-        ],
+        ["ld", *options, "-o", str(module), *map(str, objects)],
         capture_output=True,
         text=True,
         check=False,
     )
     assert (linked.returncode, linked.stderr) == (0, ""), linked.stderr
-    return module
 
 
 def build_typed(folder: Path, defines: Defines = UNIVERSAL, nasm: str = "nasm") -> Path:

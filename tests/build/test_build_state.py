@@ -20,10 +20,7 @@ import pytest
 from asmsetup import files
 from asmsetup.assemble import includes, state
 from asmsetup.assemble.nasm import AssemblerOptions
-from asmsetup.build import Builder, Reporter, Wanted
-from asmsetup.config import Settings
-from asmsetup.facts import target
-from asmsetup.plan import Recipe
+from tests.building import assembled, build_objects
 
 SOURCES = {
     "plain.asm": "section .data\n db 1\n",
@@ -42,23 +39,10 @@ EVERYTHING = sorted(SOURCES)
 COMMON = ["one.asm", "two.asm"]
 
 
-def ignore(text: str) -> None:
-    """Say nothing."""
-
-
 def build(folder: str = "build") -> list[str]:
     """Build; return which sources were assembled."""
-    said: list[str] = []
-    reporter = Reporter(said.append, said.append, ignore)
-    builder = Builder(Settings(cache=False), target.running(), folder, reporter)
     options = AssemblerOptions(include_dirs=("inc",))
-    objects = builder.plan(Recipe("m", tuple(SOURCES), options))
-    jobs = builder.start(Wanted(item, "m") for item in objects)
-    try:
-        builder.jobs.require(jobs)
-    finally:
-        builder.finish()
-    return sorted(line.split()[-1] for line in said if " nasm " in line)
+    return assembled(build_objects(tuple(SOURCES), options, folder=folder))
 
 
 def objects_in(folder: str) -> dict[str, bytes]:

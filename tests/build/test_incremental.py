@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 
 from asmsetup.assemble.nasm import AssemblerOptions
-from asmsetup.build import Builder, Reporter, Wanted
 from asmsetup.config import Settings
 from asmsetup.errors import AssembleError
 from asmsetup.facts import target
-from asmsetup.plan import Recipe
+from tests.building import UNCACHED, assembled, build_objects
 
 SOURCES = {
     "plain.asm": "section .text\n ret\n",
@@ -36,10 +35,6 @@ INCLUDES = {
 EVERYTHING = sorted(SOURCES)
 
 
-def ignore(text: str) -> None:
-    """Say nothing."""
-
-
 @dataclass
 class Project:
     """The project in the current directory, and how it is built."""
@@ -47,22 +42,16 @@ class Project:
     options: AssemblerOptions = field(
         default_factory=lambda: AssemblerOptions(include_dirs=("early", "inc", "late"))
     )
-    settings: Settings = field(default_factory=lambda: Settings(cache=False))
+    settings: Settings = UNCACHED
+    python: target.Target = field(default_factory=target.running)
 
     def build(self, *sources: str) -> list[str]:
         """Build; return which sources were assembled."""
-        said: list[str] = []
-        builder = Builder(
-            self.settings, target.running(), "build", Reporter(said.append, said.append, ignore)
+        return assembled(
+            build_objects(
+                sources or tuple(SOURCES), self.options, self.settings, python=self.python
+            )
         )
-        objects = builder.plan(Recipe("m", sources or tuple(SOURCES), self.options))
-        jobs = builder.start(Wanted(item, "m") for item in objects)
-        try:
-            builder.jobs.require(jobs)
-        finally:
-            builder.finish()
-        assert all(Path(item.path).stat().st_size for item in objects)
-        return sorted(line.split()[-1] for line in said if " nasm " in line)
 
 
 @pytest.fixture
@@ -183,14 +172,10 @@ def test_another_command_or_another_nasm_assembles_all(
 def test_the_version_of_python_counts_for_those_who_ask(project: Project) -> None:
     write("asks.asm", "%if PY_VERSION_HEX\n%endif\nsection .text\n ret\n")
     project.build(*SOURCES, "asks.asm")
-    said: list[str] = []
     other = target.running()._replace(version_hex=0x03FF00F0)
-    builder = Builder(project.settings, other, "build", Reporter(said.append, said.append, ignore))
-    objects = builder.plan(Recipe("m", (*SOURCES, "asks.asm"), project.options))
-    jobs = builder.start(Wanted(item, "m") for item in objects)
-    builder.jobs.require(jobs)
     # Which file a computed name leads to may hang on the version as well.
-    assert sorted(line.split()[-1] for line in said) == ["asks.asm", "computed.asm"]
+    changed = replace(project, python=other)
+    assert changed.build(*SOURCES, "asks.asm") == ["asks.asm", "computed.asm"]
 
 
 def test_what_nobody_can_know_is_always_assembled(project: Project) -> None:

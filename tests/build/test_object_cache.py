@@ -6,17 +6,12 @@ from pathlib import Path
 import pytest
 
 from asmsetup.assemble.nasm import AssemblerOptions
-from asmsetup.build import Builder, Reporter, Wanted
 from asmsetup.config import Settings
 from asmsetup.facts import target
-from asmsetup.plan import Recipe
+from tests.building import build_objects
 
 PLAIN = '%include "a.inc"\nsection .text\n ret\n'
 NEXT_VERSION = target.running()._replace(version_hex=0x03FF00F0)
-
-
-def ignore(text: str) -> None:
-    """Say nothing."""
 
 
 @pytest.fixture(autouse=True)
@@ -49,23 +44,9 @@ def build(
 ) -> str:
     """Build m.asm with this text from scratch; return what was done for it."""
     Path("m.asm").write_text(text)
-    said: list[str] = []
     options = options or AssemblerOptions(include_dirs=("inc",))
-    builder = Builder(
-        settings or Settings(),
-        python or target.running(),
-        "build",
-        Reporter(said.append, pytest.fail, ignore),
-    )
-    (wanted,) = builder.plan(Recipe("m", ("m.asm",), options))
-    for path in Path().glob("build/*"):
-        path.unlink()
-    jobs = builder.start(Wanted(item, "m") for item in [wanted])
-    builder.jobs.require(jobs)
-    builder.finish()
-    assert Path(wanted.path).read_bytes()[:4] == b"\x7fELF"
-    (line,) = said
-    return line.split()[1]
+    (done,) = build_objects(["m.asm"], options, settings or Settings(), python=python, afresh=True)
+    return done.split()[0]
 
 
 @pytest.mark.parametrize(
@@ -176,15 +157,7 @@ def test_warnings_come_back_with_the_object(checkout: Callable[[str], Path]) -> 
     warned: list[list[str]] = []
     for _ in range(2):
         warned.append([])
-        builder = Builder(
-            Settings(), target.running(), "build", Reporter(ignore, warned[-1].append, ignore)
-        )
-        (wanted,) = builder.plan(Recipe("m", ("m.asm",), AssemblerOptions()))
-        for path in Path().glob("build/*"):
-            path.unlink()
-        jobs = builder.start(Wanted(item, "m") for item in [wanted])
-        builder.jobs.require(jobs)
-        builder.finish()
+        build_objects(["m.asm"], settings=Settings(), warn=warned[-1].append, afresh=True)
     assert warned[0] == warned[1]
     assert "m.asm:2: warning: uninitialized" in warned[0][0]
 

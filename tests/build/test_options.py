@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from asmsetup.facts import elf
+from tests.build.given import C_MODULE, FUNCTION, MIXED, NUMBER, linked, recording, soname
 from tests.projects import Project
-
-NUMBER = '%include "module.inc"\nMODULE hello, NUMBER\n'
 
 TEXT = """\
 %include "module.inc"
@@ -34,18 +32,6 @@ call_number:
     pop rdi
     mov edi, eax
     jmp PyLong_FromLong wrt ..plt
-"""
-
-FUNCTION = "global number:function\nsection .text\nnumber: mov eax, 42\nret\n"
-
-C_MODULE = """\
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-extern long number(void);
-static PyObject *answer(PyObject *module, PyObject *unused) { return PyLong_FromLong(number() + MORE); }
-static PyMethodDef methods[] = {{"answer", answer, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
-static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "hello", NULL, 0, methods};
-PyMODINIT_FUNC PyInit_hello(void) { return PyModuleDef_Init(&definition); }
 """
 
 
@@ -230,27 +216,6 @@ def test_library_options_of_the_command_line(hello: Project) -> None:
     assert hello.answer() == "42"
 
 
-MIXED = pytest.mark.parametrize("mixed", [False, True], ids=["assembly", "mixed"])
-
-
-def linked(project: Project, mixed: bool, *arguments: str, **keywords: object) -> elf.ElfFacts:
-    sources = ["hello.asm"]
-    if mixed:
-        project.write({"unused.c": "int unused_by_anybody(void) { return 1; }\n"})
-        sources.append("unused.c")
-    project.extension("hello", sources, **keywords)
-    project.build_ext(*arguments)
-    assert project.answer() == "42"
-    return elf.read(project.module())
-
-
-def soname(project: Project) -> str:
-    command = ["readelf", "-dW", str(project.module())]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    (name,) = re.findall(r"\(SONAME\) .*\[(.*)\]", said)
-    return str(name)
-
-
 @MIXED
 def test_link_arguments(hello: Project, mixed: bool) -> None:
     linked(hello, mixed, extra_link_args=["-Wl,-soname,hello.so.1"])
@@ -330,100 +295,6 @@ def test_optional_with_a_source_that_is_not_there(hello: Project) -> None:
 
     assert "gone.asm: there is no such source file" in said
     assert hello.answer() == "42"
-
-
-# ---- the environment ----
-
-
-def recording(project: Project, tool: str, real: str) -> Path:
-    """A program that notes its arguments in <tool>.log and runs the real one."""
-    path = project.folder.parent / tool
-    path.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> "{path}.log"\nexec {real} "$@"\n')
-    path.chmod(0o755)
-    return path
-
-
-@pytest.mark.parametrize(("variable", "real"), [("NASM", "nasm"), ("LD", "ld")])
-def test_a_tool_from_the_environment(hello: Project, variable: str, real: str) -> None:
-    own = recording(hello, f"own-{real}", real)
-
-    hello.build_ext(ok=True, **{variable: str(own)})
-
-    assert hello.answer() == "42"
-    noted = Path(f"{own}.log").read_text().splitlines()
-    assert ("elf64" if real == "nasm" else "-shared") in noted
-
-
-@pytest.mark.parametrize("setting", ["nasm", "ld"])
-def test_a_tool_from_the_settings(hello: Project, setting: str) -> None:
-    own = recording(hello, f"own-{setting}", setting)
-    hello.settings(f'{setting} = "{own}"')
-
-    hello.build_ext()
-
-    assert Path(f"{own}.log").exists()
-
-
-def test_nasmflags(hello: Project) -> None:
-    hello.write({"hello.asm": NUMBER})
-
-    hello.build_ext(NASMFLAGS="-w+all '-DNUMBER=40 + 2'")
-
-    assert hello.answer() == "42"
-
-
-@pytest.mark.parametrize("flags", ["-Wl,-soname,own", "-soname own", "-Xlinker -soname=own"])
-def test_ldflags(hello: Project, flags: str) -> None:
-    hello.build_ext(LDFLAGS=f"-O2 -flto=auto {flags}")
-
-    assert soname(hello) == "own"
-
-
-@MIXED
-def test_ld_args_of_the_settings(hello: Project, mixed: bool) -> None:
-    hello.settings('ld-args = ["-soname", "own"]')
-
-    linked(hello, mixed)
-
-    assert soname(hello) == "own"
-
-
-def test_nasm_args_of_the_settings(hello: Project) -> None:
-    hello.write({"hello.asm": NUMBER}).settings('nasm-args = ["-DNUMBER=40 + 2"]')
-
-    hello.build_ext()
-
-    assert hello.answer() == "42"
-
-
-@pytest.mark.parametrize(
-    "environment",
-    [
-        {"CFLAGS": "-DNUMBER=7 -fno-such-thing --bogus"},
-        {"CPPFLAGS": "-DNUMBER=7 --bogus"},
-        {"NASMENV": "-DNUMBER=7"},
-        {"NASMENV": "--bogus"},
-        {"CC": "/no/compiler"},
-        {"LDSHARED": "/no/compiler -shared"},
-    ],
-    ids=str,
-)
-def test_what_never_reaches_assembly(hello: Project, environment: dict[str, str]) -> None:
-    hello.write({"hello.asm": "%ifndef NUMBER\n%define NUMBER 42\n%endif\n" + NUMBER})
-
-    hello.build_ext(ok=True, **environment)
-
-    assert hello.answer() == "42"
-
-
-def test_cflags_reach_the_c_of_a_mixed_module(hello: Project) -> None:
-    source = "%ifdef MORE\n%error no business of nasm\n%endif\n" + FUNCTION
-    hello.write({"hello.c": C_MODULE, "number.asm": source})
-    hello.extension("hello", ["hello.c", "number.asm"])
-
-    hello.build_ext(CFLAGS="-DMORE=1")
-
-    assert hello.answer() == "43"
 
 
 @pytest.mark.parametrize(

@@ -1,56 +1,16 @@
 from __future__ import annotations
 
-import errno
-import hashlib
-import multiprocessing
 import os
-import resource
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from asmsetup.assemble import cache
 from asmsetup.assemble.cache import Cache
-from asmsetup.assemble.nasm import AssemblerOptions
-from asmsetup.build import Builder, Reporter, Wanted
-from asmsetup.config import Settings
 from asmsetup.errors import ConfigError
-from asmsetup.facts import target
-from asmsetup.plan import Recipe
-
-REPOSITORY = Path(__file__).parents[2]
-KEY = hashlib.sha256(b"a key").hexdigest()
-
-
-def ignore(text: str) -> None:
-    """Say nothing."""
-
-
-def key(number: int) -> str:
-    return hashlib.sha256(str(number).encode()).hexdigest()
-
-
-def no_warning(text: str) -> None:
-    pytest.fail(f"warned: {text}")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Cache:
-    return Cache(str(tmp_path / "cache"), cache.DEFAULT_SIZE, no_warning)
-
-
-def entry(store: Cache) -> Path:
-    (found,) = [path for path in Path(store.folder).glob("??/*") if path.is_file()]
-    return found
+from tests.building import build_objects
+from tests.unit.caching import KEY, entry, flipped, key, no_warning
 
 
 def test_what_was_put_is_got_by_any_other_build(store: Cache) -> None:
@@ -58,38 +18,6 @@ def test_what_was_put_is_got_by_any_other_build(store: Cache) -> None:
     assert store.get(KEY) == b"an object"
     assert Cache(store.folder, store.limit, no_warning).get(KEY) == b"an object"
     assert store.get(key(2)) is None
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda path: path.write_bytes(b""),
-        lambda path: path.write_bytes(path.read_bytes()[:-1]),
-        lambda path: path.write_bytes(path.read_bytes()[:20]),
-        lambda path: path.write_bytes(path.read_bytes() + b"x"),
-        lambda path: path.write_bytes(flipped(path.read_bytes(), 0)),
-        lambda path: path.write_bytes(flipped(path.read_bytes(), 30)),
-        lambda path: path.write_bytes(flipped(path.read_bytes(), -1)),
-        # A good entry under another's name.
-        lambda path: path.write_bytes(cache._entry(key(2), b"another object")),
-    ],
-)
-def test_a_damaged_entry_is_noticed_and_makes_room(
-    store: Cache, damage: Callable[[Path], None]
-) -> None:
-    store.put(KEY, b"an object")
-    damage(entry(store))
-    assert store.get(KEY) is None
-    store.put(KEY, b"an object")
-    assert store.get(KEY) == b"an object"
-    store.close()
-    assert store.statistics().damaged == 1
-
-
-def flipped(data: bytes, position: int) -> bytes:
-    changed = bytearray(data)
-    changed[position] ^= 1
-    return bytes(changed)
 
 
 def test_the_least_recently_used_entries_go_when_it_is_full(tmp_path: Path) -> None:
@@ -147,31 +75,6 @@ def test_statistics_add_up_over_builds_and_stay_small(store: Cache) -> None:
     statistics = store.statistics()
     assert (statistics.hits, statistics.misses) == (8000, 16000)
     assert Path(store.folder, "statistics").stat().st_size < 2 * cache._STATISTICS_LIMIT
-
-
-def test_what_is_not_the_caches_stays(store: Cache, tmp_path: Path) -> None:
-    """Somebody may name a folder that has more in it."""
-    store.put(KEY, b"an object")
-    theirs = [
-        *("go/keep", "ab/thesis.txt", f"ab/{'f' * 62}/deep", f"{KEY[:2]}/{'F' * 62}"),
-        *("linked/other", "note"),
-    ]
-    for name in theirs:
-        path = Path(store.folder, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("precious")
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    (elsewhere / ("a" * 62)).write_text("precious")
-    Path(store.folder, "ee").symlink_to(elsewhere)
-
-    assert store.statistics().entries == 1
-    Cache(store.folder, 0, no_warning).put(key(3), b"too much")
-    store.clear()
-
-    assert all(Path(store.folder, name).read_text() == "precious" for name in theirs)
-    assert (elsewhere / ("a" * 62)).exists()
-    assert store.get(KEY) is None
 
 
 def test_statistics_alone_make_the_folder(tmp_path: Path) -> None:
@@ -234,88 +137,6 @@ def test_a_size_that_is_none(said: str) -> None:
         cache.size_limit({"ASMSETUP_CACHE_SIZE": said})
 
 
-def work_on(folder: str, numbers: range, failures: Any) -> None:
-    store = Cache(folder, 64 << 10, failures.put)
-    for number in numbers:
-        content = store.get(key(number))
-        if content is not None and content != str(number).encode() * 50:
-            failures.put(f"{number}: {content[:20]!r}")
-        store.put(key(number), str(number).encode() * 50)
-        if number % 16 == 0:
-            store.close()
-    store.close()
-
-
-def test_builds_that_run_at_once_see_whole_entries_only(tmp_path: Path) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    failures = spawn.SimpleQueue()
-    workers = [
-        spawn.Process(target=work_on, args=(str(tmp_path), range(start, 400), failures))
-        for start in (0, 1, 2, 100)
-    ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(120)
-    assert [worker.exitcode for worker in workers] == [0] * 4
-    assert failures.empty()
-
-
-WRITE_FOR_EVER = """
-import sys
-from asmsetup.cache import Cache
-from tests.unit.test_cache import key
-store = Cache(sys.argv[1], 1 << 30, print)
-while True:
-    for number in range(64):
-        store.put(key(number), str(number).encode() * 100_000)
-"""
-
-
-def test_a_killed_writer_leaves_whole_entries_only(store: Cache) -> None:
-    for pause in (0.3, 0.31, 0.32, 0.33, 0.34):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITE_FOR_EVER, store.folder],
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        )
-        time.sleep(pause)
-        writer.send_signal(signal.SIGKILL)
-        writer.wait()
-        for number in range(64):
-            assert store.get(key(number)) in (None, str(number).encode() * 100_000)
-    store.close()
-    assert store.statistics().damaged == 0
-
-
-def project(folder: Path, warn: Callable[[str], None]) -> Callable[[], list[str]]:
-    """Return a function that builds a project in the current directory from scratch."""
-    for name in ("a.asm", "b.asm"):
-        Path(name).write_text(f"section .data\n db '{name}'\n")
-
-    def build() -> list[str]:
-        said: list[str] = []
-        builder = Builder(
-            Settings(), target.running(), str(folder), Reporter(said.append, warn, ignore)
-        )
-        objects = builder.plan(Recipe("m", ("a.asm", "b.asm"), AssemblerOptions()))
-        for item in objects:
-            Path(item.path).unlink(missing_ok=True)
-        jobs = builder.start(Wanted(item, "m") for item in objects)
-        builder.jobs.require(jobs)
-        builder.finish()
-        assert all(Path(item.path).stat().st_size for item in objects)
-        return sorted(line.split(" ", 1)[1] for line in said)
-
-    return build
-
-
-@pytest.fixture
-def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ASMSETUP_CACHE_DIR", str(tmp_path / "cache"))
-    return project(tmp_path / "build", no_warning)
-
-
 def test_a_clean_build_takes_its_objects_out_of_the_cache(build: Callable[[], list[str]]) -> None:
     assert build() == ["nasm a.asm", "nasm b.asm"]
     assert build() == ["cached a.asm", "cached b.asm"]
@@ -331,235 +152,12 @@ def test_a_damaged_object_is_assembled_again(
     assert build() == ["cached a.asm", "cached b.asm"]
 
 
-def as_nobody(work: Callable[[], None]) -> None:
-    """Do the work in a process that may write no more than it owns."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            if os.getuid() == 0:
-                os.setgid(65534)
-                os.setuid(65534)
-            work()
-            status = 0
-        finally:
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def test_a_read_only_folder_is_read_and_complained_of_once(
-    build: Callable[[], list[str]], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    build()
-    Path("b.asm").write_text("section .data\n db 'changed'\n")
-    Path("c.asm").write_text("section .data\n db 'new'\n")
-    for path in (tmp_path / "cache", *(tmp_path / "cache").glob("??")):
-        path.chmod(0o555)
-    for path in (*tmp_path.parents, tmp_path):
-        if path.stat().st_uid == os.getuid() and path != Path("/"):
-            path.chmod(path.stat().st_mode | 0o055)
-    output = tmp_path / "nobody"
-    output.mkdir()
-    output.chmod(0o777)
-    warnings: list[str] = []
-
-    def work() -> None:
-        said: list[str] = []
-        builder = Builder(
-            Settings(),
-            target.running(),
-            str(output),
-            Reporter(said.append, warnings.append, ignore),
-        )
-        objects = builder.plan(Recipe("m", ("a.asm", "b.asm", "c.asm"), AssemblerOptions()))
-        jobs = builder.start(Wanted(item, "m") for item in objects)
-        builder.jobs.require(jobs)
-        builder.finish()
-        assert sorted(line.split(" ", 1)[1] for line in said) == [
-            "cached a.asm",
-            "nasm b.asm",
-            "nasm c.asm",
-        ]
-        (warning,) = warnings
-        assert f"cannot write to the object cache {tmp_path / 'cache'}" in warning
-
-    as_nobody(work)
-
-
-@pytest.mark.parametrize(
-    ("folder", "verb"),
-    [("file", "read"), ("/proc/nothing", "write to")],
-)
-def test_a_folder_that_can_be_none_is_complained_of_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, verb: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("file").write_text("")
-    monkeypatch.setenv("ASMSETUP_CACHE_DIR", folder)
-    warnings: list[str] = []
-    build = project(tmp_path / "build", warnings.append)
-    assert build() == ["nasm a.asm", "nasm b.asm"]
-    assert len(warnings) == 1
-    what = f"warning: cannot {verb} the object cache {os.path.abspath(folder)}: "
-    assert warnings[0].startswith(what)
-
-
-def test_a_full_disk_costs_the_entry_and_no_more(store: Cache) -> None:
-    store.put(KEY, b"an object")
-    warnings: list[str] = []
-    full = Cache(store.folder, store.limit, warnings.append)
-
-    def work() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
-        full.put(key(2), bytes(100_000))
-        full.put(key(3), bytes(100_000))
-        assert full.get(KEY) == b"an object"
-        assert full.get(key(2)) is None
-        assert len(warnings) == 1
-        assert os.strerror(errno.EFBIG) in warnings[0]
-        assert not list(Path(store.folder).glob("??/*.tmp"))
-
-    # The limit is a process's own, and stays.
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            work()
-            status = 0
-        finally:
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
 def test_the_cache_can_be_turned_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ASMSETUP_CACHE_DIR", str(tmp_path / "cache"))
     Path("a.asm").write_text("")
-    said: list[str] = []
-    builder = Builder(
-        Settings()._replace(cache=False),
-        target.running(),
-        "build",
-        Reporter(said.append, no_warning, ignore),
-    )
-    objects = builder.plan(Recipe("m", ("a.asm",), AssemblerOptions()))
-    jobs = builder.start(Wanted(item, "m") for item in objects)
-    builder.jobs.require(jobs)
-    builder.finish()
-    assert said == ["[1/1] nasm a.asm"]
+    assert build_objects(["a.asm"], warn=no_warning) == ["nasm a.asm"]
     assert not (tmp_path / "cache").exists()
-
-
-def misshapen(path: Path, shape: str) -> None:
-    """Put something else in the place of an entry."""
-    path.unlink(missing_ok=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    match shape:
-        case "folder":
-            (path / "deep").mkdir(parents=True)
-        case "pipe":
-            os.mkfifo(path)
-        case "link to a pipe":
-            os.mkfifo(path.with_name("pipe"))
-            path.symlink_to("pipe")
-        case "link to a device":
-            path.symlink_to("/dev/zero")
-        case "link to nothing":
-            path.symlink_to("gone")
-        case "link to itself":
-            path.symlink_to(path.name)
-        case "huge":
-            with open(path, "wb") as file:
-                file.truncate(1 << 40)
-        case "socket":
-            with socket.socket(socket.AF_UNIX) as bound:
-                bound.bind(str(path))
-
-
-SHAPES = [
-    *("folder", "pipe", "link to a pipe", "link to a device", "link to nothing"),
-    *("link to itself", "huge", "socket"),
-]
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_an_entry_of_any_shape_is_absent_or_repaired(shape: str) -> None:
-    # Below /tmp and short: the name of a socket has 108 bytes at most.
-    with tempfile.TemporaryDirectory() as folder:
-        store = Cache(folder, cache.DEFAULT_SIZE, no_warning)
-        store.put(KEY, b"an object")
-        misshapen(entry(store), shape)
-        assert store.get(KEY) is None
-        store.put(KEY, b"an object")
-        assert store.get(KEY) == (None if shape == "folder" else b"an object")
-        store.put(key(2), b"another")
-        assert store.get(key(2)) == b"another"
-        store.close()
-        store.clear()
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_statistics_of_any_shape_are_none(shape: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        store = Cache(folder, cache.DEFAULT_SIZE, lambda text: None)
-        misshapen(Path(folder, "statistics"), shape)
-        store.count(hit=True)
-        store.close()
-        assert store.statistics().hits in (0, 1)
-
-
-@pytest.mark.parametrize("text", ["9" * 5000 + " 1 1", "\0", "a b c", "1 1", "-1 0 0"])
-def test_statistics_that_say_anything_are_passed_over(store: Cache, text: str) -> None:
-    Path(store.folder).mkdir()
-    Path(store.folder, "statistics").write_text(f"{text}\n1 2 3\n")
-    assert store.statistics()[-3:] == (1, 2, 3)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        *(b"", b"{}", b"{}\n", b"null\n", b"[]\n", b'"x"\nELF', b"{" * 100_000),
-        b'{"warnings": "", "seconds": 1}\nno object',
-        b'{"warnings": "", "seconds": "x"}\n\x7fELF',
-        b'{"warnings": ""}\n\x7fELF',
-        b"\xff\n\x7fELF",
-        b"1" * 5000 + b"\n\x7fELF",
-    ],
-)
-def test_an_entry_with_a_right_digest_and_no_object_is_absent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ASMSETUP_CACHE_DIR", str(tmp_path / "cache"))
-    build = project(tmp_path / "build", no_warning)
-    assert build() == ["nasm a.asm", "nasm b.asm"]
-    store = Cache(str(tmp_path / "cache"), cache.DEFAULT_SIZE, no_warning)
-    entries = list(Path(store.folder).glob("??/*"))
-    for path in entries:
-        store.put(path.parent.name + path.name, content)
-    shutil.rmtree("build")
-    assert build() == ["nasm a.asm", "nasm b.asm"]
-    shutil.rmtree("build")
-    assert build() == ["cached a.asm", "cached b.asm"]
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"{}", b"[[]]", b"[[1, 2]]", b"[[1, 2, 3]]", b"[" * 99_999]
-)
-def test_answers_of_another_shape_are_absent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ASMSETUP_CACHE_DIR", str(tmp_path / "cache"))
-    build = project(tmp_path / "build", no_warning)
-    Path("a.asm").write_text('%define NAME "b.asm"\n%include NAME\n')
-    build()
-    store = Cache(str(tmp_path / "cache"), cache.DEFAULT_SIZE, no_warning)
-    for path in Path(store.folder).glob("??/*"):
-        store.put(path.parent.name + path.name, content)
-    shutil.rmtree("build")
-    assert build() == ["nasm a.asm", "nasm b.asm"]
 
 
 def test_a_large_object_is_kept_up_to_an_eighth_of_the_cache(tmp_path: Path) -> None:
@@ -574,38 +172,3 @@ def test_a_large_object_is_kept_up_to_an_eighth_of_the_cache(tmp_path: Path) -> 
         "an object of 11 MB is too large for the object cache, and is not kept\n"
         "  ASMSETUP_CACHE_SIZE=89M makes room for it"
     ]
-
-
-def clear_often(folder: str, failures: Any) -> None:
-    store = Cache(folder, 64 << 20, failures.put)
-    try:
-        for _ in range(30):
-            store.clear()
-    except OSError as error:
-        failures.put(repr(error))
-
-
-def fill_often(folder: str, failures: Any) -> None:
-    store = Cache(folder, 64 << 20, failures.put)
-    for number in range(600):
-        store.put(key(number % 60), b"an object")
-    store.clear()
-    store.put(KEY, b"an object")
-    if store.get(KEY) not in (b"an object", None):
-        failures.put("another object")
-
-
-def test_clearing_at_once_and_during_builds(tmp_path: Path) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    failures = spawn.SimpleQueue()
-    tasks = [*[clear_often] * 3, *[fill_often] * 2]
-    workers = [spawn.Process(target=task, args=(str(tmp_path), failures)) for task in tasks]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(120)
-    assert [worker.exitcode for worker in workers] == [0] * 5
-    said = []
-    while not failures.empty():
-        said.append(failures.get())
-    assert said == []

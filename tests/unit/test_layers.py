@@ -1,7 +1,8 @@
-"""Imports go down the layers only, and only the plugin knows setuptools."""
+"""The structure: imports go down the layers only, only the plugin knows setuptools, nothing is long."""
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -74,3 +75,31 @@ def test_named_tuples_are_those_that_cost_little_to_make() -> None:
     takes = re.compile(r"from typing import [^\n]*\bNamedTuple\b")
     users = {path.name for path in modules() if takes.search(path.read_text())}
     assert users == {"named.py"}, "write:   from .named import NamedTuple"
+
+
+LONGEST_FILE, LONGEST_FUNCTION = 450, 40
+
+
+def sources() -> list[Path]:
+    """Return every Python file of ours: sample projects and templates are not."""
+    folders = ("asmsetup", "bench", "nasm", "tests", "tools")
+    found = (path for folder in folders for path in (REPOSITORY / folder).rglob("*.py"))
+    return [path for path in found if not {"packages", "templates"} & set(path.parts)]
+
+
+def lengths(path: Path) -> dict[str, int]:
+    """Return the length of each function of a file, named with its place."""
+    place = path.relative_to(REPOSITORY)
+    return {
+        f"{place}:{node.lineno} {node.name}": (node.end_lineno or node.lineno) - node.lineno + 1
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    }
+
+
+def test_no_file_and_no_function_is_long() -> None:
+    files = {str(path): len(path.read_text().splitlines()) for path in sources()}
+    functions = {name: lines for path in sources() for name, lines in lengths(path).items()}
+    assert len(functions) > 1000
+    assert [name for name, lines in files.items() if lines > LONGEST_FILE] == []
+    assert [name for name, lines in functions.items() if lines > LONGEST_FUNCTION] == []

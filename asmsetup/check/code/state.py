@@ -100,49 +100,74 @@ class State:
         *("changed_control", "controls", "maybe", "bounded", "intact", "owned", "void", "turned"),
     )
 
+    registers: list[Value]
+    vectors: dict[int, Value]
+    """Vector and mask registers that hold a register's value at entry."""
+    stack: dict[int, Value]
+    """The slots of the frame that were written, by ``stack_key``."""
+    stale: int
+    """The registers that a call may have changed since they were set, a bit each."""
+    half: int
+    """Those whose upper halves an int result leaves undefined."""
+    fresh: int
+    """Those that hold on some path what they held at entry."""
+    intact: int
+    """Those that do on every path."""
+    flags: Flags | None
+    backwards: bool | str | None
+    """The direction flag; PARTLY where only some paths have set it, None behind a branch there."""
+    upper: bool
+    """The upper halves of ymm registers may be in use."""
+    mmx: bool
+    gil: str
+    present: frozenset[str]
+    """The weak names whose address was found not to be zero."""
+    last: LastCall | None
+    way: Step | None
+    given: int | None
+    """The lowest slot whose address a call was given on every path."""
+    buffers: frozenset[int]
+    """The slots that hold a buffer of another object on every path."""
+    turned: frozenset[int]
+    """Those that held one where a loop begins, and no branch was passed since."""
+    owned: frozenset[Result]
+    """The new references that this function has to give back, on every path that has them."""
+    void: frozenset[Result]
+    """Those that are NULL on every path."""
+    changed_control: int
+    """Which control bits were changed: MXCSR, X87."""
+    controls: frozenset[Control]
+    """The places that hold control words."""
+    bounded: tuple[Frame | Memory, int, int] | None
+    """A place that was just found to be less than a number, and its size."""
+    maybe: bool
+    """Some slots are Sometimes, or the GIL is released on some paths."""
+
     def __init__(self) -> None:
-        self.registers: list[Value] = []
-        self.vectors: dict[int, Value] = {}
-        """Vector and mask registers that hold a register's value at entry."""
-        self.stack: dict[int, Value] = {}
-        """The slots of the frame that were written, by ``stack_key``."""
+        self.registers = []
+        self.vectors = {}
+        self.stack = {}
         self.stale = 0
-        """The registers that a call may have changed since they were set, a bit each."""
         self.half = 0
-        """Those whose upper halves an int result leaves undefined."""
         self.fresh = 0
-        """Those that hold on some path what they held at entry."""
         self.intact = 0
-        """Those that do on every path."""
-        self.flags: Flags | None = None
-        self.backwards: bool | str | None = False
-        """The direction flag; PARTLY where only some paths have set it, None behind a branch there."""
+        self.flags = None
+        self.backwards = False
         self.upper = False
-        """The upper halves of ymm registers may be in use."""
         self.mmx = False
         self.gil = UNKNOWN
-        self.present: frozenset[str] = frozenset()
-        """The weak names whose address was found not to be zero."""
-        self.last: LastCall | None = None
-        self.way: Step | None = None
-        self.given: int | None = None
-        """The lowest slot whose address a call was given on every path."""
-        self.buffers: frozenset[int] = frozenset()
-        """The slots that hold a buffer of another object on every path."""
-        self.turned: frozenset[int] = frozenset()
-        """Those that held one where a loop begins, and no branch was passed since."""
-        self.owned: frozenset[Result] = frozenset()
-        """The new references that this function has to give back, on every path that has them."""
-        self.void: frozenset[Result] = frozenset()
-        """Those that are NULL on every path."""
+        self.present = frozenset()
+        self.last = None
+        self.way = None
+        self.given = None
+        self.buffers = frozenset()
+        self.turned = frozenset()
+        self.owned = frozenset()
+        self.void = frozenset()
         self.changed_control = 0
-        """Which control bits were changed: MXCSR, X87."""
-        self.controls: frozenset[Control] = frozenset()
-        """The places that hold control words."""
-        self.bounded: tuple[Frame | Memory, int, int] | None = None
-        """A place that was just found to be less than a number, and its size."""
+        self.controls = frozenset()
+        self.bounded = None
         self.maybe = False
-        """Some slots are Sometimes, or the GIL is released on some paths."""
 
     def copy(self) -> State:
         """Return the same in an object of its own."""
