@@ -8,36 +8,10 @@ from pathlib import Path
 import pytest
 
 from asmsetup.check.code.rules import RULES
+from tests.build.machine_code import HEAD, KEPT, function, plain
 from tests.check.cures import module, read_cures
 from tests.check.test_planted import PLANTED, planted
 from tests.projects import CALLING, Project
-
-HEAD = '%include "python.inc"\nPyModule hello\n'
-KEPT = """PyFunction answer, METH_NOARGS
-    mov edi, 42
-    PyTailCall PyLong_FromLong
-PyEndFunction
-PyEndModule
-"""
-
-
-@pytest.fixture
-def judged(hello: Project, decoder: Path) -> Project:
-    """The project hello, built where the decoder is installed."""
-    return hello.settings("universal = true").beside(decoder)
-
-
-def plain(lines: str, flags: str = "METH_NOARGS", extern: str = "") -> str:
-    """The source of a module with one plain routine as its method."""
-    names = "".join(f"extern {name}\n" for name in extern.split())
-    method = f'PyMethod "answer", answer, {flags}'
-    return f"{HEAD}{names}{method}\nPyEndModule\nsection .text\nanswer:\n{lines}"
-
-
-def function(lines: str, flags: str = "METH_O, -, object") -> str:
-    """The source of a module with one PyFunction."""
-    return f"{HEAD}PyFunction answer, {flags}\n{lines}PyEndFunction\nPyEndModule\n"
-
 
 # Each line that breaks a rule is marked.
 FAULTS = {
@@ -399,46 +373,6 @@ def raises(kind, function, *arguments):
         return True
 one = 1  # the compiler must not know it
 """
-
-
-# What the objects tell as well, with the rule that is left.
-ONCE = {
-    "code in data": ("call helper\n    Py_RETURN_NONE", "code-not-executable"),
-    "a jump into data": ("jmp helper", "code-not-executable"),
-    "a condition before data": (
-        "test object, object\n    jz helper\n    Py_RETURN_NONE",
-        "code-not-executable",
-    ),
-    "a last instruction": (
-        "cmp object, Py_None\n    je .a\n    Py_RETURN_NONE\n.a:\n    nop",
-        "falls-off",
-    ),
-    "a label at the end": ("cmp object, Py_None\n    je .a\n    Py_RETURN_NONE\n.a:", "falls-off"),
-}
-HELPER = "section .data\nhelper:\n    mov eax, 1\n    ret\n"
-
-
-def test_what_the_objects_tell_is_told_once(judged: Project) -> None:
-    for lines, rule in ONCE.values():
-        judged.write({"hello.asm": function(f"    {lines}\n") + HELPER})
-        found = re.findall(r"^hello\.asm:\d+: error: .* \[([a-z-]+)\]$", judged.refused(), re.M)
-        assert found == [rule], lines
-
-
-# Each leads into data twice, and the objects tell of one only.
-TWICE = {
-    "another label of the section": "    lea rax, [rel other]\n    call rax\n    call helper\n",
-    "the same label": "    lea rax, [rel helper]\n    call rax\n    call helper\n",
-}
-OTHER = "other:\n    mov eax, 2\n    ret\n"
-
-
-def test_what_is_about_another_place_is_told_at_once(judged: Project) -> None:
-    for lines in TWICE.values():
-        judged.write({"hello.asm": function(f"{lines}    Py_RETURN_NONE\n") + HELPER + OTHER})
-        found = re.findall(r"^hello\.asm:(\d+): error: .* \[([a-z-]+)\]$", judged.refused(), re.M)
-        by_code = [] if "helper" in lines.partition("\n")[0] else [("5", "data-called")]
-        assert found == [*by_code, ("11", "code-not-executable")], lines
 
 
 PAIR = """%include "python.inc"
