@@ -3,7 +3,8 @@
 default rel
 %include "python.inc"
 extern PyErr_Format, PyEval_RestoreThread, PyEval_SaveThread, PyExc_TypeError
-extern PyList_New, PyLong_FromLong, PyNumber_Add, PyObject_GetBuffer
+extern PyList_New, PyLong_FromLong, PyLong_FromSsize_t
+extern PyNumber_Add, PyObject_GetBuffer
 extern PyObject_IsTrue, PyObject_Repr, PyObject_Size, PyObject_Str
 extern PyUnicode_FromString
 PyModule planted
@@ -73,6 +74,23 @@ f:
 .err:
     xor eax, eax
     add rsp, 8
+    ret
+PyMethod "half", half, METH_O
+half:
+    push rbx
+    mov rdi, rsi
+    call [rel PyObject_Size wrt ..got]
+    mov ebx, eax
+    test rbx, rbx
+    js .failed                                          ; half-result
+    mov rdi, rbx
+    call [rel PyLong_FromSsize_t wrt ..got]
+    test eax, eax                                       ; half-result
+    pop rbx
+    ret
+.failed:
+    xor eax, eax
+    pop rbx
     ret
 PyMethod "g", g, METH_O
 g:
@@ -296,7 +314,7 @@ h_2:
     sub rsp, 8
     mov rdi, rsi
     call [rel PyObject_Str wrt ..got]
-    test eax, eax
+    test rax, rax
     jz .e
     mov rdi, rax
     call [rel PyObject_Size wrt ..got]

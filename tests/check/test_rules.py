@@ -16,6 +16,39 @@ CALL = "call [rel {} wrt ..got]"
 STR, FORMAT, DECREF = (CALL.format(name) for name in ("PyObject_Str", "PyErr_Format", "Py_DecRef"))
 SIZE = CALL.format("PyObject_Size")
 
+# Of a pointer, a number of 64 bits, an int: what is used is too little, and what is enough.
+HALVES = [
+    ("PyErr_Occurred", "test eax, eax / jz .end", "test rax, rax / jz .end"),
+    ("PyErr_Occurred", "cmp eax, 0 / je .end", "cmp rax, 0 / je .end"),
+    ("PyErr_Occurred", "test ax, ax / jz .end", "test ax, 15 / jz .end"),
+    ("PyErr_Occurred", "test al, al / jz .end", "test al, 15 / jz .end"),
+    ("PyErr_Occurred", "mov rbx, rax / test ebx, ebx / jz .end", "mov rbx, rax / test rbx, rbx"),
+    ("PyErr_Occurred", "mov ebx, eax / test rbx, rbx / jz .end", "mov ebx, eax / and ebx, 63"),
+    ("PyErr_Occurred", "mov ebx, eax / test ebx, ebx / jz .end", "mov ebx, eax / shr ebx, 4"),
+    ("PyErr_Occurred", f"mov edi, eax / {DECREF}", f"mov rdi, rax / {DECREF}"),
+    ("PyErr_Occurred", "mov ebx, eax / mov rbx, [rbx + 8]", "mov ebx, eax / cmp ebx, 8"),
+    ("PyObject_Size", "test eax, eax / js .end", "test rax, rax / js .end"),
+    ("PyObject_Size", "cmp eax, -1 / je .end", "cmp rax, -1 / je .end"),
+    ("PyObject_Size", "test al, al / jz .end", "cmp al, 7 / jz .end"),
+    ("PyObject_Size", "mov ebx, eax / test rbx, rbx / js .end", "mov ebx, eax / test ebx, ebx"),
+    ("PyLong_AsLong", "cmp eax, -1 / je .end", "cmp rax, -1 / je .end"),
+    ("PyObject_IsTrue", "test al, al / jz .end", "test eax, eax / jz .end"),
+    ("PyObject_IsTrue", "cmp al, -1 / je .end", "cmp eax, -1 / je .end"),
+    ("PyObject_IsTrue", "test ah, ah / jz .end", "test eax, 0xff00 / jz .end"),
+    ("PyObject_IsTrue", "cmp ah, 0 / jz .end", "cmp eax, 0 / jz .end"),
+    (
+        "PyObject_IsTrue",
+        "mov edi, eax / test rdi, rdi / js .end",
+        "movsxd rdi, eax / test rdi, rdi / js .end",
+    ),
+    (
+        "PyObject_IsTrue",
+        "mov eax, eax / test rax, rax / jle .end",
+        "mov eax, eax / test rax, rax / jz .end",
+    ),
+    ("PyObject_IsTrue", "mov edi, eax / cmp rdi, -1 / je .end", "mov edi, eax / cmp edi, -1"),
+]
+
 FUNCTIONS = [
     (
         "reference-lost",
@@ -191,6 +224,31 @@ FUNCTIONS = [
         f"push rbx / {CALL.format('PyObject_IsTrue')} / cmp rax, -1 / sete al / pop rbx / ret",
         f"push rbx / {CALL.format('PyObject_IsTrue')} / cmp eax, -1 / sete al / pop rbx / ret",
     ),
+    *(
+        (
+            "half-result",
+            f"{name}, Py_DecRef",
+            *(
+                f"push rbx / {CALL.format(name)} / {use} / xor eax, eax / .end: pop rbx / ret"
+                for use in (broken, kept)
+            ),
+        )
+        for name, broken, kept in HALVES
+    ),
+    # al is not what ah is.
+    *(
+        (
+            "variadic-al",
+            "PyErr_Format",
+            f"push rax / {ah} / {FORMAT} / .end: pop rcx / ret",
+            f"push rax / {al} / {FORMAT} / .end: pop rcx / ret",
+        )
+        for ah, al in (
+            ("mov ah, 0", "mov al, 0"),
+            ("mov rax, rdi / test ah, ah / jnz .end", "mov rax, rdi / test al, al / jnz .end"),
+            ("sete ah", "sete al"),
+        )
+    ),
     (
         "null-untested",
         "PyObject_Str",
@@ -296,6 +354,11 @@ BEGIN, END = "Py_BEGIN_ALLOW_THREADS", "Py_END_ALLOW_THREADS"
 GET = "PyGetBuffer v, rbx, PyBUF_SIMPLE"
 RELEASE = "lea rdi, [v] / PyCall PyBuffer_Release"
 METHODS = [
+    (
+        "half-result",
+        method("METH_O", "PyCall PyObject_Str / mov ebx, eax / PyReturn rbx", "-, object"),
+        method("METH_O", "PyCall PyObject_Str / mov rbx, rax / PyReturn rbx", "-, object"),
+    ),
     (
         "unset-register",
         method("METH_O", "mov rax, [rdx] / PyReturn"),

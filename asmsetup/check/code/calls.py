@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from ...facts import cpython_abi
 from . import resources
 from .alignment import check_alignment
+from .halves import check_pointer, half_sentence
 from .prototypes import Prototype, needs_gil, prototype
 from .state import HELD, PARTLY, RELEASED, STACK_BASE_SHIFT, UNKNOWN, LastCall, State, stack_key
-from .uses import half_sentence
 from .values import (
     ARGUMENTS,
     CHANGED_BY_CALLS,
@@ -34,6 +34,7 @@ from .values import (
 from .walk import Walk
 
 _WIDE = frozenset("pnblx")
+_POINTERS = frozenset("pnbx")
 _MOST_VECTORS = 8
 _MAX_SPAN = 1 << (STACK_BASE_SHIFT - 1)
 
@@ -61,6 +62,7 @@ def call_outside(walk: Walk, state: State, at: int, name: str, *, tail: bool = F
     _check_name(walk, state, at, name)
     check_alignment(walk, state, at, name, 8, tail=tail)
     _check_arguments(walk, state, at, name, known)
+    _check_pointers(walk, state, at, name, known)
     _check_exceptions(walk, state, at, name, known)
     if known.variadic:
         _check_vectors(walk, state, at, name)
@@ -204,6 +206,12 @@ def _check_arguments(walk: Walk, state: State, at: int, name: str, known: Protot
     _note_reads(walk, state, _passed(known))
 
 
+def _check_pointers(walk: Walk, state: State, at: int, name: str, known: Prototype) -> None:
+    for register, letter in zip(ARGUMENTS, _general(known), strict=False):
+        if letter in _POINTERS:
+            check_pointer(walk, state, at, register, f"{name} takes a pointer in it")
+
+
 def _check_exceptions(walk: Walk, state: State, at: int, name: str, known: Prototype) -> None:
     for place in range(known.words if name.startswith("Py") else 0):
         value = state.registers[ARGUMENTS[place]]
@@ -279,7 +287,7 @@ def _check_gil(walk: Walk, state: State, at: int, name: str) -> None:
 def _check_frame_passed(walk: Walk, state: State, at: int, name: str, known: Prototype) -> None:
     for place in range(known.words):
         value = state.registers[ARGUMENTS[place]]
-        if _general(known)[place] not in "pnbx":
+        if _general(known)[place] not in _POINTERS:
             continue
         if type(value) is Frame and (value.base != 0 or value.offset < 0):
             walk.report(

@@ -16,6 +16,7 @@ from .values import (
     Frame,
     Imported,
     Low,
+    Lower,
     Result,
     Value,
 )
@@ -64,6 +65,7 @@ NEGATED = {
     decode.NOT_BELOW: decode.BELOW,
     decode.ABOVE: decode.NOT_ABOVE,
     decode.NOT_ABOVE: decode.ABOVE,
+    decode.SIGN: decode.SIGN,
 }
 """The condition that holds where a branch is not taken."""
 
@@ -80,7 +82,7 @@ def _compares(walk: Walk, state: State, flags: Flags, condition: int) -> None:
     if condition in (decode.BELOW, decode.NOT_ABOVE):
         limit = flags.number + (condition == decode.NOT_ABOVE)
         is_argument = type(value) is Entry and flags.register not in KEPT
-        is_free = value is None or value is LOADED or type(value) in (Result, Below)
+        is_free = value is None or value is LOADED or type(value) in (Result, Lower, Below)
         if limit > 0 and (is_free or is_argument):
             state.registers[flags.register] = Below(limit)
     elif flags.number:

@@ -28,12 +28,13 @@ from .mnemonics import (
     CONTROL_LOADING,
     CONTROL_SAVING,
     GENERAL_ZEROING,
+    IMMEDIATES,
     LOOPS,
     MERGING,
     MOVES,
     UNCHANGING,
     VECTOR_MOVES,
-    ZEROING,
+    ignores_operands,
     needs_alignment,
 )
 from .values import K0, XMM0
@@ -47,7 +48,7 @@ EXCHANGE, COMPARE, TEST, DIRECTION, UPPER_ZERO, EMPTY_MMX, SET_BIT, LOAD_PART = 
 NOTHING, EXTEND, SHIFT, FLAGS_POP, CONTROL_LOAD, CONTROL_SAVE, ENTER, REPEAT = range(21, 29)
 
 # What a branch is taken on; all other conditions are ANY.
-ANY, EQUAL, NOT_EQUAL, BELOW, NOT_BELOW, ABOVE, NOT_ABOVE = range(7)
+ANY, EQUAL, NOT_EQUAL, BELOW, NOT_BELOW, ABOVE, NOT_ABOVE, SIGN = range(8)
 
 NO_BASE, RIP, SEGMENT = -1, -2, -3
 """Instead of a base register: none; the address itself is given; relative to fs or gs."""
@@ -166,14 +167,9 @@ _CONDITIONS: dict[int, int] = {
     ConditionCode.AE: NOT_BELOW,
     ConditionCode.A: ABOVE,
     ConditionCode.BE: NOT_ABOVE,
+    **dict.fromkeys((ConditionCode.S, ConditionCode.NS, ConditionCode.L), SIGN),
+    **dict.fromkeys((ConditionCode.GE, ConditionCode.LE, ConditionCode.G), SIGN),
 }
-_IMMEDIATES = frozenset(
-    (
-        *(OpKind.IMMEDIATE8, OpKind.IMMEDIATE16, OpKind.IMMEDIATE32, OpKind.IMMEDIATE64),
-        *(OpKind.IMMEDIATE8TO16, OpKind.IMMEDIATE8TO32, OpKind.IMMEDIATE8TO64),
-        OpKind.IMMEDIATE32TO64,
-    )
-)
 
 
 def _numbered() -> dict[int, tuple[int, int]]:
@@ -197,6 +193,8 @@ def _numbered() -> dict[int, tuple[int, int]]:
 
 _NUMBERS = _numbered()
 _NO_REGISTER = (-1, 0)
+_OPERANDS = {r: n for r, n in _NUMBERS.items() if not Register.AH <= r <= Register.BH}
+"""Those whose values can be followed: not the second bytes, ah to bh."""
 _MMX = frozenset(range(Register.MM0, Register.MM7 + 1))
 _WIDE = frozenset(
     (*range(Register.YMM0, Register.YMM15 + 1), *range(Register.ZMM0, Register.ZMM15 + 1))
@@ -300,7 +298,7 @@ def _unused(
         if based and stored >= 0 and (memory is None or memory.index_register != stored):
             return 1 << stored
         return 0
-    if effect == UPPER_ZERO or _ignores_operands(mnemonic, kinds, registers, number):
+    if effect == UPPER_ZERO or ignores_operands(mnemonic, kinds, registers, number):
         return -1
     if mnemonic in MERGING and target >= 0 and target != source:
         return 1 << target
@@ -314,13 +312,13 @@ def _operation(raw: Instruction, factory: InstructionInfoFactory) -> Operation:
     kinds = [*map(raw.op_kind, range(raw.op_count))]
     # Zero for an operand that is none.
     named = [*map(raw.op_register, range(len(kinds)))]
-    registers = [_NUMBERS.get(register, _NO_REGISTER) for register in named]
+    registers = [_OPERANDS.get(register, _NO_REGISTER) for register in named]
     reads, whole, writes = _registers(information)
     uses = reads
     memory = _memory(raw, information, kind_of) if OpKind.MEMORY in kinds else None
     target, target_size = registers[0] if registers else _NO_REGISTER
     source, source_size = registers[1] if len(registers) > 1 else _NO_REGISTER
-    number = _signed(raw.immediate(len(kinds) - 1)) if kinds and kinds[-1] in _IMMEDIATES else 0
+    number = _signed(raw.immediate(len(kinds) - 1)) if kinds and kinds[-1] in IMMEDIATES else 0
     effect = _effect(mnemonic, kinds, registers, raw)
     unused = _unused(mnemonic, effect, kinds, registers, number, memory)
     reads, whole = reads & ~unused, whole & ~unused
@@ -412,7 +410,7 @@ def _effect(
         return ZERO
     if raw.code in (Code.LEAVEW, Code.PUSHW_CS):
         return OTHER
-    if mnemonic in UNCHANGING and kinds[0] == OpKind.MEMORY and kinds[1] in _IMMEDIATES:
+    if mnemonic in UNCHANGING and kinds[0] == OpKind.MEMORY and kinds[1] in IMMEDIATES:
         # A fence: `lock or [rsp], 0' leaves what is there.
         return NOTHING if raw.immediate(1) == 0 else OTHER
     if raw.condition_code != ConditionCode.NONE and len(kinds) == 1 and kinds[0] == OpKind.REGISTER:
@@ -430,19 +428,6 @@ def _move(kinds: Sequence[int]) -> int:
     if kinds[1] == OpKind.REGISTER:
         return MOVE
     return LOAD if kinds[1] == OpKind.MEMORY else SET
-
-
-def _ignores_operands(
-    mnemonic: int, kinds: Sequence[int], registers: Sequence[tuple[int, int]], number: int
-) -> bool:
-    if mnemonic in ZEROING:
-        operands = [r for r, kind in zip(registers, kinds, strict=True) if kind == OpKind.REGISTER]
-        return len(operands) > 1 and operands[-1] == operands[-2] and OpKind.MEMORY not in kinds
-    if len(kinds) == 2 and kinds[0] == OpKind.REGISTER:
-        return (mnemonic == Mnemonic.OR and number == -1) or (
-            mnemonic == Mnemonic.AND and number == 0 and kinds[1] in _IMMEDIATES
-        )
-    return False
 
 
 def _signed(number: int) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from . import resources
 from .decode import Decoded
+from .halves import check_pointer
 from .marks import CALLBACK, ENTRY_POINT, METHOD
 from .roots import Root
 from .state import MXCSR, PARTLY, RELEASED, State
-from .values import KEPT, NAMES, RETURN_ADDRESS, RSP, Entry, Frame
+from .values import KEPT, NAMES, RAX, RETURN_ADDRESS, RSP, Entry, Frame
 from .walk import Walk
 
 NOT_CODE = "it runs into bytes that are no code: perhaps it is data"
@@ -19,6 +20,14 @@ def check_bytes(walk: Walk, state: State, at: int, *, is_sure: bool) -> None:
         walk.report("falls-off", at, "the function runs on into bytes that are no code", state)
     else:
         walk.give_up(at, NOT_CODE)
+
+
+def report_data(walk: Walk, state: State, at: int, goal: int, how: str) -> None:
+    """Report that a call or jump leads to what is no code."""
+    section, name = walk.image.stretch(goal), walk.image.label_before(goal)
+    where = f" in {section.name}" if section is not None else ""
+    what = f"what is {how} here is no code: {name or hex(goal)}{where}"
+    walk.report("data-called", at, what, state, about=goal)
 
 
 def check_return(walk: Walk, state: State, found: Decoded, root: Root | None) -> None:
@@ -65,6 +74,8 @@ def _check(
     if state.upper:
         walk.report("vzeroupper", at, f"{leaving} without vzeroupper after 256-bit code", state)
     is_called_by_python = root is not None and root.role in (METHOD, CALLBACK, ENTRY_POINT)
+    if is_called_by_python and "returns" in leaving:
+        check_pointer(walk, state, at, RAX, "is returned")
     if is_called_by_python and state.gil in (RELEASED, PARTLY):
         walk.report("gil-released", at, f"{leaving} with the GIL released", state)
     if state.buffers:

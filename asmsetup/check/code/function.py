@@ -12,6 +12,7 @@ from .calls import Summary, call_inside, call_outside, call_unknown
 from .compiled import goes_on
 from .conditions import NEGATED, is_possible, refine
 from .decode import Decoded
+from .halves import check_sign
 from .marks import CALLBACK, ENTRY_POINT, METHOD
 from .memory import drop_return_address
 from .places import get_register, item_of
@@ -270,6 +271,8 @@ class FunctionAnalysis:
         condition = found.operation.condition
         is_taken = is_possible(state, condition)
         goes_on = is_possible(state, NEGATED[condition])
+        if condition == decode.SIGN:
+            check_sign(self._walk, state, found.at)
         state.pass_branch()
         taken = state.copy()
         taken.way = Step(found.at, found.goal, state.way)
@@ -294,7 +297,7 @@ class FunctionAnalysis:
             if image.stretch(goal) is None:  # where compilers say nothing is reached
                 self._walk.give_up(found.at, "a jump leads out of its section")
             else:
-                self._report_data(found.at, goal, "jumped to", state)
+                exits.report_data(self._walk, state, found.at, goal, "jumped to")
             return None
         root = self._engine.roots.get(goal)
         if root is None or goal == self._start:
@@ -304,12 +307,6 @@ class FunctionAnalysis:
             return None
         self._add_leaders((goal,))
         return goal
-
-    def _report_data(self, at: int, goal: int, how: str, state: State) -> None:
-        section, name = self._image.stretch(goal), self._image.label_before(goal)
-        where = f" in {section.name}" if section is not None else ""
-        what = f"what is {how} here is no code: {name or hex(goal)}{where}"
-        self._walk.report("data-called", at, what, state, about=goal)
 
     def _tail_call(self, state: State, found: Decoded, name: str) -> None:
         exits.check_tail(self._walk, state, found, name, self._root)
@@ -409,7 +406,7 @@ class FunctionAnalysis:
         elif goal and image.is_code(goal):
             returns = self._call_inside(state, found, goal)
         elif goal:
-            self._report_data(found.at, goal, "called", state)
+            exits.report_data(walk, state, found.at, goal, "called")
             returns = call_outside(walk, state, found.at, image.name(goal))
         else:
             returns = call_outside(walk, state, found.at, "a function pointer")

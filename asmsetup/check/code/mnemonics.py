@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from iced_x86 import EncodingKind, Instruction, MemorySizeExt, Mnemonic, OpKind, RegisterExt
 
 MOVES = frozenset((Mnemonic.MOV, Mnemonic.MOVQ, Mnemonic.VMOVQ, Mnemonic.KMOVQ))
@@ -58,6 +60,13 @@ CONTROL_LOADING = frozenset(
 CONTROL_SAVING = frozenset((Mnemonic.STMXCSR, Mnemonic.VSTMXCSR, Mnemonic.FNSTCW, Mnemonic.FSTCW))
 UNCHANGING = frozenset((Mnemonic.OR, Mnemonic.ADD, Mnemonic.SUB, Mnemonic.XOR))
 LOOPS = frozenset((Mnemonic.LOOP, Mnemonic.LOOPE, Mnemonic.LOOPNE))
+IMMEDIATES = frozenset(
+    (
+        *(OpKind.IMMEDIATE8, OpKind.IMMEDIATE16, OpKind.IMMEDIATE32, OpKind.IMMEDIATE64),
+        *(OpKind.IMMEDIATE8TO16, OpKind.IMMEDIATE8TO32, OpKind.IMMEDIATE8TO64),
+        OpKind.IMMEDIATE32TO64,
+    )
+)
 
 
 def needs_alignment(raw: Instruction) -> bool:
@@ -74,3 +83,17 @@ def needs_alignment(raw: Instruction) -> bool:
     is_whole = MemorySizeExt.size(raw.memory_size) == 16
     legacy = raw.encoding == EncodingKind.LEGACY
     return legacy and is_vector and is_whole and raw.mnemonic not in _ANY_ADDRESS
+
+
+def ignores_operands(
+    mnemonic: int, kinds: Sequence[int], registers: Sequence[tuple[int, int]], number: int
+) -> bool:
+    """Return whether the result is the same whatever the operands hold: `xor eax, eax'."""
+    if mnemonic in ZEROING:
+        operands = [r for r, kind in zip(registers, kinds, strict=True) if kind == OpKind.REGISTER]
+        return len(operands) > 1 and operands[-1] == operands[-2] and OpKind.MEMORY not in kinds
+    if len(kinds) == 2 and kinds[0] == OpKind.REGISTER:
+        return (mnemonic == Mnemonic.OR and number == -1) or (
+            mnemonic == Mnemonic.AND and number == 0 and kinds[1] in IMMEDIATES
+        )
+    return False

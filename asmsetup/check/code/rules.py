@@ -167,6 +167,13 @@ RULES: dict[str, Rule] = {
             "use the 32-bit register:   test eax, eax   or   movsxd rax, eax",
         ),
         Rule(
+            "half-result",
+            ERROR,
+            "Of a pointer or a number of 64 bits that a C function returns, all bits are used, and of an int 32.",
+            "A failure is not seen, or seen where there is none; half a pointer leads anywhere.",
+            "test and move what was returned:   test rax, rax   mov rdi, rax   or, of an int,   test eax, eax",
+        ),
+        Rule(
             "null-untested",
             WARNING,
             "The result of a function that may fail is tested before it is used.",

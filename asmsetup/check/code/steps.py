@@ -9,6 +9,7 @@ from iced_x86 import Mnemonic
 from . import decode
 from .control import load_control, save_control
 from .decode import Decoded
+from .halves import check_compared, check_half, check_second_byte, lower_half
 from .memory import enter, leave, pop, push, store
 from .places import (
     WORD,
@@ -26,7 +27,7 @@ from .places import (
 )
 from .resources import let_go, see_count
 from .state import KNOWN, Flags, State
-from .uses import check_half, check_memory, check_stale, check_stored
+from .uses import check_memory, check_stale, check_stored
 from .values import (
     KEPT,
     OWN,
@@ -130,6 +131,8 @@ def _move(walk: Walk, state: State, decoded: Decoded) -> None:
             and (value is SMALL or type(value) in (Low, Below))
         ):
             set_register(state, target, value)
+        elif target >= 0 and operation.target_size == 4:
+            set_register(state, target, lower_half(value))
         return
     set_register(state, target, get_register(state, source))
     if state.half >> source & 1:
@@ -337,6 +340,9 @@ def _compare(walk: Walk, state: State, decoded: Decoded) -> None:
         state.flags = Flags(operation.target, operation.target_size, "", operation.source)
     elif operation.target >= 0:
         state.flags = Flags(operation.target, operation.target_size, "", -1, operation.number)
+        check_compared(walk, state, decoded.at)
+    elif not operation.number and operation.source < 0:
+        check_second_byte(walk, state, decoded)
 
 
 def _test(walk: Walk, state: State, decoded: Decoded) -> None:
@@ -344,8 +350,11 @@ def _test(walk: Walk, state: State, decoded: Decoded) -> None:
     state.flags = None
     if operation.target >= 0 and operation.target == operation.source:
         state.flags = Flags(operation.target, operation.target_size, "", -1)
+        check_compared(walk, state, decoded.at)
     elif operation.target == RSP and operation.source < 0:
         _test_alignment(walk, state, operation.number)
+    elif operation.target == operation.source and operation.memory is None:
+        check_second_byte(walk, state, decoded)
 
 
 def _test_alignment(walk: Walk, state: State, mask: int) -> None:
@@ -370,7 +379,9 @@ def _empty_mmx(walk: Walk, state: State, decoded: Decoded) -> None:
 
 def _set_bit(walk: Walk, state: State, decoded: Decoded) -> None:
     target = decoded.operation.target
-    if decoded.operation.target_size == 1 and 0 <= target < 16:
+    if target < 0:
+        _forget(walk, state, decoded)
+    elif decoded.operation.target_size == 1 and target < 16:
         value = state.registers[target]
         state.registers[target] = SMALL if value == 0 and type(value) is int else Low(1)
 

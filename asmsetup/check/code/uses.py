@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from . import decode
 from .decode import Decoded, Memory
+from .halves import check_base
 from .places import address_of
 from .state import State, is_plain, stack_key
 from .values import (
     ARGUMENTS,
     KEPT,
     NAMES,
-    RAX,
     RSP,
     Entry,
     Frame,
     Label,
+    Lower,
     Result,
     Sometimes,
 )
@@ -61,26 +62,6 @@ def check_stale(walk: Walk, state: State, decoded: Decoded) -> None:
     state.stale &= ~bits
 
 
-def check_half(walk: Walk, state: State, decoded: Decoded) -> None:
-    bits = decoded.operation.reads_whole & state.half
-    operation = decoded.operation
-    if operation.effect in (decode.MOVE, decode.PUSH, decode.STORE, decode.LOAD):
-        return
-    register = (bits & -bits).bit_length() - 1
-    walk.report("int-result", decoded.at, half_sentence(state, register), state)
-    state.half &= ~bits
-
-
-def half_sentence(state: State, register: int) -> str:
-    """Return the sentence for a use of 64 bits of an int."""
-    source = state.registers[register]
-    name = source.name if type(source) is Result else "the function called before"
-    low = "eax" if register == RAX else "the lower half"
-    return (
-        f"64 bits of {NAMES[register]} are used, and {name} returns an int: only {low} is defined"
-    )
-
-
 def check_memory(walk: Walk, state: State, decoded: Decoded, memory: Memory) -> None:
     base = memory.base
     if memory.aligned:
@@ -91,6 +72,8 @@ def check_memory(walk: Walk, state: State, decoded: Decoded, memory: Memory) -> 
             _check_null(walk, state, decoded.at, pointer)
         elif type(pointer) is Frame:
             _check_frame_access(walk, state, decoded, memory)
+        elif type(pointer) is Lower:
+            check_base(walk, state, decoded.at, memory)
 
 
 def _check_null(walk: Walk, state: State, at: int, pointer: Result) -> None:

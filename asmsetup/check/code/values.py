@@ -63,6 +63,12 @@ class Result(NamedTuple):
     """It is known not to be NULL."""
 
 
+class Lower(NamedTuple):
+    """The lower 32 bits of the result of a call, with zeros above."""
+
+    result: Result
+
+
 class Imported(NamedTuple):
     """The address of a name that another module defines."""
 
@@ -142,6 +148,7 @@ Value: TypeAlias = (
     | Frame
     | Passed
     | Result
+    | Lower
     | Imported
     | Label
     | Below
