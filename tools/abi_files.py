@@ -19,7 +19,7 @@ primitive directive.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 from asmsetup.versions import ABI3T_SINCE, FREE_THREADED_SINCE, NEWEST, OLDEST
@@ -97,7 +97,11 @@ def render_all(facts: Mapping[str, Abi], since: Mapping[str, Version]) -> dict[s
     for file, target in targets.items():
         files[f"{file}.inc"] = render_target(target, parts[file])
         files[f"{file}-more.inc"] = parts[file]("more") + parts[file]("widths")
-    files["abi.inc"] = '%include "python/names.inc"\n' + select(targets, "")
+    files["abi.inc"] = (
+        '%include "python/names.inc"\n%ifdef _py_names\n%include _py_names\n%else\n'
+        + select(targets, "")
+        + "%endif\n"
+    )
     files["more.inc"] = select(targets, "-more")
     return {path: HEADER + text for path, text in sorted(files.items())}
 
@@ -193,6 +197,33 @@ def select(targets: Mapping[str, Target], suffix: str) -> str:
         + chain("PY_VERSION_HEX", r"cp\d+", KNOWN)
         + "%endif\n"
     )
+
+
+# What is read in place of the tables: see asmsetup/assemble/tables.py.
+
+PASTED = {
+    # What macros put together themselves: all of them count as mentioned.
+    "Py_nb_": True,
+    # What they put before a word of the user's; asmsetup/assemble/tables.py knows of it.
+    "Py_": False,
+    "Py_T_": False,
+}
+"""The beginnings of CPython's names to which the hand-written includes add something."""
+
+
+def pasted(texts: Iterable[str]) -> set[str]:
+    """Return the beginnings of names in the tables to which something is added."""
+    return {each for text in texts for each in re.findall(r"(?<!\w)_?P[yY]\w*_(?=%[\d\[])", text)}
+
+
+def render_own_names(tables: Iterable[str], texts: Sequence[str]) -> str:
+    """The names in the tables that the hand-written ``texts`` mention, a line each."""
+    names = {
+        name for text in tables for name in re.findall(r"(?m)^(?:%define|\[extern) ([\w.]+)", text)
+    }
+    words = {word for text in texts for word in re.findall(r"[A-Za-z_][\w.]*", text)}
+    made = tuple(beginning for beginning, all_of_them in PASTED.items() if all_of_them)
+    return "".join(f"{name}\n" for name in sorted(names) if name in words or name.startswith(made))
 
 
 # The checker's table.

@@ -124,8 +124,19 @@ def tables_of(fresh: Mapping[Path, str]) -> Files:
     facts, since = facts_from(fresh)
     includes = abi_files.render_all(facts, since)
     files = {INCLUDE / path: includes[path] for path in filter(abi_files.is_packaged, includes)}
+    files[INCLUDE / "own-names.txt"] = own_names(files)
     files[DATA / "exports.txt"] = abi_files.render_exports(facts, since)
     return files
+
+
+def own_names(tables: Mapping[Path, str]) -> str:
+    """The names in the tables that the hand-written includes mention, a line each."""
+    paths = (path for path in (ROOT / INCLUDE.parent).rglob("*.inc"))
+    written = [path for path in paths if path.relative_to(ROOT) not in tables]
+    return abi_files.render_own_names(
+        [text for path, text in tables.items() if path.parent.parent == INCLUDE],
+        [path.read_text() for path in written],
+    )
 
 
 def write_unpackaged(folder: Path) -> None:

@@ -25,6 +25,7 @@ INCLUDE_DIR = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__fil
 """The folder of asmsetup's own includes."""
 
 _BIND_DIR = os.path.join(os.path.dirname(INCLUDE_DIR), "bind")
+_TABLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tables.py")
 
 _LONGEST_TEXT = 1 << 26
 """Bytes; a longer text is not looked into, and whatever includes it is always assembled."""
@@ -403,8 +404,10 @@ def _normalized(path: str) -> str:
 
 @cache
 def own_digest() -> str:
-    """Return the digest of all of asmsetup's own includes, and of what writes bindings for them."""
+    """Return the digest of all of asmsetup's own includes, and of what writes files for them."""
     hashed = hashlib.sha256()
+    with open_regular(_TABLES) as file:
+        hash_file(file, hashed.update)
     for root in (INCLUDE_DIR, _BIND_DIR):
         for folder, folders, names in os.walk(root):
             folders.sort()

@@ -13,6 +13,7 @@ from contextlib import suppress
 from functools import cached_property
 
 from ..bind import bindings_for
+from ..bind.lines import escaped
 from ..errors import AssembleError
 from ..files import atomic_write, write_text
 from ..named import NamedTuple
@@ -20,9 +21,10 @@ from . import kept, nasm, own, uptodate
 from .cache import Cache
 from .database import Compilation
 from .includes import INCLUDE_DIR, Closure, Missing, Reader
-from .nasm import Nasm, ObjectFile
+from .nasm import AssemblerOptions, Nasm, ObjectFile
 from .scan import UNREAD
 from .state import BuildState, Record
+from .tables import selection
 from .uptodate import Dependencies, Fingerprint
 
 _SECONDS_PER_BYTE = 1e-7
@@ -120,8 +122,9 @@ class Objects:
             content, notes = self._extended(partial, wanted.source)
             seconds = round(time.monotonic() - start, 6)
             dependencies = uptodate.dependencies(rules, closure, wanted.options.include_dirs)
-            # The bindings are made of what the closure holds.
-            dependencies = dependencies.without(_bindings_path(wanted))
+            # These are made of what the closure holds.
+            for path in (_bindings_path(wanted), _names_path(wanted)):
+                dependencies = dependencies.without(path)
             _require_regular(self._irregular(wanted.source, dependencies))
         full_digest = uptodate.full_digest(print_.digest, dependencies, self._reader, print_.text)
         read = (*closure.files, *dependencies.files)
@@ -208,23 +211,35 @@ class Objects:
         return Compilation(wanted.source, wanted.path, self._command(wanted, wanted.path))
 
     def _command(self, wanted: ObjectFile, output: str, *args: str) -> list[str]:
-        """Return NASM's command; write the bindings of the typed functions that it reads first."""
-        bindings = self._bindings(self._closure(wanted))
+        """Return NASM's command; write what it reads first: bindings of typed functions, names."""
+        closure = self._closure(wanted)
+        named = (path for path in closure.files if path not in closure.incbinned)
+        texts = [path for path in named if not own.is_ours(path)]
+        bindings = self._bindings(texts)
         if bindings:
-            path = _bindings_path(wanted)
-            with atomic_write(path) as partial:
-                write_text(partial, bindings)
-            args = ("-P", path, *args)
+            args = ("-P", _written(_bindings_path(wanted), bindings), *args)
+        if names := self._names(closure, texts, wanted.options, bindings):
+            path = _written(_names_path(wanted), names)
+            args = (f"-D_py_names={escaped(os.fsencode(path))}", *args)
         options = wanted.options._replace(args=(*wanted.options.args, *args))
         return nasm.command(self._nasm.path, wanted.source, output, options)
 
-    def _bindings(self, closure: Closure) -> str:
+    def _bindings(self, texts: Sequence[str]) -> str:
         """Return the bindings of the typed functions that a source and its includes declare."""
-        named = (path for path in closure.files if path not in closure.incbinned)
-        texts = [path for path in named if not own.is_ours(path)]
         if not any((self._reader.text(path) or UNREAD).has_signatures for path in texts):
             return ""
         return bindings_for(texts, INCLUDE_DIR)
+
+    def _names(
+        self, closure: Closure, texts: Sequence[str], options: AssemblerOptions, bindings: str
+    ) -> str:
+        """Return what stands for the tables of python.inc; empty when NASM has to read these."""
+        text = closure.text
+        if not closure.own or text.computed or text.pastes or text.environment:
+            return ""
+        if any((self._reader.text(path) or UNREAD).mentioned for path in texts):
+            return ""
+        return selection(texts, options, bindings)
 
     def _extended(self, path: str, source: str) -> tuple[bytes, list[str]]:
         """Return the object that NASM has left, with what is added, and what to tell of that."""
@@ -315,6 +330,17 @@ def _require_regular(named: Sequence[Missing]) -> None:
 
 def _bindings_path(wanted: ObjectFile) -> str:
     return f"{wanted.path.removesuffix('.o')}.bindings.inc"
+
+
+def _names_path(wanted: ObjectFile) -> str:
+    return f"{wanted.path.removesuffix('.o')}.names.inc"
+
+
+def _written(path: str, text: str) -> str:
+    """Return the path of a file that has this text now."""
+    with atomic_write(path) as partial:
+        write_text(partial, text)
+    return path
 
 
 def _remove(path: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import abi_tables, generate_abi
+from tools import abi_files, abi_tables, generate_abi
 from tools.abi_probe import Abi
 from tools.matrix.interpreters import Interpreter, all_interpreters
 
@@ -32,6 +32,14 @@ def test_tables() -> None:
     tables = generate_abi.tables_of({})
     assert [path for path, text in tables.items() if generate_abi.read(path) != text] == []
     assert generate_abi.stale_files(tables) == []
+    # A name that the hand-written includes put together has to be known to assemble/tables.py.
+    texts = [
+        path.read_text()
+        for path in (generate_abi.ROOT / generate_abi.INCLUDE.parent).rglob("*.inc")
+        if path.relative_to(generate_abi.ROOT) not in tables
+    ]
+    beginnings = abi_files.pasted(texts) - {"PyCPU_", "PyInit_", "PyModExport_"}  # in no table
+    assert beginnings == abi_files.PASTED.keys()
 
 
 def test_a_fresh_fact_shows() -> None:
