@@ -13,7 +13,6 @@ from contextlib import suppress
 from functools import cached_property
 
 from ..bind import bindings_for
-from ..bind.lines import escaped
 from ..errors import AssembleError
 from ..files import atomic_write, write_text
 from ..named import NamedTuple
@@ -24,7 +23,7 @@ from .includes import INCLUDE_DIR, Closure, Missing, Reader
 from .nasm import AssemblerOptions, Nasm, ObjectFile
 from .scan import UNREAD
 from .state import BuildState, Record
-from .tables import selection
+from .tables import as_string, selection
 from .uptodate import Dependencies, Fingerprint
 
 _SECONDS_PER_BYTE = 1e-7
@@ -218,9 +217,10 @@ class Objects:
         bindings = self._bindings(texts)
         if bindings:
             args = ("-P", _written(_bindings_path(wanted), bindings), *args)
-        if names := self._names(closure, texts, wanted.options, bindings):
-            path = _written(_names_path(wanted), names)
-            args = (f"-D_py_names={escaped(os.fsencode(path))}", *args)
+        path = _names_path(wanted)
+        # NASM takes no path with control characters from a text.
+        if path.isprintable() and (names := self._names(closure, texts, wanted.options, bindings)):
+            args = (f"-D_py_names={as_string(_written(path, names))}", *args)
         options = wanted.options._replace(args=(*wanted.options.args, *args))
         return nasm.command(self._nasm.path, wanted.source, output, options)
 

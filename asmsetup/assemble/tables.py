@@ -71,6 +71,13 @@ def selection(paths: Iterable[str], options: AssemblerOptions, more: str = "") -
     )
 
 
+def as_string(path: str) -> str:
+    """Return one of NASM's strings for a path."""
+    odd = rb"[^ -\[\]-_a-~]"  # not in ASCII, a backquote or a backslash
+    escaped = re.sub(odd, lambda match: b"\\x%02x" % match[0][0], os.fsencode(path))
+    return f"`{escaped.decode()}`"
+
+
 def _derived(words: Iterable[str], tables: _Tables) -> Iterator[str]:
     """Yield the names that NASM, or a macro, may come to for a word.
 

@@ -42,15 +42,20 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 Made = tuple[str, bytes]
 
 
-def made(source: str, defines: tuple[Macro, ...] = UNIVERSAL, assembler: str = "nasm") -> Made:
+def made(
+    source: str,
+    defines: tuple[Macro, ...] = UNIVERSAL,
+    assembler: str = "nasm",
+    path: str = "out.o",
+) -> Made:
     """Return what NASM says of a source, and the object's bytes."""
     options = AssemblerOptions(include_dirs=(INCLUDE_DIR,), define=defines)
     objects = Objects(nasm.find(assembler), Reader(), None)
     try:
-        said = objects.assemble(ObjectFile(source, "out.o", options))
+        said = objects.assemble(ObjectFile(source, path, options))
     except AssembleError as error:
         return str(error), b""
-    return said, Path("out.o").read_bytes()
+    return said, Path(path).read_bytes()
 
 
 def made_from_all(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Made]:
@@ -152,3 +157,12 @@ def test_a_target_that_is_not_known(options: AssemblerOptions) -> None:
 def test_a_long_source_is_not_searched() -> None:
     Path("m.asm").write_text("    mov eax, METH_O\n" * 10_000)
     assert selection(["m.asm"], AssemblerOptions(define=UNIVERSAL)) == ""
+
+
+@pytest.mark.parametrize("folder", ["a b", "q\"'`q", "back\\slash", "ü", "new\nline", "%x;$y"])
+def test_odd_paths(folder: str) -> None:
+    Path(folder).mkdir()
+    Path("m.asm").write_text('%include "python.inc"\n    mov eax, METH_O\n')
+    said, content = made("m.asm", path=f"{folder}/m.o")
+    assert said == "" and content
+    assert Path(folder, "m.names.inc").exists() == folder.isprintable()
