@@ -14,7 +14,7 @@ __all__ = ["Extension", "Library", "Sources", "build_ext", "include_dir", "load"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .live.loading import load
-    from .plugin import build_ext
+    from .plugin.commands import build_ext
     from .plugin.declared import Extension, Library, Sources
 
 
@@ -35,7 +35,7 @@ def load_ipython_extension(shell: object) -> None:
 def __getattr__(name: str) -> object:
     # setuptools is imported on demand: the plugin's hook lives in this package too.
     if name == "build_ext":
-        from .plugin import build_ext
+        from .plugin.commands import build_ext
 
         return build_ext
     if name in ("Extension", "Library", "Sources"):

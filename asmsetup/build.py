@@ -16,11 +16,10 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .assemble import database, includes, nasm
+from .assemble import includes, nasm
 from .assemble.cache import Cache, open_cache
-from .assemble.database import Compilation
 from .assemble.jobs import Jobs, was_cancelled
 from .assemble.nasm import Nasm, ObjectFile
 from .assemble.objects import Extra, Objects
@@ -33,36 +32,16 @@ from .config import Settings
 from .errors import AsmsetupError, AssembleError, CheckError, LinkError, ObjectError
 from .facts.target import Target
 from .files import atomic_write, same_content, sweep, write_text
-from .link import debug_file, linker
+from .link import linker
 from .link.given import Given, advice, at_fault
 from .link.linker import ModuleFile
 from .link.unchanged import LinkedModules
 from .named import NamedTuple
 from .plan import Planner, Recipe
-from .progress import Bar
+from .progress import Reporter
 
-Output = Callable[[str], None]
-
-_LONG = 10
-"""From this many steps on a terminal shows a bar."""
-
-
-class Reporter(NamedTuple):
-    """Output callbacks of a build; failures are raised instead."""
-
-    progress: Output
-    warning: Output
-    detail: Output
-    """The commands run, for those who ask (-v)."""
-    bar: Bar | None = None
-    """Shows the steps of long work in place of a line each."""
-
-    def step(self, done: int, total: int, what: str) -> None:
-        """Report one of the steps that were counted."""
-        if self.bar is None or total < _LONG:
-            self.progress(f"[{done}/{total}] {what}")
-        else:
-            self.bar.show(done, total, what)
+if TYPE_CHECKING:
+    from .assemble.database import Compilation
 
 
 class Wanted(NamedTuple):
@@ -340,6 +319,8 @@ class Builder:
             yield output
             self._report(module, self._findings_in(module, output))
             if self.settings.split_debug:
+                from .link import debug_file  # only for those who ask
+
                 name = os.path.basename(module.path)
                 debug_file.split(output, debug_file.path_of(self.folder, module.name, name))
             if same_content(output, module.path):
@@ -423,7 +404,12 @@ class Builder:
         if "cache" in self.__dict__ and self.cache is not None:
             self.cache.close()
         if self.settings.compile_commands and "_objects" in self.__dict__:
-            ours = map(self._objects.compilation, self._started.values())
+            from .assemble import database  # only for those who ask
+
+            ours = [
+                database.Compilation(each.source, each.path, self._objects.command(each))
+                for each in self._started.values()
+            ]
             database.write(self.settings.compile_commands, [*ours, *self.compilations.values()])
 
 

@@ -27,22 +27,34 @@ def finalize_distribution_options(dist: Distribution) -> None:
 
     def get_command_class(command: str) -> type[Command]:
         found: type[Command] = command_class(command)
-        # A distribution has commands when it has read a command line.
-        if getattr(dist, "commands", None) == ["dist_info"]:
-            return found  # metadata alone, in which nothing comes from assembly
+        if _asks_for_requirements(dist) and command == "egg_info" and _has_assembly(dist):
+            from .plugin import requirements
+
+            requirements.ask_for_nasm(dist)
+        if _makes_metadata_alone(dist):
+            return found  # nothing in it comes from assembly
         if command in _COMMANDS and (
             _has_assembly(dist) or (command in _BUILDING and is_required())
         ):
             from . import plugin
 
             return plugin.extended(command, found)  # type: ignore[arg-type]
-        if command == "egg_info" and _has_assembly(dist):
-            from . import plugin
-
-            plugin.ask_for_nasm(dist)
         return found
 
     dist.get_command_class = get_command_class
+
+
+def _makes_metadata_alone(dist: Distribution) -> bool:
+    # A distribution has commands when it has read a command line.
+    commands = getattr(dist, "commands", None)
+    # `python setup.py egg_info` lists the files of an sdist as well.
+    return commands == ["dist_info"] or (commands == ["egg_info"] and _asks_for_requirements(dist))
+
+
+def _asks_for_requirements(dist: Distribution) -> bool:
+    # setuptools' backend asks with a Distribution of its own, which turns what is to be fetched
+    # into the answer of get_requires_for_build_wheel.
+    return type(dist).__module__ == "setuptools.build_meta"
 
 
 def _has_assembly(dist: Distribution) -> bool:

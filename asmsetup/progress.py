@@ -1,15 +1,23 @@
-"""A bar that shows on a terminal how far long work is. Elsewhere whoever works prints plain lines."""
+"""How a build tells what it does: lines through callbacks, and a bar on a terminal for long work."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TextIO
+
+from .named import NamedTuple
 
 _CELLS = 24
 _GREEN, _PLAIN = "\x1b[32m", "\x1b[0m"
 _CLEARED = "\r\x1b[K"
+
+
+Output = Callable[[str], None]
+
+_LONG = 10
+"""From this many steps on a terminal shows a bar."""
 
 
 class Bar:
@@ -66,3 +74,21 @@ def bar_for(stream: TextIO, environment: Mapping[str, str]) -> Bar | None:
     if not stream.isatty() or environment.get("TERM", "dumb") == "dumb":
         return None
     return Bar(stream, coloured=not environment.get("NO_COLOR"))
+
+
+class Reporter(NamedTuple):
+    """Output callbacks of a build; failures are raised instead."""
+
+    progress: Output
+    warning: Output
+    detail: Output
+    """The commands run, for those who ask (-v)."""
+    bar: Bar | None = None
+    """Shows the steps of long work in place of a line each."""
+
+    def step(self, done: int, total: int, what: str) -> None:
+        """Report one of the steps that were counted."""
+        if self.bar is None or total < _LONG:
+            self.progress(f"[{done}/{total}] {what}")
+        else:
+            self.bar.show(done, total, what)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import shutil
 import tarfile
@@ -28,6 +27,8 @@ def normalize(archive: str, time: int) -> None:
         if archive.endswith(".zip"):
             _rewrite_zip(archive, partial, time)
         elif archive.endswith(".tar.gz"):
+            import gzip  # wheels need date_for_zip alone
+
             with (
                 open(partial, "wb") as file,
                 gzip.GzipFile("", "wb", 9, file, time) as stream,

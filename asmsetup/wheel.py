@@ -82,8 +82,9 @@ def examine(
     policies decide, which is so when no library from outside takes part.
     """
     # Firmware for other processors and static programs are for auditwheel to leave out.
-    native = {name: path for name, path in modules.items() if _facts(path) is not None}
-    if not native or (libc == "glibc" and not ask and all(map(_needs_nothing, modules.values()))):
+    facts = [_facts(path) for path in modules.values()]
+    needs_nothing = libc == "glibc" and not ask and all(map(_needs_nothing, facts))
+    if needs_nothing or all(each is None for each in facts):
         return Verdict(_OLDEST_OF_EACH if _are_named_for_any_libc(modules) else _OLDEST)
     if cache is None:
         return _asked(modules, libc)
@@ -97,13 +98,12 @@ def examine(
     return verdict
 
 
-def _needs_nothing(path: str) -> bool:
+def _needs_nothing(facts: ElfFacts | None) -> bool:
     """Return whether a module has nothing that any policy of auditwheel's is about.
 
     That is: libraries, versions of their symbols, a marked level of processor,
     and symbols that some builds of Python 2 had alone (PEP 513).
     """
-    facts = _facts(path)
     return (
         facts is not None
         and facts.kind == "module"

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from asmsetup.assemble.nasm import AssemblerOptions
-from asmsetup.build import Builder, Reporter, Wanted
+from asmsetup.build import Builder, Wanted
 from asmsetup.config import Settings
 from asmsetup.facts import target
 from asmsetup.plan import Recipe
+from asmsetup.progress import Reporter
 
 UNCACHED = Settings(cache=False)
 

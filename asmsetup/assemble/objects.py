@@ -18,7 +18,6 @@ from ..files import atomic_write, write_text
 from ..named import NamedTuple
 from . import kept, nasm, own, uptodate
 from .cache import Cache
-from .database import Compilation
 from .includes import INCLUDE_DIR, Closure, Missing, Reader
 from .nasm import AssemblerOptions, Nasm, ObjectFile
 from .scan import UNREAD
@@ -205,9 +204,9 @@ class Objects:
             _remove(text)
         return messages, texts
 
-    def compilation(self, wanted: ObjectFile) -> Compilation:
+    def command(self, wanted: ObjectFile) -> list[str]:
         """Return how an object is made, without a launcher; the files that NASM needs are there."""
-        return Compilation(wanted.source, wanted.path, self._command(wanted, wanted.path))
+        return self._command(wanted, wanted.path)
 
     def _command(self, wanted: ObjectFile, output: str, *args: str) -> list[str]:
         """Return NASM's command; write what it reads first: bindings of typed functions, names."""
@@ -311,7 +310,7 @@ class Objects:
     @cached_property
     def _made_by(self) -> str:
         """A digest of NASM and of what adds to its objects."""
-        assembler = uptodate.nasm_digest(self._nasm)
+        assembler = uptodate.nasm_digest(self._nasm, self._reader)
         return assembler if self._extra is None else f"{assembler} {self._extra.digest}"
 
 

@@ -15,7 +15,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..files import hash_file, open_regular
 from ..named import NamedTuple
 from . import arguments, nasm
 from .includes import INCLUDE_DIR, Closure, Reader, own_digest
@@ -89,16 +88,11 @@ def is_up_to_date(
     )
 
 
-def nasm_digest(found: nasm.Nasm) -> str:
+def nasm_digest(found: nasm.Nasm, reader: Reader) -> str:
     """Return a digest of this NASM, which differs for another one of the same version."""
-    hashed = hashlib.sha256(found.banner.encode(errors="replace"))
-    try:
-        with open_regular(found.path) as program:
-            hash_file(program, hashed.update)
-    except OSError as error:
-        # A program may be executable and not readable.
-        hashed.update(f"{found.path}: {error.strerror}".encode(errors="replace"))
-    return hashed.hexdigest()
+    # A program may be executable and not readable.
+    content = reader.digest(found.path) or found.path
+    return hashlib.sha256(f"{found.banner}\0{content}".encode(errors="replace")).hexdigest()
 
 
 def fingerprint(

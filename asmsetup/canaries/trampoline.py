@@ -14,7 +14,7 @@ from struct import Struct
 
 from .. import config
 from ..assemble.nasm import AssemblerOptions
-from ..build import Builder, Reporter
+from ..build import Builder
 from ..config import Settings
 from ..errors import AsmsetupError
 from ..facts import target
@@ -22,6 +22,7 @@ from ..files import write_text
 from ..link import linker
 from ..named import NamedTuple
 from ..plan import Recipe
+from ..progress import Reporter
 
 SOURCE = Path(__file__).with_name("trampoline.asm")
 

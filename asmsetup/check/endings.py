@@ -30,6 +30,7 @@ _LEAVES = (
     rb"(?s)(?:\xc3|\xc2..|\xeb.|\xe9....|\xff\x25....|\xff[\xe0-\xe7]|\xff[\x20-\x27]|\xff\x24."
     rb"|\xff[\x60-\x67].|\xff\x64..|\xff[\xa0-\xa7]....|\xff\xa4.....|\xff\x24.....|\x0f\x0b|\xf4|\xcc)\Z"
 )
+_RETURN = b"\xc3"
 _PADDING = b"\x90"
 # What the macros write before `ret': the kept registers from rbp or rsp, then the frame.
 _EPILOGUE = (
@@ -38,6 +39,7 @@ _EPILOGUE = (
     rb"\x48(?:\x83\xc4.|\x81\xc4....)\x5d"
 )
 _NUMBER = rb"(?s)(?:(?<![\x41\x49])\xb8(....)|(?<!\x49)\x48\xc7\xc0(....)|\x48\xb8(........))"
+_NUMBER_OPCODES = (b"\xb8", b"\xc7\xc0")
 _CONSTANT = _NUMBER + rb"(?:" + _EPILOGUE + rb")\xc3"
 # What a plain routine has between the two: pop, add rsp, mov rsp, rbp, leave, vzeroupper.
 _PLAIN_CONSTANT = (
@@ -202,7 +204,7 @@ _CALL_SIZE = 4
 def _leaves(body: bytes, calls: dict[int, str]) -> bool:
     """Return whether the last instruction may leave the function, or cannot be told."""
     code = body.rstrip(_PADDING)
-    if re.search(_LEAVES, code[-8:]):
+    if code.endswith(_RETURN) or re.search(_LEAVES, code[-8:]):
         return True
     called = calls.get(len(code) - _CALL_SIZE)
     if called is not None:
@@ -222,17 +224,25 @@ class Result(NamedTuple):
     jumps: bool = False
 
 
+def _returns_no_object(name: str) -> bool:
+    known = prototype(name)
+    return known.returns and known.result in ("v", "i", "l", "d")
+
+
 def _no_objects(function: Function, body: bytes, calls: dict[int, str]) -> list[Result]:
     found = []
     constant = _PLAIN_CONSTANT if function.is_plain else _CONSTANT
-    for match in re.finditer(constant, body):
+    # Expressions are compiled for those that have a number, or a call, that may be in question.
+    has_number = any(opcode in body for opcode in _NUMBER_OPCODES)
+    for match in re.finditer(constant, body) if has_number else ():
         number = int.from_bytes(match[1] or match[2] or match[3], "little", signed=not match[1])
         if number and not any(match.start() <= place < match.end() for place in calls):
             found.append(Result(match.start(), number, ""))
-    for match in re.finditer(_CALLED, body):
+    in_question = {place for place, name in calls.items() if _returns_no_object(name)}
+    for match in re.finditer(_CALLED, body) if in_question else ():
         jumps = body[match.end() - 6 : match.end() - 4] == b"\xff\x25"
-        name = calls.get(match.end() - 4 if jumps else match.start() + 2, "")
-        known = prototype(name) if name else None
-        if known is not None and known.returns and known.result in ("v", "i", "l", "d"):
+        place = match.end() - 4 if jumps else match.start() + 2
+        if place in in_question:
+            name = calls[place]
             found.append(Result(match.start(), 0, name, jumps))
     return found

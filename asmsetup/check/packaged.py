@@ -15,6 +15,9 @@ _PLATFORM = r"-(?P<machine>[a-z0-9_]+)-linux-(?P<libc>gnu|musl)[a-z0-9]*\.so$"
 _DARWIN = r"-darwin\.so$"
 _C_LIBRARIES = {"libc.so.6": "gnu", "libc.musl-x86_64.so.1": "musl"}
 
+Facts = Mapping[str, ElfFacts | None]
+"""By the modules' paths in the wheel, as ``facts_of`` returns them."""
+
 
 def named_for_another_platform(path: str, facts: ElfFacts | None) -> str | None:
     """Return how a module's name contradicts what it was built for; None when it does not.
@@ -44,24 +47,27 @@ def _libc(name: str) -> str:
     return "glibc" if name == "gnu" else "musl"
 
 
-def misnamed(modules: Mapping[str, str]) -> list[str]:
-    """Return a line for each module (path in the wheel -> file) named for another platform."""
-    read = ((name, _facts(path)) for name, path in modules.items())
-    reasons = ((name, named_for_another_platform(name, facts)) for name, facts in read)
+def facts_of(modules: Mapping[str, str]) -> dict[str, ElfFacts | None]:
+    """Return the facts of modules (path in the wheel -> file); None for another machine's."""
+    return {name: _facts(path) for name, path in modules.items()}
+
+
+def misnamed(modules: Facts) -> list[str]:
+    """Return a line for each module named for another platform."""
+    reasons = ((name, named_for_another_platform(name, facts)) for name, facts in modules.items())
     return [f"{name} is {why}, so no Python can import it" for name, why in reasons if why]
 
 
-def not_universal(modules: Mapping[str, str]) -> list[str]:
-    """Return a line for each Python module (path in the wheel -> file) not for every CPython."""
+def not_universal(modules: Facts) -> list[str]:
+    """Return a line for each Python module that is not for every CPython."""
     return [
         f"{name} {why}"
-        for name, path in modules.items()
-        if (why := next(_for_one_python(name, path), None))
+        for name, facts in modules.items()
+        if (why := next(_for_one_python(name, facts), None))
     ]
 
 
-def _for_one_python(name: str, path: str) -> Iterator[str]:
-    facts = _facts(path)
+def _for_one_python(name: str, facts: ElfFacts | None) -> Iterator[str]:
     suffix = os.path.basename(name).partition(".")[2]
     if suffix.startswith(("cpython-", "pypy", "graalpy", "abi3")):
         yield f"is named for some Pythons only (.{suffix})"

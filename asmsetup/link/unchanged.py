@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 from ..assemble.includes import Reader
@@ -85,28 +85,26 @@ def _digest(
         [hash_of(each.path) for each in module.gas],
         context,
         [os.environ.get(name) for name in _VARIABLES],
-        _statuses((ld, *libraries, *found_first, *_code())),
+        [_status(path) for path in (ld, *libraries, *found_first)],
+        _code(),
     ]
     text = json.dumps(parts, default=str, sort_keys=True)
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
 @cache
-def _code() -> tuple[str, ...]:
+def _code() -> list[tuple[str, Status]]:
     """Return the files that link and judge: another version of them may find something else."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     folders = [os.path.join(package, name) for name in ("link", "check", "facts", "data")]
-    names = [
-        os.path.join(parent, name)
-        for folder in folders
-        for parent, _, files in os.walk(folder)
-        for name in files
-    ]
-    return tuple(sorted(name for name in names if name.endswith((".py", ".txt"))))
-
-
-def _statuses(paths: Iterable[str]) -> list[Status | None]:
-    return [_status(path) for path in paths]
+    found: list[tuple[str, Status]] = []
+    for folder in folders:
+        for entry in os.scandir(folder):
+            if entry.is_dir() and entry.name != "__pycache__":
+                folders.append(entry.path)
+            elif entry.name.endswith((".py", ".txt")):
+                found.append((entry.path, Status.of(entry.stat())))
+    return sorted(found)
 
 
 def _status(path: str) -> Status | None:

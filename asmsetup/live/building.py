@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from .. import program
 from ..assemble.nasm import AssemblerOptions, Macro, ObjectFile
-from ..build import Builder, Reporter
+from ..build import Builder
 from ..check import Finding
 from ..config import Settings
 from ..errors import SourceError
@@ -19,6 +19,7 @@ from ..facts import target
 from ..link.linker import LinkerOptions, ModuleFile, entry_points
 from ..named import NamedTuple
 from ..plan import Recipe
+from ..progress import Reporter
 from ..suffixes import is_assembly
 
 

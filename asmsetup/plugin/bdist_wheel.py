@@ -24,7 +24,6 @@ from ..assemble import nasm
 from ..errors import WheelError
 from ..facts import target
 from ..files import sweep_folders, write_text
-from ..link import debug_file
 from ..suffixes import is_assembly
 from ..versions import ABI3T_SINCE
 from . import declared
@@ -107,7 +106,8 @@ class BdistWheel(Command):
         python, abi, platform = super().get_tag()
         if not is_concerned(self.distribution):
             return python, abi, platform
-        self._require_modules_as_named()
+        if self._examined is None:  # setuptools asks for the tag twice
+            self._require_modules_as_named()
         if has_libraries_alone(self.distribution):
             python, abi = self.python_tag, "none"
         elif is_universal(self.distribution):
@@ -125,9 +125,10 @@ class BdistWheel(Command):
                 require_target(self.plat_name, "--plat-name")
         from ..check import packaged  # front ends ask for metadata first, without any module
 
-        if wrong := packaged.misnamed(modules):
+        facts = packaged.facts_of(modules)
+        if wrong := packaged.misnamed(facts):
             raise setuptools.errors.PlatformError("\n".join(wrong))
-        if is_universal(self.distribution) and (others := packaged.not_universal(modules)):
+        if is_universal(self.distribution) and (others := packaged.not_universal(facts)):
             raise setuptools.errors.PlatformError(
                 "\n".join(others)
                 + "\n  universal = true promises a wheel for every CPython: move what is built otherwise"
@@ -194,6 +195,8 @@ class BdistWheel(Command):
 
     def _leave_debug_files(self) -> None:
         """Copy the debug files of the wheel's modules to a folder beside it, which is called after it."""
+        from ..link import debug_file  # only for those who ask
+
         path = self.distribution.dist_files[-1][2]
         kept = debug_folder(self.get_finalized_command("build_ext"))
         beside, name = os.path.split(os.path.abspath(path))

@@ -55,17 +55,6 @@ _RUNNERS = ("call", "spawn")
 _FAILURES = (setuptools.errors.BaseError, setuptools.errors.CCompilerError)
 
 
-def is_stock(chosen: Any) -> bool:
-    """Return whether several threads may compile with copies of a compiler object.
-
-    Not when a method of the object itself was replaced: what that does with the
-    object, and in which order, cannot be known.
-    """
-    replaced = {name for name, value in vars(chosen).items() if callable(value)}
-    # setuptools replaces this one itself, for a Library.
-    return chosen.compiler_type == "unix" and replaced <= {"link_shared_object"}
-
-
 def state(chosen: Any, *, linking: bool) -> str:
     """Return everything in a compiler object that its commands are made of, as text."""
     apart = _NO_PART_OF_A_COMMAND if linking else _NO_PART_OF_A_COMMAND | _FOR_LINKING

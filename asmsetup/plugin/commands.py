@@ -18,12 +18,12 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from setuptools import Command, Extension
+from setuptools.command.build_ext import build_ext as _build_ext
 
-from .. import editable, sdist
+from .. import sdist
 from ..errors import SourceError
 from ..facts import target
 from ..files import atomic_write, write_text
-from ..link import debug_file
 from ..suffixes import is_ours
 from . import declared
 from .compiler import Compiler
@@ -165,6 +165,8 @@ class BuildExt(_Compiling):
         names = list(dict.fromkeys(filter(None, modules)))
         # The folder whose content setuptools packs into the wheel.
         folder = self.get_finalized_command("install").install_lib
+        from .. import editable  # only for those who ask
+
         path = os.path.join(folder, f"__editable_rebuild__.{self.distribution.get_name()}.pth")
         with atomic_write(path) as partial:
             write_text(partial, editable.startup_line(os.getcwd(), names))
@@ -304,6 +306,8 @@ class BuildExt(_Compiling):
         return outfile, True
 
     def _copy_debug_file(self, module: str, outfile: str) -> None:
+        from ..link import debug_file  # only where modules are copied into the source tree
+
         if not settings(self.distribution).split_debug:
             with suppress(FileNotFoundError):  # of the module that was there before
                 os.remove(outfile + debug_file.SUFFIX)
@@ -357,3 +361,16 @@ class Sdist(Command):
         if (date := source_date()) is not None:
             sdist.normalize(path, date)
         return path
+
+
+class build_ext(BuildExt, _build_ext):  # noqa: N801 (the command's name)
+    """setuptools' build_ext with assembly, for a project that names its command class."""
+
+
+LAYERS: dict[str, type[Command]] = {
+    "build_clib": BuildClib,
+    "build_ext": BuildExt,
+    "build_py": BuildPy,
+    "sdist": Sdist,
+}
+"""The layers of this module by the commands they are for."""

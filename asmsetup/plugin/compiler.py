@@ -165,6 +165,17 @@ def plain(given: Mapping[str, Any]) -> dict[str, Any]:
     return {**given, **lists}
 
 
+def is_stock(chosen: Any) -> bool:
+    """Return whether several threads may compile with copies of a compiler object.
+
+    Not when a method of the object itself was replaced: what that does with the
+    object, and in which order, cannot be known.
+    """
+    replaced = {name for name, value in vars(chosen).items() if callable(value)}
+    # setuptools replaces this one itself, for a Library.
+    return chosen.compiler_type == "unix" and replaced <= {"link_shared_object"}
+
+
 def added_include_dirs(chosen: Any) -> list[str]:
     """Return the compiler object's own include folders; Python's own hold nothing for NASM."""
     paths = sysconfig.get_paths()

@@ -9,13 +9,13 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-from .. import config
 from ..build import Builder
 from ..errors import LinkError
 from ..link import linker
 from ..link.given import LD_ARGS, LDFLAGS, LINK_ARGS, Given, words_of
-from ..link.linker import LinkerOptions, ModuleFile
+from ..link.linker import ModuleFile
 from . import c_objects, linked
+from .compiler import is_stock
 from .run_paths import run_paths_as_asked
 from .session import FAILURES
 
@@ -42,7 +42,7 @@ def link(
             return
         trial = partial(_try, builder, chosen, module, given)
         # What somebody's own methods make of a call, only they know.
-        tries = c_objects.is_stock(chosen)
+        tries = is_stock(chosen)
         hints = builder.naming_options_at_fault(module, trial) if tries else nullcontext()
         with hints, builder.checked_output(module) as output:
             try:
@@ -91,27 +91,3 @@ def _replaced(command: Sequence[str], words: Sequence[str], by: Sequence[str]) -
         if command[start : start + size] == list(words):
             return [*command[:start], *by, *command[start + size :]]
     return command
-
-
-def linker_options(
-    chosen: Any, given: Mapping[str, Any], settings: config.Settings
-) -> LinkerOptions:
-    """Return the linker's options of a call of ``link_shared_object``, with the compiler object's own.
-
-    Raises LinkError for words that cannot lead to a module.
-    """
-    preargs, postargs = (given.get(f"extra_{each}args") or () for each in ("pre", "post"))
-
-    def both(name: str) -> tuple[str, ...]:
-        return (*(given.get(name) or ()), *getattr(chosen, name))
-
-    return LinkerOptions.of(
-        library_dirs=both("library_dirs"),
-        libraries=both("libraries"),
-        runtime_library_dirs=both("runtime_library_dirs"),
-        ld_args=settings.ld_args,
-        ldflags=settings.ldflags,
-        link_args=[*preargs, *postargs],
-        strip="none" if settings.debug or given.get("debug") else settings.strip,
-        build_id=settings.split_debug,
-    )

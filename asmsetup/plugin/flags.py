@@ -1,4 +1,4 @@
-"""Splits a call of ``compile``: which macros, folders and arguments each source is compiled with."""
+"""What a call of ``compile`` gives each source: macros, folders, arguments; and one of ``link_shared_object`` the linker."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 
 from setuptools import Extension
 
+from .. import config
 from ..errors import SourceError
+from ..link.linker import LinkerOptions
 from ..named import NamedTuple
 from ..suffixes import is_assembly, is_gas
 from .declared import Extension as GroupedExtension
@@ -220,3 +222,27 @@ def _close(word: str, names: Iterable[str]) -> list[str]:
     import difflib  # slow to import, and only needed to explain an error
 
     return difflib.get_close_matches(word, list(names), n=1)
+
+
+def linker_options(
+    chosen: Any, given: Mapping[str, Any], settings: config.Settings
+) -> LinkerOptions:
+    """Return the linker's options of a call of ``link_shared_object``, with the compiler object's own.
+
+    Raises LinkError for words that cannot lead to a module.
+    """
+    preargs, postargs = (given.get(f"extra_{each}args") or () for each in ("pre", "post"))
+
+    def both(name: str) -> tuple[str, ...]:
+        return (*(given.get(name) or ()), *getattr(chosen, name))
+
+    return LinkerOptions.of(
+        library_dirs=both("library_dirs"),
+        libraries=both("libraries"),
+        runtime_library_dirs=both("runtime_library_dirs"),
+        ld_args=settings.ld_args,
+        ldflags=settings.ldflags,
+        link_args=[*preargs, *postargs],
+        strip="none" if settings.debug or given.get("debug") else settings.strip,
+        build_id=settings.split_debug,
+    )

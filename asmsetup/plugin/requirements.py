@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 from setuptools import Distribution
-from setuptools.errors import SetupError
-
-from ..assemble import nasm
-from ..errors import ToolError
-from .session import is_elsewhere, settings
 
 ASKS_FOR_NASM = False
 """To become True when asmsetup-nasm is published: before, pip would find nothing."""
@@ -16,13 +11,15 @@ REQUIREMENT = "asmsetup-nasm>=3.1"
 
 
 def ask_for_nasm(dist: Distribution) -> None:
-    """Require NASM's wheel if the front end is asking for requirements and there is no NASM.
-
-    setuptools' backend asks with a Distribution of its own, which turns what is to be fetched
-    into the answer of get_requires_for_build_wheel. In any other build nothing happens.
-    """
-    if not ASKS_FOR_NASM or type(dist).__module__ != "setuptools.build_meta":
+    """Have the answer to a front end that asks for requirements name NASM's wheel if there is no NASM."""
+    if not ASKS_FOR_NASM:
         return
+    from setuptools.errors import SetupError  # only where somebody asks
+
+    from ..assemble import nasm
+    from ..errors import ToolError
+    from .session import is_elsewhere, settings
+
     try:
         if not is_elsewhere(dist):
             nasm.find(settings(dist).nasm)

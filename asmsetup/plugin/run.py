@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from setuptools import Command, Extension
 from setuptools.extension import Library
@@ -20,17 +20,14 @@ from ..assemble.nasm import AssemblerOptions, ObjectFile
 from ..assemble.queue import Job
 from ..build import Builder, Wanted
 from ..errors import AsmsetupError, SourceError
-from ..facts import target
-from ..facts.target import Target
 from ..files import same_content
 from ..link.linker import GasObject, ModuleFile, entry_points
 from ..plan import Recipe
 from ..suffixes import is_assembly, is_gas, is_ours
-from . import c_objects, declared, driver, elsewhere
-from .c_objects import CObjects
-from .compiler import COMPILE, added_include_dirs, plain
+from . import declared
+from .compiler import COMPILE, added_include_dirs, is_stock, plain
 from .extensions import namesakes, require_portable, require_sound, require_universal
-from .flags import assembly_calls, other_calls, require_ungrouped
+from .flags import assembly_calls, linker_options, other_calls, require_ungrouped
 from .session import (
     FAILURES,
     concern,
@@ -43,7 +40,10 @@ from .session import (
     settings,
     setuptools_errors,
 )
-from .tags import require_target
+from .tags import target_of
+
+if TYPE_CHECKING:
+    from .c_objects import CObjects
 
 _OUTPUT = "objects", "output_filename"
 
@@ -62,6 +62,7 @@ class BuildRun:
         self._lock = threading.Lock()
         self._building: dict[int, Extension] = {}
         self._builder: Builder | None = None
+        self._c_objects: CObjects | None = None
         self._linking: set[int] = set()
         self.is_stopped = False
         self._guessed = False
@@ -137,6 +138,8 @@ class BuildRun:
         with setuptools_errors():
             require_sound(ext, given)
             if is_elsewhere(self._command.distribution):
+                from . import elsewhere  # only on other machines
+
                 return elsewhere.compile_rest(chosen, below, ext, given)
             given = plain(given)
             sources = given["sources"]
@@ -177,10 +180,18 @@ class BuildRun:
                     jobs=parallel_jobs(command) or chosen.jobs,
                 )
                 folder = os.path.join(lasting_folder(command), "asm")
-                machine = _target(command, self._settings.target)
+                machine = target_of(command, self._settings.target)
                 self._builder = Builder(self._settings, machine, folder, reporter(command))
-                self._c_objects = CObjects(self._builder)
             return self._builder
+
+    def _ready_for_c(self) -> CObjects:
+        from .c_objects import CObjects  # assembly alone needs none of it
+
+        builder = self._ready()
+        with self._lock:
+            if self._c_objects is None:
+                self._c_objects = CObjects(builder)
+            return self._c_objects
 
     def _start_early(self, chosen: Any) -> None:
         """Queue what the extensions will ask for, as far as it shows; the first time only."""
@@ -198,7 +209,7 @@ class BuildRun:
         builder.start(wanted, guess=True)
         for ext in extensions:
             with suppress(AsmsetupError, TypeError, *FAILURES):
-                if c_objects.is_stock(chosen):
+                if is_stock(chosen):
                     self._start_c(chosen, _never, ext, self._guess(ext), guess=True)
 
     def _guess(self, ext: Extension) -> dict[str, Any]:
@@ -227,7 +238,7 @@ class BuildRun:
         plan: Callable[[Recipe], list[ObjectFile]],
     ) -> list[ObjectFile]:
         """Return NASM's objects of a call of ``compile``; raise one SourceError for all sources."""
-        calls = assembly_calls(ext, given, c_objects.is_stock(chosen))
+        calls = assembly_calls(ext, given, is_stock(chosen))
         planned: list[ObjectFile] = []
         errors: list[SourceError] = []
         for call in calls:
@@ -253,23 +264,24 @@ class BuildRun:
         guess: bool = False,
     ) -> tuple[list[tuple[str, str]], list[Job]]:
         """Queue the sources besides assembly; return each with its object, and the jobs to wait for."""
-        sources = given["sources"]
-        given = elsewhere.with_macro(given, ext)
-        if self._settings.split_debug:
-            given["debug"] = True
-        others = [source for source in sources if not is_assembly(source)]
+        others = [source for source in given["sources"] if not is_assembly(source)]
         objects: list[tuple[str, str]] = []
         jobs: list[Job] = []
         if not others:
             return objects, jobs
-        if not c_objects.is_stock(chosen):
+        from . import c_objects, elsewhere  # assembly alone needs neither
+
+        given = elsewhere.with_macro(given, ext)
+        if self._settings.split_debug:
+            given["debug"] = True
+        if not is_stock(chosen):
             require_ungrouped(ext, others)
             return c_objects.compile_as_given(chosen, below, others, given), jobs
         for call in other_calls(chosen, ext, given):
             options = {
                 name: call.get(name) for name in COMPILE if name not in ("sources", "output_dir")
             }
-            made, started = self._c_objects.start(
+            made, started = self._ready_for_c().start(
                 chosen,
                 call["sources"],
                 options,
@@ -335,6 +347,8 @@ class BuildRun:
             module = self._module(chosen, ext, path, objects, call)
             builder.check(module, lambda: self._other_modules(chosen, ext))
             if module.compiled:
+                from . import driver  # assembly alone is linked without one
+
                 link = partial(self._linked, below, first=_OUTPUT)
                 driver.link(builder, chosen, link, module, call)
             else:
@@ -404,7 +418,7 @@ class BuildRun:
             extra_objects=tuple(each for each in others if each not in self._compiled),
             entry_points=() if is_library else entries,
             exported=tuple(exported),
-            options=driver.linker_options(chosen, given, self._settings),
+            options=linker_options(chosen, given, self._settings),
             limited_api=self._limited_api(ext),
             universal=self._settings.universal and not is_library,
         )
@@ -423,13 +437,6 @@ class BuildRun:
                 path = str(self._command.get_ext_fullpath(other.name))
                 given = plain({**vars(other), "extra_postargs": other.extra_link_args})
                 yield self._module(chosen, other, path, objects, given)
-
-
-def _target(command: Any, wanted: str | None) -> Target:
-    machine = target.running(wanted)
-    if machine.is_host:
-        require_target(getattr(command, "plat_name", None), "--plat-name")
-    return machine
 
 
 def _never(*args: object, **given: object) -> list[str]:

@@ -23,7 +23,7 @@ from setuptools import Distribution
 from .. import config
 from ..errors import AsmsetupError, ConfigError
 from ..facts import target
-from ..progress import bar_for
+from ..progress import Reporter, bar_for
 from ..suffixes import has_assembly
 from ..versions import ABI3T_SINCE
 
@@ -43,8 +43,6 @@ FAILURES = _classes("BaseError", "DistutilsError", "CCompilerError", "CompileErr
 _OURS_AND_THEIRS: tuple[type[BaseException], ...] = (AsmsetupError, *FAILURES)
 
 if TYPE_CHECKING:
-    from ..build import Reporter
-
     BuildError = Exception
 else:
     BuildError = type(
@@ -244,8 +242,6 @@ def parallel_jobs(command: Any) -> int | None:
 
 def reporter(command: Any) -> Reporter:
     """Return output as setuptools does it, with a bar on a terminal unless -q or -v was given."""
-    from ..build import Reporter  # front ends ask for metadata first, without building anything
-
     is_ordinary = command.distribution.verbose == 1
     bar = bar_for(sys.stdout, os.environ) if is_ordinary else None
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import sysconfig
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from setuptools import Command, Distribution, Extension
 
-from ..assemble import gas, includes
+from ..assemble import includes
 from ..errors import SourceError
 from ..suffixes import is_gas
 from . import declared, flags
 from .extensions import assembly_sources, require_sound_groups
 from .session import BuildError, settings
+
+if TYPE_CHECKING:
+    from ..assemble import gas
 
 
 def choose_sources(dist: Distribution) -> None:
@@ -90,6 +94,8 @@ def _read(
 
 
 def _gas(source: str, wanted: flags.Command) -> gas.Closure:
+    from ..assemble import gas  # few projects have such sources
+
     folders = [*wanted.include_dirs, *(w[2:] for w in wanted.args if w.startswith("-I"))]
     return gas.closure([source], folders, preprocessed=not source.endswith(".s"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from setuptools import Distribution
 
@@ -26,6 +27,17 @@ def require_target(platform: str | None, option: str) -> None:
                 f"{option} asks for {each}, and what is built is for x86-64 Linux",
                 f"leave {option} out",
             )
+
+
+def target_of(command: Any, wanted: str | None) -> target.Target:
+    """Return what ``command`` builds for: this machine, or the platform ``wanted``.
+
+    Raises PlatformError as ``require_target`` does.
+    """
+    machine = target.running(wanted)
+    if machine.is_host:
+        require_target(getattr(command, "plat_name", None), "--plat-name")
+    return machine
 
 
 def has_libraries_alone(dist: Distribution) -> bool:

@@ -72,6 +72,17 @@ def test_metadata_needs_nothing_but_the_hook(hello: Project) -> None:
     assert hello.run("-c", METADATA).output.splitlines()[-1] == "{'asmsetup.hook'} False"
 
 
+REQUIREMENTS = METADATA.replace(
+    "prepare_metadata_for_build_wheel(", "get_requires_for_build_wheel() #"
+)
+
+
+def test_what_a_build_requires_is_asked_without_the_commands(hello: Project) -> None:
+    loaded = hello.run("-c", REQUIREMENTS).output.splitlines()[-1]
+    assert "asmsetup.hook" in loaded
+    assert "asmsetup.plugin.commands" not in loaded
+
+
 WHEEL = METADATA.replace("prepare_metadata_for_build_wheel", "build_wheel")
 
 

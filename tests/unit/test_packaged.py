@@ -13,6 +13,14 @@ from tests.unit.test_wheel import AARCH64, CALL, FUNCTION, library, module
 ENTRY = "extern {0}\nglobal PyInit_m:function\nsection .text\nPyInit_m: jmp {0} wrt ..plt\n"
 
 
+def misnamed(modules: dict[str, str]) -> list[str]:
+    return packaged.misnamed(packaged.facts_of(modules))
+
+
+def not_universal(modules: dict[str, str]) -> list[str]:
+    return packaged.not_universal(packaged.facts_of(modules))
+
+
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [
@@ -30,7 +38,7 @@ ENTRY = "extern {0}\nglobal PyInit_m:function\nsection .text\nPyInit_m: jmp {0} 
     ],
 )
 def test_the_name_of_a_module(tmp_path: Path, name: str, wrong: str | None) -> None:
-    found = packaged.misnamed(module(tmp_path, name, FUNCTION))
+    found = misnamed(module(tmp_path, name, FUNCTION))
 
     assert found == ([f"{name} is {wrong}, so no Python can import it"] if wrong else [])
 
@@ -39,15 +47,15 @@ def test_built_for_another_machine(tmp_path: Path) -> None:
     path = tmp_path / "m"
     path.write_bytes(AARCH64)
 
-    assert not packaged.misnamed({"m.cpython-312-aarch64-linux-gnu.so": str(path)})
-    assert packaged.misnamed({"m.cpython-312-x86_64-linux-gnu.so": str(path)})
-    assert not packaged.misnamed({"firmware.so": str(path)})
+    assert not misnamed({"m.cpython-312-aarch64-linux-gnu.so": str(path)})
+    assert misnamed({"m.cpython-312-x86_64-linux-gnu.so": str(path)})
+    assert not misnamed({"firmware.so": str(path)})
 
 
 def test_named_for_musl_and_linked_with_glibc(tmp_path: Path) -> None:
     needed = library(tmp_path, "libc.so.6", "other")
 
-    found = packaged.misnamed(
+    found = misnamed(
         module(tmp_path, "m.cpython-312-x86_64-linux-musl.so", CALL.format("other"), needed)
     )
 
@@ -68,7 +76,7 @@ def test_named_for_musl_and_linked_with_glibc(tmp_path: Path) -> None:
     ],
 )
 def test_for_every_python(tmp_path: Path, name: str, function: str, said: str | None) -> None:
-    found = packaged.not_universal(module(tmp_path, name, ENTRY.format(function)))
+    found = not_universal(module(tmp_path, name, ENTRY.format(function)))
 
     assert bool(found) == bool(said)
     assert said is None or found[0].startswith(f"{name} {said}")
@@ -77,7 +85,7 @@ def test_for_every_python(tmp_path: Path, name: str, function: str, said: str | 
 def test_a_python_module_that_needs_a_library(tmp_path: Path) -> None:
     needed = library(tmp_path, "libc.so.6", "other")
 
-    found = packaged.not_universal(module(tmp_path, "m.so", ENTRY.format("other"), needed))
+    found = not_universal(module(tmp_path, "m.so", ENTRY.format("other"), needed))
 
     assert found == ["m.so needs libc.so.6, and glibc and musl share no library"]
 
@@ -87,4 +95,4 @@ def test_other_files_promise_nothing(tmp_path: Path) -> None:
     data = module(tmp_path, "libplain.so", CALL.format("other"), needed)
     subprocess.run(["cp", str(tmp_path / "x.o"), str(tmp_path / "y")], check=True)
 
-    assert not packaged.not_universal({**data, "x.o": str(tmp_path / "y")})
+    assert not not_universal({**data, "x.o": str(tmp_path / "y")})
