@@ -122,6 +122,24 @@ def _reason(report: pytest.TestReport) -> str:
 
 
 @pytest.fixture
+def shown_by_browser(tmp_path: Path) -> Callable[[str], str]:
+    """A function that returns the document a browser makes of a page, after its scripts."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if browser is None:
+        pytest.skip("no chromium on this machine")
+
+    def shown(address: str) -> str:
+        return run(
+            *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"),
+            *("--virtual-time-budget=10000", f"--user-data-dir={tmp_path / 'browser'}", address),
+            cwd=tmp_path,
+            env=dict(os.environ),
+        ).output
+
+    return shown
+
+
+@pytest.fixture
 def decoder(tmp_path: Path) -> Path:
     """A folder for PYTHONPATH that holds the decoder alone."""
     found = importlib.util.find_spec("iced_x86")
