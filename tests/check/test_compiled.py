@@ -43,6 +43,66 @@ int loop(int a, int b, int c, int d) {
 """
 
 
+# A switch on a result, an int, a character, what is masked, fields, in a loop, and on addresses.
+CASES = """
+extern long PyLong_AsLong(void *);
+extern int use(long);
+struct node { char padding[6]; short kind; unsigned char sub; unsigned big; };
+#define SEVEN(first, n) case first: return use(1); case first + 1: return use(2) + n; \\
+    case first + 2: return n; case first + 3: return use(4) - n; case first + 4: return use(5); \\
+    case first + 5: return use(6) * 3; case first + 6: return use(7) + 9 * n;
+int result(void *number) { switch (PyLong_AsLong(number)) { SEVEN(0, 1) } return 0; }
+int narrow(void *number) { switch ((int)PyLong_AsLong(number)) { SEVEN(-3, 2) } return 0; }
+int character(void *x) { switch ((unsigned char)PyLong_AsLong(x)) { SEVEN('a', 3) } return 0; }
+int masked(long x) { switch (x & 7) { SEVEN(0, 4) default: return use(x); } }
+int field(struct node *x) {
+    switch (x->kind) { SEVEN(10, 5) }
+    switch (x->sub) { SEVEN(20, 6) }
+    switch (x->big) { SEVEN(30, 7) }
+    return 0;
+}
+long machine(char *at) {
+    long sum = 0;
+    for (;;) switch (*at++) {
+        case 0: return use(sum);
+        case 1: sum += 1; break;
+        case 2: sum -= *at++; break;
+        case 3: sum *= 3; break;
+        case 4: if (use(sum) < 0) return 0; break;
+        case 5: sum <<= 2; break;
+        case 6: sum = use(7) + sum; break;
+        default: use(9); return 0;
+    }
+}
+long threaded(unsigned char *at) {
+    static const void *const where[] = {&&stop, &&one, &&two, &&three};
+    long sum = 0;
+    goto *where[*at++ & 3];
+stop: return use(sum);
+one: sum += 1; goto *where[*at++ & 3];
+two: sum *= 3; goto *where[*at++ & 3];
+three: if (use(1) < 0) return 0; goto *where[*at++ & 3];
+}
+"""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "clang-14 -O0 -fPIC",
+        "clang-14 -O2 -fno-pic",
+        "gcc -O0 -fPIC",
+        "gcc -O0 -fno-pic",
+        "gcc -O2 -fPIC",
+        "gcc -Os -fno-pic",
+    ],
+)
+def test_switches_are_followed(options: str, tmp_path: Path) -> None:
+    for verdict in compiled(CASES, options, tmp_path):
+        assert verdict.faults == []
+        assert [verdict.image.name(gap.function) for gap in verdict.gaps] == []
+
+
 def compiled(text: str, options: str, folder: Path) -> list[Verdict]:
     """Return what is found in an object, and in a module without symbols that is made of it."""
     (folder / "f.c").write_text(text)

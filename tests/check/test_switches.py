@@ -33,6 +33,30 @@ SCALED = "mov eax, [rcx + rdx] / cdqe"
             True,
         ),
         (f"cmp qword [rdi], 2 / jae .end / mov rcx, [rdi] / {JUMP.format(EIGHT)}", True),
+        # A copy, before or behind a number was subtracted; what stands between leaves the flags.
+        (f"mov ecx, eax / sub eax, 1 / ja .end / {JUMP.format(EIGHT)}", True),
+        (f"mov rcx, rax / sub rax, 1 / ja .end / {JUMP.format(EIGHT)}", True),
+        (
+            "mov [rbp - 8], rax / sub rax, 1 / ja .end / mov rcx, [rbp - 8] / "
+            + JUMP.format(EIGHT),
+            True,
+        ),
+        (
+            "cmp byte [rdi], 1 / lea rsi, [rdi + 1] / ja .end / movzx eax, byte [rdi] / "
+            + JUMP.format(FOUR),
+            True,
+        ),
+        (
+            "cmp byte [rdi], 1 / lea rdi, [rdi + 1] / ja .end / movzx eax, byte [rdi] / "
+            + JUMP.format(FOUR),
+            False,
+        ),
+        # Only the lower half was compared, and the copy was changed.
+        (f"mov rcx, rax / sub eax, 1 / ja .end / {JUMP.format(EIGHT)}", False),
+        (
+            f"mov rcx, rax / sub rax, 1 / lea rcx, [rcx + 1] / ja .end / {JUMP.format(EIGHT)}",
+            False,
+        ),
         # Another place, one that was changed, one of which only a half was compared.
         (f"cmp dword [rdi + 4], 1 / ja .end / mov eax, [rdi + 8] / {JUMP.format(FOUR)}", False),
         (
@@ -53,7 +77,8 @@ SCALED = "mov eax, [rcx + rdx] / cdqe"
     ],
 )
 def test_a_switch_on_memory(number: str, is_followed: bool, tmp_path: Path) -> None:
-    body = f"push rbp / mov rbp, rsp / mov [rbp - 8], rdi / {number} / {ENDS}"
+    body = "push rbp / mov rbp, rsp / mov [rbp - 8], rdi / mov rax, [rsi] / xor rax, rdi"
+    body += f" / {number} / {ENDS}"
     text = function(body).replace("global f:function", "global f:function (f.over - f)")
     verdict = verdict_of(tmp_path, text + TABLE)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import decode
 from .resources import is_null
-from .state import KNOWN, Flags, State
+from .state import GONE, KNOWN, Flags, State
 from .values import (
     KEPT,
     LOADED,
@@ -12,6 +12,7 @@ from .values import (
     RSP,
     XMM0,
     Below,
+    Copy,
     Entry,
     Frame,
     Imported,
@@ -32,6 +33,9 @@ def refine(walk: Walk, state: State, condition: int) -> None:
         if condition in (decode.BELOW, decode.NOT_ABOVE):
             limit = flags.number + (condition == decode.NOT_ABOVE)
             state.bounded = flags.place, limit, flags.size
+    elif flags.register == GONE:
+        if condition in (decode.BELOW, decode.NOT_ABOVE):
+            _limit(state, flags, flags.value, flags.number + (condition == decode.NOT_ABOVE))
     elif flags.register < 0:
         if condition == decode.NOT_EQUAL:
             state.present |= {flags.name}
@@ -82,8 +86,10 @@ def _compares(walk: Walk, state: State, flags: Flags, condition: int) -> None:
     if condition in (decode.BELOW, decode.NOT_ABOVE):
         limit = flags.number + (condition == decode.NOT_ABOVE)
         is_argument = type(value) is Entry and flags.register not in KEPT
-        is_free = value is None or value is LOADED or type(value) in (Result, Lower, Below)
-        if limit > 0 and (is_free or is_argument):
+        is_free = value is None or value is LOADED or type(value) in (Lower, Below)
+        if (limit > 0 and (is_free or is_argument)) or (
+            limit > 0 and not _limit(state, flags, value, limit) and type(value) in (Result, Copy)
+        ):
             state.registers[flags.register] = Below(limit)
     elif flags.number:
         if condition == decode.EQUAL and flags.register == RAX and flags.size > 1:
@@ -101,6 +107,16 @@ def _compares(walk: Walk, state: State, flags: Flags, condition: int) -> None:
             state.present |= {value.name}
         elif type(value) is Result and not value.tested:
             _replace(state, value, value._replace(tested=True))
+
+
+def _limit(state: State, flags: Flags, value: Value, limit: int) -> bool:
+    """Take in that a value is less than a number, wherever it is held; return whether it is."""
+    if limit <= 0 or type(value) not in (Result, Copy):
+        return False
+    size = value.size if type(value) is Copy else 8
+    if flags.size >= size:
+        _replace(state, value, Below(limit))
+    return flags.size >= size
 
 
 def _is_zero(state: State, flags: Flags, value: Value) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from . import decode
 from .decode import Decoded
 from .places import WORD, address_of, moved, set_register
+from .resources import let_go
 from .state import State, stack_key
 from .uses import check_saved, check_unset
 from .values import KEPT, RBP, RSP, Frame, Label, Passed, Sometimes, Value
@@ -132,3 +134,27 @@ def drop_return_address(state: State) -> None:
     if type(pointer) is Frame:
         state.registers[RSP] = Frame(pointer.base, pointer.offset + 8)
         state.stack.pop(stack_key(pointer.base, pointer.offset), None)
+
+
+def forget(walk: Walk, state: State, decoded: Decoded) -> None:
+    """Let an instruction act whose results are not followed."""
+    operation = decoded.operation
+    writes = operation.writes
+    registers = state.registers
+    pointer = registers[RSP]
+    rest = writes & 0xFFFF
+    while rest:
+        low = rest & -rest
+        registers[low.bit_length() - 1] = None
+        rest ^= low
+    if writes >> RSP & 1 and operation.stack_change and type(pointer) is Frame:
+        registers[RSP] = Frame(pointer.base, pointer.offset + operation.stack_change)
+    if state.vectors:
+        for register in [n for n in state.vectors if writes >> n & 1]:
+            del state.vectors[register]
+    memory = operation.memory
+    if memory is not None and memory.written:
+        place = address_of(state, memory)
+        if state.owned and operation.flow == decode.NEXT and type(place) is not Frame:
+            let_go(state, memory, 0 if operation.number else None)
+        store(walk, state, decoded.at, place, memory.size, None)

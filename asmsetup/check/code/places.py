@@ -101,12 +101,17 @@ def limit_of(state: State, memory: Memory) -> Below | None:
 def keep_limit(state: State, operation: Operation) -> None:
     """Forget the place that was compared with a number when an instruction may have changed it."""
     assert state.bounded is not None
-    place, memory = state.bounded[0], operation.memory
-    named = (place.base, place.index_register) if type(place) is Memory else ()
-    if (memory is not None and memory.written) or any(
-        register >= 0 and operation.writes >> register & 1 for register in named
-    ):
+    if may_change(state.bounded[0], operation):
         state.bounded = None
+
+
+def may_change(place: Frame | Memory, operation: Operation) -> bool:
+    """Return whether after an instruction a place may hold something else, or mean another."""
+    memory = operation.memory
+    named = (place.base, place.index_register) if type(place) is Memory else ()
+    return (memory is not None and memory.written) or any(
+        register >= 0 and operation.writes >> register & 1 for register in named
+    )
 
 
 def word_of(state: State, memory: Memory) -> Value:

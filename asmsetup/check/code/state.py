@@ -64,7 +64,8 @@ class Flags(NamedTuple):
     """The meaning of the flags: how a register compares with a number or another register."""
 
     register: int
-    """-1 for a slot of the global offset table, which is compared with 0, KNOWN for ``number``."""
+    """-1 for a slot of the global offset table, which is compared with 0, KNOWN for ``number``,
+    GONE for a value that is in no register any more."""
     size: int
     name: str
     """Of the slot that was compared."""
@@ -73,10 +74,12 @@ class Flags(NamedTuple):
     number: int = 0
     place: Frame | Memory | None = None
     """The memory that is compared, in the register's place."""
+    value: Value = None
+    """The value of GONE."""
 
 
-KNOWN = -3
-"""In place of a register: what is compared with 0 is a number."""
+KNOWN, GONE = -3, -4
+"""In place of a register: what is compared with 0 is a number, or something was subtracted."""
 
 STACK_BASE_SHIFT = 40
 

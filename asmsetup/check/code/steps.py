@@ -7,10 +7,11 @@ from collections.abc import Callable
 from iced_x86 import Mnemonic
 
 from . import decode
+from .arithmetic import add, mask, shift, subtract
 from .control import load_control, save_control
 from .decode import Decoded
 from .halves import check_compared, check_half, check_second_byte, lower_half
-from .memory import enter, leave, pop, push, store
+from .memory import enter, forget, leave, pop, push, store
 from .places import (
     WORD,
     address_of,
@@ -19,8 +20,7 @@ from .places import (
     item_of,
     keep_limit,
     limit_of,
-    moved,
-    moved_target,
+    may_change,
     place_of,
     set_register,
     word_of,
@@ -30,19 +30,18 @@ from .state import KNOWN, Flags, State
 from .uses import check_memory, check_stale, check_stored
 from .values import (
     KEPT,
-    OWN,
     RAX,
     RCX,
     RSP,
     SMALL,
     Below,
+    Copy,
     Entry,
     Frame,
     Imported,
     Item,
     Label,
     Low,
-    Multiple,
     Sometimes,
     Value,
 )
@@ -78,41 +77,21 @@ def step(walk: Walk, state: State, decoded: Decoded) -> None:
         if state.half and operation.effect not in (decode.MOVE, decode.LOAD):
             state.half &= ~writes
     flags = state.flags
-    if flags is not None and operation.effect not in (decode.COMPARE, decode.TEST):
+    if flags is not None and operation.effect not in _COMPARING:
         lost = (writes >> flags.register) & 1 if flags.register >= 0 else 0
-        if operation.changes_flags or lost or (flags.other >= 0 and writes >> flags.other & 1):
+        if (
+            operation.changes_flags
+            or lost
+            or (flags.other >= 0 and writes >> flags.other & 1)
+            or (flags.place is not None and may_change(flags.place, operation))
+        ):
             state.flags = None
-        elif flags.place is not None and operation.flow == decode.NEXT:
-            state.flags = None  # what it may have changed is not looked at
     if state.bounded is not None and operation.flow == decode.NEXT:
         keep_limit(state, operation)
 
 
-def _forget(walk: Walk, state: State, decoded: Decoded) -> None:
-    operation = decoded.operation
-    writes = operation.writes
-    registers = state.registers
-    pointer = registers[RSP]
-    rest = writes & 0xFFFF
-    while rest:
-        low = rest & -rest
-        registers[low.bit_length() - 1] = None
-        rest ^= low
-    if writes >> RSP & 1 and operation.stack_change and type(pointer) is Frame:
-        registers[RSP] = Frame(pointer.base, pointer.offset + operation.stack_change)
-    if state.vectors:
-        for register in [n for n in state.vectors if writes >> n & 1]:
-            del state.vectors[register]
-    memory = operation.memory
-    if memory is not None and memory.written:
-        place = address_of(state, memory)
-        if state.owned and operation.flow == decode.NEXT and type(place) is not Frame:
-            let_go(state, memory, 0 if operation.number else None)
-        store(walk, state, decoded.at, place, memory.size, None)
-
-
 def _repeat(walk: Walk, state: State, decoded: Decoded) -> None:
-    _forget(walk, state, decoded)
+    forget(walk, state, decoded)
     state.registers[RCX] = 0  # which compilers use as a zero
 
 
@@ -121,7 +100,7 @@ def _move(walk: Walk, state: State, decoded: Decoded) -> None:
     target, source = operation.target, operation.source
     if target < 0 or source < 0 or operation.target_size < 8 or operation.source_size < 8:
         value = get_register(state, source) if source >= 0 else None
-        _forget(walk, state, decoded)
+        forget(walk, state, decoded)
         state.half &= ~(operation.writes)
         if target >= 0 and operation.target_size == 4 and type(value) is int:
             set_register(state, target, value & 0xFFFFFFFF)
@@ -132,13 +111,27 @@ def _move(walk: Walk, state: State, decoded: Decoded) -> None:
         ):
             set_register(state, target, value)
         elif target >= 0 and operation.target_size == 4:
-            set_register(state, target, lower_half(value))
+            half = lower_half(value)
+            set_register(state, target, half)
+            if half is None and 0 <= source < 16 and target < 16:
+                _share(state, decoded)
         return
     set_register(state, target, get_register(state, source))
+    if source < 16 and target < 16 and state.registers[source] is None:
+        _share(state, decoded)
     if state.half >> source & 1:
         state.half |= 1 << target
     else:
         state.half &= ~(1 << target)
+
+
+def _share(state: State, decoded: Decoded) -> None:
+    """Let two registers hold the same number, which is not known."""
+    operation = decoded.operation
+    value = Copy(decoded.at, operation.target_size)
+    state.registers[operation.target] = value
+    if state.registers[operation.source] is None:
+        state.registers[operation.source] = value
 
 
 def _load(walk: Walk, state: State, decoded: Decoded) -> None:
@@ -179,12 +172,14 @@ def _load_part(walk: Walk, state: State, decoded: Decoded) -> None:
     elif 0 <= operation.source < 16:
         source = state.registers[operation.source]
         value = source if type(source) in (Item, Below) or source is SMALL else None
-    _forget(walk, state, decoded)
+    forget(walk, state, decoded)
     set_register(state, operation.target, value)
 
 
 def _extend(walk: Walk, state: State, decoded: Decoded) -> None:
-    if type(state.registers[RAX]) is not Item:
+    value = state.registers[RAX]
+    is_positive = type(value) is Below and value.limit < 1 << 31
+    if type(value) is not Item and not is_positive:
         state.registers[RAX] = None
 
 
@@ -203,6 +198,8 @@ def _store(walk: Walk, state: State, decoded: Decoded) -> None:
             _keep_in_data(walk, state, place, source)
         elif memory.size == 8:
             value = get_register(state, source)
+            if value is None and source < 16:
+                value = state.registers[source] = Copy(decoded.at, 8)
     elif memory.size == 8:
         value = operation.number % WORD
     store(walk, state, decoded.at, place, memory.size, value)
@@ -233,76 +230,6 @@ def _address(walk: Walk, state: State, decoded: Decoded) -> None:
     set_register(state, operation.target, value)
 
 
-def _add(walk: Walk, state: State, decoded: Decoded) -> None:
-    operation = decoded.operation
-    target = operation.target
-    if target < 0 or operation.target_size != 8:
-        _forget(walk, state, decoded)
-        return
-    sign = 1 if operation.effect == decode.ADD else -1
-    value = state.registers[target]
-    amount: Value = operation.number * sign
-    if operation.source >= 0:
-        amount = state.registers[operation.source]
-        if type(amount) is int:
-            amount *= sign
-    elif operation.memory is not None:
-        amount = None
-    result: Value = None
-    if type(amount) is int:
-        result = moved(value, amount)
-    elif sign > 0:
-        result = moved_target(value, amount)
-        if result is None and (type(value) is Label or type(amount) is Label):
-            result = OWN
-    if target == RSP and result is None:
-        result = _new_base(walk, decoded.at, value, amount)
-    state.registers[target] = result
-
-
-def _new_base(walk: Walk, at: int, value: Value, amount: Value) -> Value:
-    """Return rsp after it was moved by an unknown distance: a frame of its own."""
-    known = walk.residue(value)
-    if known is not None and type(amount) is Multiple:
-        walk.bases[at] = min(known[0], amount.of), known[1] % min(known[0], amount.of)
-    else:
-        walk.bases[at] = 1, 0
-    return Frame(at, 0)
-
-
-def _and(walk: Walk, state: State, decoded: Decoded) -> None:
-    operation = decoded.operation
-    target, number = operation.target, operation.number
-    is_mask = operation.source < 0 and operation.memory is None and -number & (-number - 1) == 0
-    if target < 0 or operation.target_size != 8 or not is_mask or number >= 0:
-        _forget(walk, state, decoded)
-        is_number = operation.source < 0 and operation.memory is None
-        if 0 <= target < 16 and is_number and 0 < number < 256 and operation.target_size >= 4:
-            state.registers[target] = Below(number + 1)
-        return
-    value = state.registers[target]
-    known = walk.residue(value)
-    if type(value) is Frame and known is not None and -number <= known[0]:
-        state.registers[target] = Frame(value.base, value.offset - known[1] % -number)
-    elif type(value) is Frame or target == RSP:
-        walk.bases[decoded.at] = -number, 0
-        if type(value) is Frame:
-            # At least so far down, as it stood that far above a multiple.
-            down = known[1] % min(known[0], -number) if known is not None else 0
-            walk.frames_above[decoded.at] = Frame(value.base, value.offset - down)
-        state.registers[target] = Frame(decoded.at, 0)
-    else:
-        state.registers[target] = Multiple(-number)
-
-
-def _shift(walk: Walk, state: State, decoded: Decoded) -> None:
-    operation = decoded.operation
-    _forget(walk, state, decoded)
-    is_whole = 0 <= operation.target < 16 and operation.target_size == 8
-    if is_whole and operation.source < 0 and 0 < operation.number < 16:
-        state.registers[operation.target] = Multiple(1 << operation.number)
-
-
 def _zero(walk: Walk, state: State, decoded: Decoded) -> None:
     state.registers[decoded.operation.target] = 0
 
@@ -320,7 +247,7 @@ def _exchange(walk: Walk, state: State, decoded: Decoded) -> None:
         store(walk, state, decoded.at, place, operation.memory.size, None)
         set_register(state, register, None)
     else:
-        _forget(walk, state, decoded)
+        forget(walk, state, decoded)
 
 
 def _compare(walk: Walk, state: State, decoded: Decoded) -> None:
@@ -380,14 +307,14 @@ def _empty_mmx(walk: Walk, state: State, decoded: Decoded) -> None:
 def _set_bit(walk: Walk, state: State, decoded: Decoded) -> None:
     target = decoded.operation.target
     if target < 0:
-        _forget(walk, state, decoded)
+        forget(walk, state, decoded)
     elif decoded.operation.target_size == 1 and target < 16:
         value = state.registers[target]
         state.registers[target] = SMALL if value == 0 and type(value) is int else Low(1)
 
 
 def _pop_flags(walk: Walk, state: State, decoded: Decoded) -> None:
-    _forget(walk, state, decoded)
+    forget(walk, state, decoded)
     state.backwards = False
 
 
@@ -397,16 +324,17 @@ def _nothing(walk: Walk, state: State, decoded: Decoded) -> None:
 
 _Effect = Callable[[Walk, State, Decoded], None]
 
+_COMPARING = (decode.COMPARE, decode.TEST, decode.SUBTRACT)
 _EFFECTS: dict[int, _Effect] = {
-    decode.OTHER: _forget,
+    decode.OTHER: forget,
     decode.MOVE: _move,
     decode.LOAD: _load,
     decode.STORE: _store,
     decode.SET: _set,
     decode.ADDRESS: _address,
-    decode.ADD: _add,
-    decode.SUBTRACT: _add,
-    decode.AND: _and,
+    decode.ADD: add,
+    decode.SUBTRACT: subtract,
+    decode.AND: mask,
     decode.ZERO: _zero,
     decode.PUSH: push,
     decode.POP: pop,
@@ -422,7 +350,7 @@ _EFFECTS: dict[int, _Effect] = {
     decode.LOAD_PART: _load_part,
     decode.NOTHING: _nothing,
     decode.EXTEND: _extend,
-    decode.SHIFT: _shift,
+    decode.SHIFT: shift,
     decode.FLAGS_POP: _pop_flags,
     decode.REPEAT: _repeat,
     decode.CONTROL_LOAD: load_control,

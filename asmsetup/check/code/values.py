@@ -63,6 +63,14 @@ class Result(NamedTuple):
     """It is known not to be NULL."""
 
 
+class Copy(NamedTuple):
+    """A number that is not known; what was moved at an address, and where from, hold the same."""
+
+    at: int
+    size: int
+    """How many bytes of it they share."""
+
+
 class Lower(NamedTuple):
     """The lower 32 bits of the result of a call, with zeros above."""
 
@@ -149,6 +157,7 @@ Value: TypeAlias = (
     | Passed
     | Result
     | Lower
+    | Copy
     | Imported
     | Label
     | Below
