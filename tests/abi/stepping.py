@@ -142,13 +142,19 @@ def _follow(
                 frames.pop()
             if not low <= at < high:
                 continue
-            if at in tables and (not frames or registers["rsp"] + 8 < frames[-1].cfa):
+            enters = at in tables and _is_entry(tables[at][1][0])
+            if enters and (not frames or registers["rsp"] + 8 < frames[-1].cfa):
                 kept = {name: registers[name] for name in _KEPT}
                 frames.append(Frame(at, registers["rsp"] + 8, kept))
-            elif at in tables and registers["rsp"] + 8 == frames[-1].cfa:
+            elif at in tables and (not enters or registers["rsp"] + 8 == frames[-1].cfa):
                 frames[-1] = frames[-1]._replace(start=at)  # it was jumped to
             _compare_one(outcome, tables, frames, registers, at, memory)
     return outcome
+
+
+def _is_entry(row: dict[Any, Any]) -> bool:
+    """Return whether functions are called there, and not jumped to with a frame of their own."""
+    return bool(row["cfa"].expr is None and row["cfa"].offset == 8)
 
 
 def _compare_one(

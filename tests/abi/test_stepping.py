@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from tests.abi.assembling import INTERPRETERS, MODULES, UNIVERSAL, build, build_typed
 from tests.abi.stepping import compare, rows_of
@@ -66,10 +69,24 @@ for wrong in (t.as_i64, t.as_str, t.free_bytes, t.nothing, t.length, t.fill, t.d
 
 
 def test_tables_of_typed_functions(tmp_path: Path) -> None:
-    outcome = compare(INTERPRETER.command, TYPED, build_typed(tmp_path))
+    module = build_typed(tmp_path)
+
+    outcome = compare(INTERPRETER.command, TYPED, module)
 
     assert outcome.wrong == []
     assert len(outcome.instructions) > 400
+    with module.open("rb") as file:
+        elf = ELFFile(file)
+        text, symbols = elf.get_section_index(".text"), elf.get_section_by_name(".symtab")
+        assert isinstance(symbols, SymbolTableSection)
+        runtime = {
+            each.name: each["st_value"]
+            for each in symbols.iter_symbols()
+            if each["st_shndx"] == text and re.fullmatch(r"_pyt_\w+", each.name)
+        }
+    assert len(runtime) > 12
+    missing = {name for name, place in runtime.items() if place not in rows_of(module)}
+    assert missing == set()
 
 
 PLAIN = """

@@ -40,10 +40,7 @@ def untold(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(MODULES / "untold.asm", folder / "untold.so", unwind=True)
 
 
-COMMANDS = (
-    *("set pagination off", "set breakpoint pending on", "set language c"),
-    *("break PySys_WriteStdout", "run", "backtrace -past-main on -past-entry on"),
-)
+SETTINGS = ("set pagination off", "set breakpoint pending on", "set language c")
 
 
 def run(*command: str | Path, folder: Path) -> str:
@@ -68,10 +65,34 @@ def test_backtraces(call: str, ours: list[str], defines: Defines, tmp_path: Path
     assert_backtrace(build(MODULES / "unwind.asm", tmp_path / "unwind.so", defines), call, ours)
 
 
-def assert_backtrace(module: Path, call: str, ours: list[str]) -> None:
-    """gdb, which stops inside of PySys_WriteStdout, shows our frames and all beyond."""
+TYPED = """
+%include "python.inc"
+PyModule told
+PyTypedFunction "same(number: i64, other: i64 = 0) -> i64"
+PyEndModule
+section .text
+same:
+    mov rax, rdi
+    ret
+"""
+RUNTIME = ["_pyt_parse_tuple", "_pyt_parse_unusual", "_pyt_bind_arguments", "told.same"]
+
+
+@pytest.mark.skipif(GDB is None, reason="gdb shows the backtraces")
+def test_backtrace_of_the_runtime(tmp_path: Path) -> None:
+    """What bindings call has tables like them, and gdb shows no label within either."""
+    (tmp_path / "told.asm").write_text(TYPED)
+    module = build(tmp_path / "told.asm", tmp_path / "told.so")
+    assert_backtrace(module, "same(1, 2, 3)", RUNTIME, stop="PyArg_VaParseTupleAndKeywords")
+
+
+def assert_backtrace(
+    module: Path, call: str, ours: list[str], stop: str = "PySys_WriteStdout"
+) -> None:
+    """gdb, which stops inside of a function of CPython's, shows our frames and all beyond."""
     code = f"import {module.stem}; {module.stem}.{call}"
-    commands = (part for command in COMMANDS for part in ("-ex", command))
+    wanted = (*SETTINGS, f"break {stop}", "run", "backtrace -past-main on -past-entry on")
+    commands = (part for command in wanted for part in ("-ex", command))
     said = run(
         *("gdb", "-nx", "-batch", *commands, "--args"),
         *(*INTERPRETER.command, "-c", code),
@@ -80,7 +101,7 @@ def assert_backtrace(module: Path, call: str, ours: list[str]) -> None:
     # gdb takes a symbol with a dot for one of Ada's, and writes a.b as a[b].
     frames = re.findall(r"^#\d+ +(?:0x\w+ in )?(\S+)", said, re.MULTILINE)
     frames = [re.sub(r"\[(.*)\]", r".\1", frame) for frame in frames]
-    assert frames[0] == "PySys_WriteStdout", said
+    assert frames[0] == stop, said
     assert frames[1 : 1 + len(ours)] == ours, said
     assert "_PyEval_EvalFrameDefault" in frames[1 + len(ours) :], said
     assert frames[-1] == "_start", said
