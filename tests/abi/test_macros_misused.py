@@ -36,6 +36,10 @@ WHOLE = [
     ),
     ("PyModule m\nPyFunction f, METH_O, a, a", 2, "`a' is a name of this function already, and"),
     ('PyModule m\nPyDoc "a"\nPyDoc "b"', 3, "a second PyDoc for the same PyModule"),
+    ("PyModule m\nPyDoc text", 2, "PyDoc needs the text as a string, not text"),
+    ('PyModule m\nPyModuleSlot "gil", 1', 2, "PyModuleSlot needs the name of a slot, not the str"),
+    ('PyDispatch f, "g"', 1, 'PyDispatch needs the label of a routine, not the string "g"'),
+    ('PyDispatch f, g, PyCPU_AVX, "h"', 1, "PyDispatch needs the label of a routine, not the s"),
     ("PyModule m\nPyModuleSlot nothing, 1", 2, "PyModuleSlot does not take nothing"),
     ("PyModule m\nPyModuleSlot gil, 0\nPyModuleSlot gil, 0", 3, "a second PyModuleSlot gil"),
     ("PyModule m\nPyModuleSlot gil, 2", 2, "PyModuleSlot gil is one of the numbers Py_MOD_ in"),
@@ -295,6 +299,13 @@ WHOLE = [
         (f"struc O\nPyObject_HEAD\n.x: resq 1\nendstruc\n{text}", line, message)
         for text, line, message in [
             ("PyModule m\nPyConstant 'a', 1\nPyConstant 'a', 2", 7, "PyConstant: a second a of"),
+            ("PyModule m\nPyType T, O_size\nPyTypeSlot 'n', f", 7, "needs a slot such as Py_tp_"),
+            ("PyModule m\nPyType T, O_size\nPyMember 'x', 1, 'O'", 7, "an offset such as Point.x"),
+            (
+                "PyModule m\nPyType T, O_size\nPyMember 'x', 1, O.x, 'r'",
+                7,
+                "PyMember needs flags such as Py_READONLY, not the string",
+            ),
             ("PyModule m\nPyMethod 'f', g, METH_O\nPyMethod 'f', h, METH_O", 7, "a second f of"),
             ("PyModule m\nPyMethod 'f', g, METH_O\nPyFunction f, METH_O", 7, "a second f of this"),
             ("PyModule m\nPyType T, O_size\nPyGetSet 'x', f\nPyMember 'x', 1, O.x", 8, "a second"),

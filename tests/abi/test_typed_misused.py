@@ -142,6 +142,8 @@ MISUSES = [
         "PyTypedFunction f: `calls rax' names a register, which the call does not",
     ),
     ('"f()", extern R10', "PyTypedFunction f: `extern R10' names a register"),
+    ('"f()", calls "g"', '`calls "g"\' names a string; the name of a routine is written without'),
+    ('"f()", extern "g"', '`extern "g"\' names a string; the name of a routine is written without'),
     ('"f()", call routine', f"PyTypedFunction f: `call routine' {OPTIONS}"),
     ('"f()", calls', f"PyTypedFunction f: `calls' {OPTIONS}"),
     ('"f()", calls routine twice', f"PyTypedFunction f: `calls routine twice' {OPTIONS}"),
