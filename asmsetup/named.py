@@ -20,8 +20,8 @@ else:
 
     def _new(name, fields, defaults):
         if len(fields) not in _CODES:
-            names = ", ".join(f"field{number}" for number in range(len(fields)))
-            written = f"lambda cls, {names}: tuple_new(cls, ({names},))"
+            names = "".join(f"field{number}, " for number in range(len(fields)))
+            written = f"lambda cls, {names}: tuple_new(cls, ({names}))"
             _CODES[len(fields)] = eval(written).__code__  # noqa: S307 (ours alone)
         code = _CODES[len(fields)].replace(co_varnames=("cls", *fields))
         made = _FUNCTION(code, _GLOBALS, "__new__", defaults)

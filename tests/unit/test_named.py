@@ -56,3 +56,10 @@ def test_it_is_what_typing_makes(look: Any) -> None:
 def test_wrong_fields_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(TypeError):
         made(named.NamedTuple)(**wrong)
+
+
+def test_one_without_fields() -> None:
+    class Nothing(named.NamedTuple):
+        """Says by its type alone what it means."""
+
+    assert (Nothing(), repr(Nothing())) == ((), "Nothing()")
