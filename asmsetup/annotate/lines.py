@@ -19,6 +19,7 @@ from ..facts import elf
 from ..live.building import Examined
 from ..named import NamedTuple
 from .code import Code, Section, Seen, read
+from .costs import Costs, costs
 
 _SAMPLE = re.compile(r"([\w.$@?~#]+)\+0x([0-9a-f]+) \(")
 
@@ -71,17 +72,23 @@ class Annotated:
     """How the code gets to those findings that lie on some of its paths."""
     elsewhere: list[Finding] = field(default_factory=list)
     """The findings that no line of the source can be blamed for."""
+    costs: Costs | None = None
+    """What the instructions cost, if that was asked for."""
 
 
 def annotate(
-    examined: Examined, settings: Settings, perf: str = "", of: str | None = None
+    examined: Examined,
+    settings: Settings,
+    perf: str = "",
+    of: str | None = None,
+    processor: str | None = None,
 ) -> Annotated:
     """Return what is known of each line of a source, or of the file ``of`` that it includes.
 
-    ``perf`` is what perf script wrote of a run.
-
-    The findings are those of ``examined``, with those of the checks of machine code in full.
-    Raises ObjectError for a damaged object.
+    ``perf`` is what perf script wrote of a run. ``processor`` is the one whose costs are wanted,
+    as LLVM calls it. The findings are those of ``examined``, with those of the checks of machine
+    code in full. Raises ObjectError for a damaged object, and ToolError where costs cannot be
+    had.
     """
     shown = of or examined.source
     text = Path(shown).read_text(encoding="utf-8", errors="replace")
@@ -106,7 +113,18 @@ def annotate(
             lines[numbers[at] - 1].remarks.append(remark)
     annotated = Annotated(shown, lines)
     _add_findings(annotated, examined, code, numbers)
+    if processor is not None:
+        _add_costs(annotated, code, numbers, processor)
     return annotated
+
+
+def _add_costs(annotated: Annotated, code: Code, numbers: dict[int, int], processor: str) -> None:
+    instructions = [each for section in code.sections.values() for each in section.instructions]
+    annotated.costs = found = costs(instructions, processor)
+    for at, cycles in found.turns.items():
+        if at in numbers:
+            remark = f"a turn of this loop: {cycles:.1f} cycles, with all data in the first cache"
+            annotated.lines[numbers[at] - 1].remarks.append(remark)
 
 
 def _add_findings(

@@ -9,6 +9,7 @@ from importlib import resources
 from ..check import Finding
 from ..check.code.before import Before
 from .code import Seen
+from .costs import Cost, Costs
 from .flow import Jump, Lanes, jump_cells, jump_lanes, way_cells, way_lanes
 from .lines import Annotated, Line, Way
 
@@ -21,6 +22,11 @@ _HEADS = (
     (
         "stack",
         "bytes on the stack before the line, below the return address; * where calls may be made",
+    ),
+    (
+        "cycles",
+        "until the result can be used / between two that do not depend on each other;"
+        " of several instructions the second is added up",
     ),
     ("needs", "the level of x86-64 that the line needs, where it is above the first"),
     ("source", "the source; open a line to see its instructions"),
@@ -43,7 +49,7 @@ def page(annotated: Annotated) -> str:
 <a class="skip" href="#source">Skip to the source</a>
 <header>
 <h1>{escape(annotated.source)}</h1>
-{_summary(annotated.lines)}</header>
+{_summary(annotated)}</header>
 <main>
 <nav aria-label="Findings">
 {_finding_list(annotated)}</nav>
@@ -58,12 +64,14 @@ def _style() -> str:
     return resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
 
 
-def _summary(lines: Iterable[Line]) -> str:
-    code = [each for line in lines for each in line.instructions]
+def _summary(annotated: Annotated) -> str:
+    code = [each for line in annotated.lines for each in line.instructions]
     needs = sorted({each.needs for each in code} - {""})
     size = sum(len(each.content) for each in code)
     beyond = f" Some lines need {', '.join(needs)}." if needs else " Every x86-64 runs all of it."
-    return f"<p>{len(code)} instructions in {size} bytes.{beyond}</p>\n"
+    costs = annotated.costs
+    cycles = f" Cycles are those of {escape(costs.processor)}, by llvm-mca." if costs else ""
+    return f"<p>{len(code)} instructions in {size} bytes.{beyond}{cycles}</p>\n"
 
 
 def _finding_list(annotated: Annotated) -> str:
@@ -81,14 +89,15 @@ def _finding_list(annotated: Annotated) -> str:
 def _table(annotated: Annotated) -> str:
     jumps, ways = jump_lanes(annotated.lines), way_lanes(annotated.ways.values())
     total = sum(line.samples for line in annotated.lines)
-    left_out = {name for name, there in (("samples", total), ("ways", ways)) if not there}
+    optional = (("samples", total), ("ways", ways), ("cycles", annotated.costs))
+    left_out = {name for name, there in optional if not there}
     heads = "".join(
         f'<th scope="col"><abbr title="{escape(about)}">{name}</abbr></th>'
         for name, about in _HEADS
         if name not in left_out
     )
     rows = "\n".join(
-        _row(line, [_ways(line, ways), _flow(line, jumps), _hot(line, total)], annotated.ways)
+        _row(line, [_ways(line, ways), _flow(line, jumps), _hot(line, total)], annotated)
         for line in annotated.lines
     )
     return f"""<table id="source">
@@ -100,7 +109,7 @@ def _table(annotated: Annotated) -> str:
 </table>"""
 
 
-def _row(line: Line, drawn: Iterable[str], ways: dict[Finding, Way]) -> str:
+def _row(line: Line, drawn: Iterable[str], annotated: Annotated) -> str:
     before = line.instructions[0].before if line.instructions else None
     size = sum(len(each.content) for each in line.instructions) or line.data
     severities = {finding.severity for finding in line.findings}
@@ -108,7 +117,8 @@ def _row(line: Line, drawn: Iterable[str], ways: dict[Finding, Way]) -> str:
     return (
         f'<tr id="L{line.number}"{kind}><th scope="row"><a href="#L{line.number}">{line.number}</a></th>'
         f"{''.join(drawn)}<td>{size or ''}</td><td>{_stack(before)}</td>"
-        f'<td class="needs">{escape(line.needs)}</td><td>{_source(line, ways)}</td></tr>'
+        f'{_cycles(line, annotated.costs)}<td class="needs">{escape(line.needs)}</td>'
+        f"<td>{_source(line, annotated)}</td></tr>"
     )
 
 
@@ -135,19 +145,35 @@ def _flow(line: Line, lanes: Lanes[Jump]) -> str:
     return f'<td class="flow"><span aria-hidden="true">{drawn}{arrow}</span>{goals}</td>'
 
 
+def _cycles(line: Line, costs: Costs | None) -> str:
+    if costs is None:
+        return ""
+    known = [costs.of.get(each.address) for each in line.instructions]
+    if len(known) == 1:
+        return f"<td>{_cost(known[0])}</td>"
+    total = sum(each.interval for each in known if each is not None)
+    return f"<td>/ {total:g}</td>" if total else "<td></td>"
+
+
+def _cost(cost: Cost | None) -> str:
+    return "" if cost is None else f"{cost.latency} / {cost.interval:.3g}"
+
+
 def _stack(before: Before | None) -> str:
     if before is None:
         return ""
     return "/".join(map(str, before.depths)) + ("*" if before.aligned else "")
 
 
-def _source(line: Line, ways: dict[Finding, Way]) -> str:
+def _source(line: Line, annotated: Annotated) -> str:
     text = f"<code>{escape(line.text) or '&nbsp;'}</code>"
     remarks = "".join(f'<p class="remark">{escape(remark)}</p>' for remark in line.remarks)
-    notes = remarks + "".join(_note(finding, ways.get(finding)) for finding in line.findings)
+    notes = remarks + "".join(
+        _note(finding, annotated.ways.get(finding)) for finding in line.findings
+    )
     if not line.instructions:
         return text + notes
-    inner = "\n".join(map(_instruction, line.instructions))
+    inner = "\n".join(_instruction(each, annotated.costs) for each in line.instructions)
     known = _known(line.instructions[0].before)
     return f"<details><summary>{text}</summary>{known}<pre>{inner}</pre></details>{notes}"
 
@@ -171,9 +197,10 @@ def _known(before: Before | None) -> str:
     return f'<p class="known">{escape("; ".join(facts))}</p>' if facts else ""
 
 
-def _instruction(each: Seen) -> str:
+def _instruction(each: Seen, costs: Costs | None) -> str:
     stack = _stack(each.before)
-    return escape(f"{each.offset:5x}  {each.content.hex(' '):<30} {stack:>5}  {each.text}")
+    cost = f"{_cost(costs.of.get(each.address)):>10}  " if costs else ""
+    return escape(f"{each.offset:5x}  {each.content.hex(' '):<30} {stack:>5}  {cost}{each.text}")
 
 
 def _note(finding: Finding, way: Way | None = None) -> str:

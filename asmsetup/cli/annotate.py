@@ -27,13 +27,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="what perf script wrote of a run with the module, to show the hot lines",
     )
+    parser.add_argument(
+        "--costs",
+        metavar="PROCESSOR",
+        help="show the cycles of instructions as llvm-mca knows them: of skylake, znver4 and"
+        " others; native is this machine's",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the page and print its path.
 
-    Raises AsmsetupError when the source cannot be assembled or the decoder is missing, and
-    OSError for a file that cannot be read.
+    Raises AsmsetupError when the source cannot be assembled or a tool is missing, and OSError
+    for a file that cannot be read.
     """
     require_decoder()
     from ..annotate.lines import annotate
@@ -47,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         reporter = on_standard_error(verbose=False)._replace(progress=lambda text: None)
         how = build_options(options, debug=True)
         examined = examine(options.source, work, how, reporter)
-        text = page(annotate(examined, how.settings, perf))
+        text = page(annotate(examined, how.settings, perf, processor=options.costs))
     if options.output == "-":
         sys.stdout.write(text)
         return 0

@@ -95,6 +95,8 @@ def _examine() -> Iterator[Examined]:
     yield _optional(
         "cc", "--version", "C and C++ beside the assembly cannot be compiled without it"
     )
+    llvm = _optional("llvm-mca", "--version", "annotate --costs cannot show cycles without it")
+    yield llvm if llvm.found else llvm._replace(cure=install("llvm"))
     yield _optional("gdb", "--version", "crashes cannot be analysed without it")
     yield Examined("libc", _libc(), "", required=False)
     yield Examined("processor", _processor(), "", required=False)

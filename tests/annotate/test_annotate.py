@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from asmsetup.annotate import flow
+from asmsetup.annotate.costs import costs
 from asmsetup.annotate.lines import Annotated, Line, Way, annotate
 from asmsetup.annotate.page import page
 from asmsetup.config import Settings
@@ -337,6 +339,78 @@ def test_the_command(source: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "kernel.html\n", "")
     again = asmsetup("annotate", "kernel.asm", "-o", "-", cwd=source.parent)
     assert again.stdout == (source.parent / "kernel.html").read_text()
+
+
+TURNS = """\
+global f:function
+f:
+.turn:
+    imul        rax, rax
+    dec         edi
+    jnz         .turn
+    call        g
+    cpuid
+    xlatb
+    ret
+g:  ret
+"""
+
+
+@pytest.fixture
+def turns(tmp_path: Path) -> Path:
+    path = tmp_path / "turns.asm"
+    path.write_text(TURNS)
+    return path
+
+
+def test_costs(turns: Path) -> None:
+    """Of Skylake, as Intel and everybody who has measured it gives them."""
+    if shutil.which("llvm-mca") is None:
+        pytest.skip("no llvm-mca on this machine")
+    done = asmsetup("annotate", turns, "--costs", "skylake", "-o", "-")
+    assert done.returncode == 0, done.stderr
+    rows = dict(re.findall(r'<tr id="L(\d+)"[^>]*>(.*?)</tr>', done.stdout, re.S))
+    cells = {line: re.findall(r"<td>([^<]*)</td>", row) for line, row in rows.items()}
+
+    assert "Cycles are those of skylake, by llvm-mca." in done.stdout
+    assert [cells[line][2] for line in "456"] == ["3 / 1", "1 / 0.25", "1 / 0.5"]
+    assert " 3 / 1  imul" in rows["4"]
+    # Each turn needs the product of the last one.
+    assert re.search("a turn of this loop: 3[.][0-2] cycles", rows["6"])
+    assert done.stdout.count("a turn of this loop") == 1
+
+
+def test_the_costs_of_what_llvm_does_not_know_are_left_out(turns: Path) -> None:
+    if shutil.which("llvm-mca") is None:
+        pytest.skip("no llvm-mca on this machine")
+    code = annotated(turns).lines
+    instructions = [each for line in code for each in line.instructions]
+    odd = instructions[0]._replace(address=0x900, content=b"\x0f\x0a")  # no instruction at all
+    found = costs([*instructions, odd], "skylake")
+
+    assert {each.address for each in instructions} == set(found.of)
+
+
+@pytest.mark.parametrize(
+    ("path", "processor", "error"),
+    [
+        (None, "8086", "error: {mca} has no costs of the instructions of '8086'\n  list what it knows:"),
+        ("nasm", "skylake", "error: cannot find llvm-mca: no llvm-mca on PATH ({path})\n  Debian, Ubuntu:   apt-get install llvm\n"),
+    ],
+)  # fmt: skip
+def test_costs_that_cannot_be_had(
+    path: str | None, processor: str, error: str, turns: Path, tmp_path: Path
+) -> None:
+    mca, folders = shutil.which("llvm-mca"), os.environ["PATH"]
+    if path is not None:
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / path).symlink_to(str(shutil.which(path)))
+        folders = str(tmp_path / "bin")
+    elif mca is None:
+        pytest.skip("no llvm-mca on this machine")
+    done = asmsetup("annotate", turns, "--costs", processor, PATH=folders)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith(error.format(mca=mca, path=folders))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ PACKAGE = REPOSITORY / "asmsetup"
 HOLE = "…"
 """Stands in a message for what is filled in."""
 _WARNINGS = frozenset(("_warn", "_warn_once", "warn", "warning", "announce"))
+_OF_PROGRAMMERS = frozenset(("AttributeError", "IndexError", "KeyError", "TypeError", "ValueError"))
 _DEEP = 12
 _MOST = 16
 Functions = dict[str, list[ast.FunctionDef]]
@@ -154,7 +155,8 @@ class _Source:
 
 def _reports(call: ast.Call) -> bool:
     name = _name_of(call)
-    return name in _WARNINGS or name == "cls" or (name.endswith("Error") and name != "ValueError")
+    is_error = name == "cls" or (name.endswith("Error") and name not in _OF_PROGRAMMERS)
+    return name in _WARNINGS or is_error
 
 
 def _name_of(call: ast.Call) -> str:

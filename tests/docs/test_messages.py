@@ -16,7 +16,6 @@ OF_TOOLS = [each for each, _ in (*explain._NASM_HINTS, *explain_ld._LD_HINTS)]
 """What NASM and ld say that asmsetup has a hint on, as regular expressions."""
 
 NEVER_SHOWN = {
-    "a guess is not compiled by anybody else's method",  # a wrong call, by us
     "the section with the names of sections is missing",  # caught: the object stays as it is
 }
 OTHERS = [
@@ -27,6 +26,8 @@ OTHERS = [
     f"signal {HOLE} in {HOLE}",
     f"signal {HOLE} outside of the routines that were built here",
     f"%%nasm: {HOLE}",
+    f"an argument of {HOLE} cannot be sent to the process it runs in: {HOLE}",
+    f"module {HOLE} has no attribute {HOLE}",
     "a quotation mark in it has no other end",
 ]
 """What is no first argument of an error, and is shown all the same."""
