@@ -14,7 +14,7 @@ import shlex
 import tempfile
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ from .link.linker import ModuleFile
 from .link.unchanged import LinkedModules
 from .named import NamedTuple
 from .plan import Planner, Recipe
-from .progress import Reporter
+from .progress import Reporter, Steps
 
 if TYPE_CHECKING:
     from .assemble.database import Compilation
@@ -70,12 +70,10 @@ class Builder:
         """How objects that are not NASM's are made, by their paths, where the settings ask for it."""
         self._planner = Planner(settings, target, folder)
         self._planned: dict[Recipe, list[ObjectFile]] = {}
-        self._lock = threading.Lock()
         self._starting = threading.RLock()
         self._job_of: dict[str, Job | None] = {}
         self._started: dict[str, ObjectFile] = {}
-        self._counted: set[str] = set()
-        self._done = 0
+        self.steps = Steps(reporter)
 
     @cached_property
     def nasm(self) -> Nasm:
@@ -141,14 +139,17 @@ class Builder:
         """The linker of this build; looked for when there is something to link."""
         return linker.find(self.settings.ld, self.settings.ldflags)
 
-    def plan(self, recipe: Recipe) -> list[ObjectFile]:
+    def plan(
+        self, recipe: Recipe, planned: Callable[[list[ObjectFile]], object] = list
+    ) -> list[ObjectFile]:
         """Return the objects a recipe asks for, one a source, in the sources' order.
 
+        ``planned`` gets the objects that were not planned before as they come, a few at a time.
         Raises SourceError as ``Planner.objects`` does.
         """
         with self._starting:
             if recipe not in self._planned:
-                self._planned[recipe] = self._planner.objects(recipe, self.reader)
+                self._planned[recipe] = self._planner.objects(recipe, self.reader, planned)
             return self._planned[recipe]
 
     def plan_again(self, recipe: Recipe) -> list[ObjectFile]:
@@ -206,12 +207,12 @@ class Builder:
             new = {path: each for path, each in new.items() if self._must_start(path)}
             stale = [each for each in new.values() if not self._objects.is_up_to_date(each.object)]
             self._started.update((path, each.object) for path, each in new.items())
-            # All are counted before the first one is done, so that the total shown is right.
-            self._counted.update(each.object.path for each in stale)
+            self.steps.count(each.object.path for each in stale)
             self.jobs.supersede(self._job_of.get(path) for path in new)
             self._job_of.update(dict.fromkeys(new))
             for each in reversed(stale):
-                job = Job(partial(self._make, each.object), each.group, guess=guess)
+                work = partial(self._make, each.object, self._inspector)
+                job = Job(work, each.group, guess=guess)
                 self._job_of[each.object.path] = job
                 self.jobs.add(job, self._objects.cost(each.object), vital=each.vital)
             jobs = (self._job_of[each.object.path] for each in wanted)
@@ -227,15 +228,15 @@ class Builder:
         """Return those of the files that are objects of this build, in the order of ``paths``."""
         return [self._started[path] for path in paths if path in self._started]
 
-    def _make(self, wanted: ObjectFile) -> None:
+    def _make(self, wanted: ObjectFile, inspector: Inspector) -> None:
         verb, warnings = "cached", self._objects.from_cache(wanted)
         if warnings is None:
             verb, warnings = "nasm", self._assembled(wanted)
-        with self._lock:
-            self._done += 1
-            self.reporter.step(self._done, len(self._counted), f"{verb} {wanted.source}")
-            if warnings:
-                self.reporter.warning(explained(warnings, wanted, self.reader))
+        told = explained(warnings, wanted, self.reader) if warnings else ""
+        self.steps.done(f"{verb} {wanted.source}", told)
+        # While others are assembled. What is wrong with it is told when its module is judged.
+        with suppress(AsmsetupError):
+            inspector.facts(wanted.path)
 
     def _assembled(self, wanted: ObjectFile) -> str:
         try:

@@ -43,16 +43,16 @@ def atomic_write(path: str, scratch: str | None = None) -> Iterator[str]:
         yield partial
         if os.path.exists(partial):
             _move(partial, path, beside)
-    except OSError as error:
-        # What fails in writing names no file; what fails elsewhere names another one.
-        named = os.fsdecode(error.filename or partial)
-        if isinstance(error, FileError) or not named.startswith((path, partial)):
-            raise
-        raise _not_written(path, error) from error
-    finally:
+    except BaseException as error:
         for left in {partial, beside}:
             with suppress(FileNotFoundError):
                 os.remove(left)
+        # What fails in writing names no file; what fails elsewhere names another one.
+        if isinstance(error, FileError) or not isinstance(error, OSError):
+            raise
+        if not os.fsdecode(error.filename or partial).startswith((path, partial)):
+            raise
+        raise _not_written(path, error) from error
 
 
 def make_folder(path: str) -> None:
@@ -75,6 +75,7 @@ def _move(partial: str, path: str, beside: str) -> None:
         # The two folders are on two file systems, and only within one is a move one step.
         shutil.copy2(partial, beside)
         os.replace(beside, path)
+        os.remove(partial)
 
 
 def sweep(folder: str) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 
 from .assemble import nasm, own
 from .assemble.includes import INCLUDE_DIR, Reader, search_path
@@ -48,14 +49,34 @@ class Planner:
         self._settings = settings
         self._target = target
         self._folder = folder
+        self._own_dirs: dict[tuple[str, ...], str] = {}
+        """Where our own includes are, by the folders that are searched before; for one recipe."""
 
-    def objects(self, recipe: Recipe, reader: Reader) -> list[ObjectFile]:
+    def objects(
+        self,
+        recipe: Recipe,
+        reader: Reader,
+        planned: Callable[[list[ObjectFile]], object] = list,
+    ) -> list[ObjectFile]:
         """Return the objects a recipe asks for, one a source, in the sources' order.
 
-        ``reader`` looks into the sources. Raises SourceError for each source that does not
-        exist, cannot be read or is listed twice.
+        ``reader`` looks into the sources. ``planned`` gets the objects, the largest sources'
+        first, a few at a time. Raises SourceError for each source that does not exist, cannot
+        be read or is listed twice.
         """
-        unfit = {source: why for source in recipe.sources if (why := unreadable(source))}
+        self._own_dirs.clear()
+        self._require_sources(recipe, reader)
+        objects: dict[str, ObjectFile] = {}
+        sources = sorted(recipe.sources, key=reader.size, reverse=True)
+        for few in _growing(sources):
+            for source in few:
+                objects[source] = self._object(recipe, source, reader)
+            planned([objects[source] for source in few])
+        return [objects[source] for source in recipe.sources]
+
+    def _require_sources(self, recipe: Recipe, reader: Reader) -> None:
+        doubtful = (source for source in recipe.sources if not reader.can_read(source))
+        unfit = {source: why for source in doubtful if (why := unreadable(source))}
         if unfit:
             raise SourceError(
                 "\n".join(f"{source}: {_no_source(source, why)}" for source, why in unfit.items()),
@@ -70,7 +91,6 @@ class Planner:
                 "\n".join(f"{recipe.named_by} lists {each} twice" for each in twice),
                 "name each source once",
             )
-        return [self._object(recipe, source, reader) for source in recipe.sources]
 
     def _object(self, recipe: Recipe, source: str, reader: Reader) -> ObjectFile:
         options = self._options(recipe, source, reader)
@@ -78,7 +98,9 @@ class Planner:
 
     def _options(self, recipe: Recipe, source: str, reader: Reader) -> AssemblerOptions:
         searched = search_path(source, recipe.options.include_dirs)
-        include_dirs = (*searched, own.include_dir(searched, self._folder))
+        if searched not in self._own_dirs:
+            self._own_dirs[searched] = own.include_dir(searched, self._folder)
+        include_dirs = (*searched, self._own_dirs[searched])
         warnings_as_errors = ("-w+error",) if self._settings.strict else ()
         args = (*warnings_as_errors, *self._settings.nasm_args, *recipe.options.args)
         # Only macros that the source mentions are defined, so that its object is the same for
@@ -118,6 +140,14 @@ class Planner:
         digest = hashlib.blake2b(json.dumps(command).encode(), digest_size=8).hexdigest()
         # A file name has 255 bytes at most, and a letter up to four.
         return os.path.join(self._folder, f"{os.path.basename(source)[-40:]}.{digest}.o")
+
+
+def _growing(sources: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield all sources in groups: small ones first, so that the first NASM starts early."""
+    start, size = 0, 2
+    while start < len(sources):
+        yield sources[start : start + size]
+        start, size = start + size, min(2 * size, 64)
 
 
 def _no_source(path: str, why: str) -> str:

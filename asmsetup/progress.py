@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TextIO
 
 from .named import NamedTuple
@@ -92,3 +93,47 @@ class Reporter(NamedTuple):
             self.progress(f"[{done}/{total}] {what}")
         else:
             self.bar.show(done, total, what)
+
+
+class Steps:
+    """The steps of a build; any of its threads may use them."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._lock = threading.Lock()
+        self._counted: set[str] = set()
+        self._done = 0
+        self._untold: list[tuple[int, str, str]] = []
+        """Steps that were not shown yet: the number of each, its text, warnings."""
+        self._is_counting = False
+
+    def count(self, names: Iterable[str]) -> None:
+        """Add steps to come; one that was counted before is the same step."""
+        with self._lock:
+            self._counted.update(names)
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Show nothing before all that is started inside is counted: the total shown is right."""
+        self._is_counting = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._is_counting = False
+                self._tell()
+
+    def done(self, what: str, warnings: str) -> None:
+        """Show that a step is done, and its warnings, if there are any."""
+        with self._lock:
+            self._done += 1
+            self._untold.append((self._done, what, warnings))
+            if not self._is_counting:
+                self._tell()
+
+    def _tell(self) -> None:
+        for done, what, warnings in self._untold:
+            self._reporter.step(done, len(self._counted), what)
+            if warnings:
+                self._reporter.warning(warnings)
+        self._untold.clear()

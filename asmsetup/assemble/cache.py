@@ -103,6 +103,7 @@ class Cache:
         self.folder = folder
         self.limit = limit
         self._warn = warn
+        self._machine = os.uname().nodename
         self._lock = threading.Lock()
         self._warned = False
         self._writable = True
@@ -167,7 +168,7 @@ class Cache:
         return is_one and os.path.isdir(self.folder)
 
     def _write(self, path: str, entry: bytes) -> None:
-        partial = f"{path}.{os.uname().nodename}-{os.getpid()}-{threading.get_ident()}.tmp"
+        partial = f"{path}.{self._machine}-{os.getpid()}-{threading.get_ident()}.tmp"
         for attempts_left in (2, 1, 0):
             try:
                 make_folder(os.path.dirname(path))

@@ -233,6 +233,15 @@ class Reader:
         file = self.look(path)
         return file.text if isinstance(file, _File) else None
 
+    def can_read(self, path: str) -> bool:
+        """Return whether this is a regular file that may be opened."""
+        return isinstance(self.look(path), _File)
+
+    def size(self, path: str) -> int:
+        """Return the size of a file in bytes, 0 for anything else."""
+        file = self.look(path)
+        return file.status.size if isinstance(file, _File) else 0
+
     def digest(self, path: str) -> str:
         """Return a digest of one file's content, empty when it cannot be read."""
         file = self.look(path)

@@ -167,6 +167,8 @@ def dependencies(
     rules: Sequence[str], closure: Closure, include_dirs: Sequence[str]
 ) -> Dependencies:
     """Return what NASM says it read (the rules it writes with -MD) beyond the closure."""
+    if not rules:
+        return Dependencies(texts=closure.text.computed_include)
     known = {os.path.normpath(path) for path in (*closure.files, *closure.unopened)}
     named = dict.fromkeys(path for rule in rules for path in prerequisites(rule))
     files = tuple(path for path in named if os.path.normpath(path) not in known)

@@ -63,8 +63,8 @@ class Inspector:
 
     def _code(self, module: ModuleFile, context: ModuleContext) -> list[Finding]:
         """Return what is wrong with the instructions of what NASM has assembled."""
-        facts = {made.path: self._read(made.path) for made in module.assembled}
-        compiled = [self._read(path) for path in module.compiled if not elf.is_bitcode(path)]
+        facts = {made.path: self.facts(made.path) for made in module.assembled}
+        compiled = [self.facts(path) for path in module.compiled if not elf.is_bitcode(path)]
         called = {symbol.name for each in compiled for symbol in each.undefined}
         return self._judge.findings(
             module.assembled,
@@ -74,15 +74,15 @@ class Inspector:
 
     def _checked(self, module: ModuleFile) -> list[CheckedObject]:
         checked = [
-            CheckedObject(made.path, self._read(made.path), made.source, self._lines(made))
+            CheckedObject(made.path, self.facts(made.path), made.source, self._lines(made))
             for made in module.assembled
         ]
         checked += [
-            CheckedObject(made.path, self._read(made.path), made.source, is_gas=True)
+            CheckedObject(made.path, self.facts(made.path), made.source, is_gas=True)
             for made in module.gas
         ]
         compiled = (path for path in module.compiled if not elf.is_bitcode(path))
-        return checked + [CheckedObject(path, self._read(path)) for path in compiled]
+        return checked + [CheckedObject(path, self.facts(path)) for path in compiled]
 
     def after_link(self, module: ModuleFile, path: str) -> list[Finding]:
         """Return what is wrong with a module that was linked to ``path`` for the time being."""
@@ -107,7 +107,7 @@ class Inspector:
     def c_library(self, module: ModuleFile) -> list[str]:
         """Return the C library's files if a name the objects leave open is not CPython's."""
         paths = *(made.path for made in module.assembled), *(made.path for made in module.gas)
-        facts = [self._read(path) for path in paths]
+        facts = [self.facts(path) for path in paths]
         undefined = {symbol.name for each in facts for symbol in each.undefined}
         others = module.extra_objects or libraries.named_libraries(module.options.args).files
         if not others and all(name.startswith(("Py", "_Py")) for name in undefined):
@@ -118,7 +118,11 @@ class Inspector:
         # Another machine's C library is none of the module's.
         return libraries.c_library_files() if self._target.is_host else ()
 
-    def _read(self, path: str) -> elf.ElfFacts:
+    def facts(self, path: str) -> elf.ElfFacts:
+        """Return the facts of an object, which is read once.
+
+        Raises ObjectError for one that is damaged.
+        """
         # One build may make two objects, one after the other, under the same name.
         key = path, *_identity(path)
         if key not in self._facts:

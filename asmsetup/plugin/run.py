@@ -202,11 +202,12 @@ class BuildRun:
         builder = self._ready()
         # An object that two extensions share is as vital as the one that needs it most.
         extensions = sorted(self._extensions(), key=lambda ext: bool(ext.optional))
-        wanted: list[Wanted] = []
-        for ext in extensions:
-            with suppress(AsmsetupError, TypeError):  # Reported when this extension's turn comes.
-                wanted += self._wanted(self._planned(chosen, ext), ext)
-        builder.start(wanted, guess=True)
+        with builder.steps.counting():
+            for ext in extensions:
+                with suppress(
+                    AsmsetupError, TypeError
+                ):  # Reported when this extension's turn comes.
+                    self._planned(chosen, ext, partial(self._guessed_objects, ext))
         for ext in extensions:
             with suppress(AsmsetupError, TypeError, *FAILURES):
                 if is_stock(chosen):
@@ -225,10 +226,15 @@ class BuildRun:
         }
         return plain(given)
 
-    def _planned(self, chosen: Any, ext: Extension) -> list[ObjectFile]:
+    def _guessed_objects(self, ext: Extension, planned: Iterable[ObjectFile]) -> None:
+        self._ready().start(self._wanted(planned, ext), guess=True)
+
+    def _planned(
+        self, chosen: Any, ext: Extension, planned: Callable[[list[ObjectFile]], object] = list
+    ) -> list[ObjectFile]:
         given = self._guess(ext)
         require_sound(ext, given)
-        return self._objects(chosen, ext, given, self._ready().plan)
+        return self._objects(chosen, ext, given, partial(self._ready().plan, planned=planned))
 
     def _objects(
         self,
