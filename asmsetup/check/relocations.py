@@ -46,12 +46,25 @@ def check(places: ObjectPlaces, names: ModuleNames) -> Iterator[Finding]:
                 mistake = wrong[relocation.type, relocation.symbol]
                 yield from mistakes.findings_of(mistake, places.place(table, relocation))
     code = [table for table in tables if table.section.executable]
-    branches = [(table, _kinds_behind(places, table, _OPCODES)) for table in code]
+    branches = [(table, _branched_to(places, table, names)) for table in code]
     for table, kinds in branches:
         yield from _branches_into_the_got(places, table, kinds)
         yield from _calls_of_data(places, table)
     if places.object.source is not None:
         yield from _data_as_code(places, names, branches)
+
+
+def _branched_to(
+    places: ObjectPlaces, table: RelocationTable, names: ModuleNames
+) -> frozenset[Kind]:
+    """Return the kinds that no branch may have, of those that an opcode of one stands before."""
+    suspects = {
+        kind
+        for kind in table.kinds
+        if kind[0] in GOT_RELATIVE
+        or (kind[0] in BRANCHING and _leads_into_data(places, names, kind[1]))
+    }
+    return _kinds_behind(places, table, _OPCODES) & suspects if suspects else frozenset()
 
 
 def _mistake(
@@ -99,6 +112,9 @@ _THROUGH_THE_GOT = (b"\xff\x15", b"\xff\x25")
 
 def _calls_of_data(places: ObjectPlaces, table: RelocationTable) -> Iterator[Finding]:
     """Yield a finding for each call of what CPython exports as data."""
+    content = places.content(table.section)
+    if not any(each in content for each in _THROUGH_THE_GOT):
+        return
     data = {
         kind
         for kind in table.kinds
@@ -106,7 +122,6 @@ def _calls_of_data(places: ObjectPlaces, table: RelocationTable) -> Iterator[Fin
     }
     if data:
         data &= _kinds_behind(places, table, _OPERANDS)
-    content = places.content(table.section) if data else b""
     for relocation in table.of(data):
         before = content[max(0, relocation.offset - 2) : relocation.offset]
         if before in _THROUGH_THE_GOT:
@@ -121,17 +136,8 @@ def _data_as_code(
     branches: Iterable[tuple[RelocationTable, frozenset[Kind]]],
 ) -> Iterator[Finding]:
     """Yield a finding for each call, jump or table that leads into data."""
-    sections = places.object.facts.sections
-
-    def leads_into_data(symbol: Symbol) -> bool:
-        if symbol.section is None:
-            symbol = names.defined.get(symbol.name, symbol)
-            # What is declared as a function there has a rule of its own.
-            return is_data_section(symbol.section) and symbol.type != "func"
-        return symbol.type != "func" and _holds_data(sections[symbol.section_index])
-
     for table, kinds in branches:
-        wrong = {kind for kind in kinds if kind[0] in BRANCHING and leads_into_data(kind[1])}
+        wrong = {kind for kind in kinds if kind[0] in BRANCHING}
         if wrong:
             at = set(_branch_fields(places, table))
             yield from _told(places, ((table, r) for r in table.of(wrong) if r.offset in at))
@@ -140,9 +146,18 @@ def _data_as_code(
         (
             (entry.table, entry.relocation)
             for entry in entries(places)
-            if leads_into_data(entry.relocation.symbol)
+            if _leads_into_data(places, names, entry.relocation.symbol)
         ),
     )
+
+
+def _leads_into_data(places: ObjectPlaces, names: ModuleNames, symbol: Symbol) -> bool:
+    if symbol.section is None:
+        symbol = names.defined.get(symbol.name, symbol)
+        # What is declared as a function there has a rule of its own.
+        return is_data_section(symbol.section) and symbol.type != "func"
+    section = places.object.facts.sections[symbol.section_index]
+    return symbol.type != "func" and _holds_data(section)
 
 
 def _holds_data(section: Section) -> bool:
