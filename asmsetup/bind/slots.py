@@ -74,6 +74,7 @@ SLOTS = {
     **_slots(0, "object", "repr=tp_repr str=tp_str iter=tp_iter next=tp_iternext"),
     **_slots(0, "object", "neg=nb_negative pos=nb_positive abs=nb_absolute invert=nb_invert"),
     **_slots(0, "object", "int=nb_int float=nb_float index=nb_index"),
+    **_slots(0, "object", "await=am_await aiter=am_aiter anext=am_anext"),
     **_slots(0, "size", "len=sq_length+mp_length"),
     **_slots(0, "hash", "hash=tp_hash"),
     **_slots(0, "truth", "bool=nb_bool"),
@@ -84,22 +85,17 @@ SLOTS = {
     **_slots(1, "object", _IN_PLACE, may_not_fit=True),
     **_parts(1, "object", _COMPARISONS, may_not_fit=True),
     **_parts(1, "object", [*BINARY, *(f"r{name}" for name in BINARY)], may_not_fit=True),
-    **_parts(2, "done", ["setitem"]),
-    **_parts(1, "done", ["delitem"]),
+    **_parts(2, "done", ["setitem", "setattr", "set"]),
+    **_parts(1, "done", ["delitem", "delattr", "delete"]),
+    **_parts(1, "object", ["getattr", "getattribute"]),
+    **_parts(2, "object", ["get"]),
 }
 """The slots that a typed function can fill."""
 
 _BY_HAND = {
-    **dict.fromkeys(("__getattr__", "__getattribute__"), "Py_tp_getattro"),
-    **dict.fromkeys(("__setattr__", "__delattr__"), "Py_tp_setattro"),
-    **dict.fromkeys(("__get__",), "Py_tp_descr_get"),
-    **dict.fromkeys(("__set__", "__delete__"), "Py_tp_descr_set"),
-    **dict.fromkeys(("__del__",), "Py_tp_finalize"),
-    **dict.fromkeys(("__await__",), "Py_am_await"),
-    **dict.fromkeys(("__aiter__",), "Py_am_aiter"),
-    **dict.fromkeys(("__anext__",), "Py_am_anext"),
-    **dict.fromkeys(("__buffer__",), "Py_bf_getbuffer"),
-    **dict.fromkeys(("__release_buffer__",), "Py_bf_releasebuffer"),
+    "__del__": "Py_tp_finalize",
+    "__buffer__": "Py_bf_getbuffer",
+    "__release_buffer__": "Py_bf_releasebuffer",
 }
 _OF_MODULES = frozenset(("__getattr__", "__dir__"))
 """The special methods that Python also looks up in modules (PEP 562)."""
@@ -133,7 +129,7 @@ _TYPES = {
     **dict.fromkeys(("__repr__", "__str__"), ("str", {"str", "cstr", "object"})),
     **dict.fromkeys(("__int__", "__index__"), ("i64", {"signed", "unsigned", "object"})),
     "__float__": ("float", {"real", "object"}),
-    "__iter__": ("object", {"object"}),
+    **dict.fromkeys(("__iter__", "__await__", "__aiter__"), ("object", {"object"})),
 }
 """By method: the result to declare, and the kinds of results that Python accepts from it."""
 _RESULTS = {

@@ -190,7 +190,11 @@ def test_declared_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("signature", "error"),
     [
-        ("__getattr__(self, name: str) -> i64", "enter it with PyTypeSlot in Py_tp_getattro"),
+        ("__buffer__(self, flags: i64) -> object", "enter it with PyTypeSlot in Py_bf_getbuffer"),
+        ("__getattr__(self) -> i64", "__getattr__: Python passes one argument to it, without a d"),
+        ("__get__(self, a: object) -> object", "__get__: Python passes two arguments to it"),
+        ("__set__(self, a: object, b: i64) -> i64", "__set__: its result is `None'"),
+        ("__await__(self) -> i64", "__await__: its result is `object', not `i64'"),
         ("__add__(self) -> i64", "__add__: Python passes one argument to it, without a default"),
         ("__eq__(self, other: i64 = 1) -> bool", "__eq__: Python passes one argument to it"),
         ("__setitem__(self, key: i64)", "__setitem__: Python passes two arguments to it"),

@@ -172,6 +172,54 @@ def check_items():
     refused(TypeError, "'Dumb' object does not support item deletion", dumb.__delitem__, "a")
 
 
+def check_attributes():
+    thing, closed = more.Open(), more.Closed()
+    thing.x = 5
+    assert (thing.x, thing.abc, thing.__class__) == (5, 3, more.Open)
+    refused(AttributeError, "_abc", getattr, thing, "_abc")
+    refused(TypeError, "", setattr, thing, "x", "a")
+    del_x = more.Open.__delattr__  # Python's own, as there is no other
+    refused(AttributeError, "", del_x, thing, "abc")
+    assert (closed.x, closed.abc, hasattr(closed, "_")) == (1, 3, False)
+    del closed.anything
+    assert more.Closed.x.__get__(closed) == -1
+    closed_x = more.Closed.__setattr__
+    closed_x(closed, "x", 4)
+    assert more.Closed.x.__get__(closed) == 4
+
+
+def check_descriptors():
+    kept, deleted = more.Property(), more.Deleted()
+
+    class Owner:
+        value, other = kept, deleted
+
+    owner = Owner()
+    assert (owner.value is owner, Owner.value) == (True, None)
+    owner.value = 7
+    assert kept.x == 7
+    refused(TypeError, "", setattr, owner, "value", "a")
+    refused(AttributeError, "__delete__", delattr, owner, "value")
+    del owner.other
+    assert deleted.x == -1
+    refused(AttributeError, "__set__", setattr, owner, "other", 1)
+
+
+def check_awaiting():
+    async def work():
+        async for each in more.Awaited():
+            return each, await more.Awaited()
+
+    try:
+        work().send(None)
+    except StopIteration as stopped:
+        assert stopped.value == (None, None)
+    counts = sys.getrefcount(more.Awaited)
+    for _ in range(100):
+        check_attributes()
+    assert sys.getrefcount(more.Awaited) == counts
+
+
 def check_static():
     assert (more.Vector.twice(4), more.Vector(1).twice(a=5), more.Vector.nothing()) == (8, 10, 42)
     assert more.Vector.twice.__text_signature__ == "(a)"

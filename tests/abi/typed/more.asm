@@ -64,9 +64,68 @@ PyEndType
 PyType              Dumb, Vector_object_size
 PyTypedFunction     "__setitem__(self, key: str, value: object)", calls ignore
 PyEndType
+PyType              Open, Vector_object_size
+PyMember            "x", Py_T_LONGLONG, Vector_object.x
+PyTypedFunction     "__getattr__(self, name: str) -> i64", calls letters
+PyTypedFunction     "__setattr__(self, name: object, value: i64)", \
+                    calls setx
+PyEndType
+PyType              Closed, Vector_object_size
+PyMember            "x", Py_T_LONGLONG, Vector_object.x
+PyTypedFunction     "__getattribute__(self, name: object) -> object", \
+                    calls missing
+PyTypedFunction     "__getattr__(self, name: str) -> i64", calls letters
+PyTypedFunction     "__delattr__(self, name: str)", calls delx
+PyEndType
+PyType              Property, Vector_object_size
+PyMember            "x", Py_T_LONGLONG, Vector_object.x
+PyTypedFunction     "__get__(self, instance: object, owner: object) \
+-> object", calls second
+PyTypedFunction     "__set__(self, instance: object, value: i64)", calls setx
+PyEndType
+PyType              Deleted, Vector_object_size
+PyMember            "x", Py_T_LONGLONG, Vector_object.x
+PyTypedFunction     "__delete__(self, instance: object)", calls delx
+PyEndType
+PyType              Awaited, Vector_object_size
+PyTypedFunction     "__await__(self) -> object", calls first
+PyTypedFunction     "__aiter__(self) -> object", calls first
+PyTypedFunction     "__anext__(self) -> object", calls first
+PyTypedFunction     "__next__(self) -> object", calls nothing_more
+PyTypedFunction     "__iter__(self) -> object", calls first
+PyEndType
 PyEndModule
 
 section .text
+letters:
+    mov             rax, rdx
+    cmp             byte [rsi], "_"
+    jne             .return
+    PyRaise         PyExc_AttributeError, "%s", rsi
+    mov             rax, -1
+.return:
+    ret
+setx:
+    mov             [rdi + Vector_object.x], rdx
+    ret
+delx:
+    mov             qword [rdi + Vector_object.x], -1
+    ret
+missing:
+    PyRaise         PyExc_AttributeError, "missing"
+    ret
+PyRoutine           second, -, object
+    mov             rdi, object
+    PyCall          Py_IncRef
+    PyReturn        object
+PyEndRoutine
+PyRoutine           first, object
+    PyCall          Py_IncRef
+    PyReturn        object
+PyEndRoutine
+nothing_more:
+    xor             eax, eax
+    ret
 shape:
     mov             [r9 + 16], rcx
     mov             [r9 + 24], r8
