@@ -206,14 +206,15 @@ def check_descriptors():
 
 
 def check_awaiting():
+    ended = []
+
     async def work():
         async for each in more.Awaited():
-            return each, await more.Awaited()
+            ended.append((each, await more.Awaited()))
+            break
 
-    try:
-        work().send(None)
-    except StopIteration as stopped:
-        assert stopped.value == (None, None)
+    refused(StopIteration, "", work().send, None)
+    assert ended == [(None, None)]
     counts = sys.getrefcount(more.Awaited)
     for _ in range(100):
         check_attributes()
