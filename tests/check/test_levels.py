@@ -19,6 +19,7 @@ from tests.check.assembled import HEAD, function, method, verdict_of
         ("popcnt rax, rdi", "x86-64-v2", ("POPCNT",)),
         ("vpaddd ymm0, ymm0, ymm1", "x86-64-v3", ("AVX2",)),
         ("andn rax, rdi, rsi", "x86-64-v3", ("BMI1",)),
+        ("lzcnt rax, rdi", "x86-64-v3", ("LZCNT",)),
         ("vpaddd zmm0, zmm0, zmm1", "x86-64-v4", ("AVX512F",)),
         ("pclmulqdq xmm0, xmm1, 0", "beyond", ("PCLMULQDQ",)),
     ],
@@ -33,7 +34,8 @@ def test_of_an_instruction(
 
 
 def test_what_every_processor_has_is_not_listed(tmp_path: Path) -> None:
-    verdict = verdict_of(tmp_path, function("paddd xmm0, xmm1 / cmovz eax, edi / endbr64 / ret"))
+    body = "paddd xmm0, xmm1 / cmovz eax, edi / endbr64 / tzcnt rax, rdi / rep bsf eax, edi / ret"
+    verdict = verdict_of(tmp_path, function(body))
 
     assert needs_of(verdict.engine, verdict.roots) == []
 

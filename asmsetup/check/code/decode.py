@@ -272,7 +272,8 @@ def _kind_of(raw: Instruction, mnemonic: int, known: dict[int, _Kind] = {}) -> _
             _flow(raw, mnemonic),
             ANY if is_loop else _CONDITIONS.get(raw.condition_code, ANY),
             bool(raw.rflags_modified),
-            tuple(raw.cpuid_features()),
+            # Older processors execute tzcnt as bsf, and compilers write that so.
+            () if mnemonic == Mnemonic.TZCNT else tuple(raw.cpuid_features()),
             raw.stack_pointer_increment if raw.is_stack_instruction else 0,
             raw.encoding == EncodingKind.LEGACY,
             needs_alignment(raw),
