@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .assemble.cache import Cache
-from .errors import ObjectError, WheelError
+from .errors import WheelError
 from .facts.target import Libc
 from .files import hash_of
 from .named import NamedTuple
@@ -235,13 +235,9 @@ def _are_named_for_any_libc(names: Iterable[str]) -> bool:
 
 
 def _facts(path: str) -> ElfFacts | None:
-    """Return the facts of an ELF file; None of one that is not for x86-64 Linux to load."""
     from .facts import elf  # front ends ask for metadata first, in a process that reads no module
 
-    try:
-        return elf.read(path)
-    except ObjectError:
-        return None
+    return elf.read_if_supported(path)
 
 
 def _other_libcs(own: tuple[str, ...]) -> tuple[str, ...]:

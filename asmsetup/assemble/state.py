@@ -149,15 +149,15 @@ class BuildState:
                 self._write(self._path)
 
     def _write(self, path: str) -> None:
-        if _status(path) != self._status:
+        if status_of(path) != self._status:
             self._tables, _ = _load(path)
         with atomic_write(path) as partial:
             with open(partial, "wb", buffering=0) as file:
                 lag = time.time_ns() - os.fstat(file.fileno()).st_mtime_ns
                 self._apply_changes(lag)
                 file.write(_dump(self._tables))
-            status = _status(partial)
-        self._status = status if status is None else _status(path)
+            status = status_of(partial)
+        self._status = status if status is None else status_of(path)
 
     def _apply_changes(self, lag: int) -> None:
         """Move the changes to the tables, but for files that were read too early.
@@ -235,7 +235,8 @@ def _load(path: str | None) -> tuple[dict[str, dict[str, Any]], Status | None]:
     return tables, status
 
 
-def _status(path: str) -> Status | None:
+def status_of(path: str) -> Status | None:
+    """Return the status of a file, or None if it cannot be found."""
     try:
         return Status.of(os.stat(path))
     except OSError:

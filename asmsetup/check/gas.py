@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from .. import program
-from ..files import open_regular
+from ..files import read_lines
 from .listing import Row, SourceLine
 
 _NAME = r"([\w.$@]+)"
@@ -81,7 +81,7 @@ class GasLines:
         if match is None or match[1].endswith("??"):
             return None
         file = self._source if match[1].endswith(self._source) else match[1]
-        lines = _lines(file)
+        lines = read_lines(file)
         number = int(match[2])
         if not 0 < number <= len(lines):
             return None
@@ -114,7 +114,7 @@ class GasLines:
 
     @cached_property
     def _own(self) -> list[str]:
-        return _lines(self._source)
+        return read_lines(self._source)
 
     def respelled(self, texts: Sequence[str], line: SourceLine | None) -> tuple[str, ...]:
         """Return what a rule says, in GAS's syntax, with the register that ``line`` loads."""
@@ -176,11 +176,3 @@ def _wide(register: str) -> str:
     if match := re.fullmatch(r"e?([a-ds][xipl]|[sbd][ip])", register):
         return f"r{match[1]}"
     return re.sub(r"^(r\d+)d$", r"\1", register)
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        with open_regular(path) as source:
-            return source.readall().decode(errors="replace").splitlines()
-    except (OSError, ValueError):
-        return []

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 
-from ..errors import ObjectError
 from ..facts import cpython_abi, elf
 from ..facts.elf import ElfFacts
 from ..versions import OLDEST, VERSIONS
@@ -49,7 +48,7 @@ def _libc(name: str) -> str:
 
 def facts_of(modules: Mapping[str, str]) -> dict[str, ElfFacts | None]:
     """Return the facts of modules (path in the wheel -> file); None for another machine's."""
-    return {name: _facts(path) for name, path in modules.items()}
+    return {name: elf.read_if_supported(path) for name, path in modules.items()}
 
 
 def misnamed(modules: Facts) -> list[str]:
@@ -89,10 +88,3 @@ def _is_of_one_version(name: str) -> bool:
     since = cpython_abi.stable_since(name)
     everywhere = all(cpython_abi.exported(name, version) for version in VERSIONS)
     return since is None or (since > OLDEST and not everywhere)
-
-
-def _facts(path: str) -> ElfFacts | None:
-    try:
-        return elf.read(path)
-    except ObjectError:
-        return None

@@ -9,6 +9,7 @@ from ..assemble import includes
 from ..assemble.includes import INCLUDE_DIR, search_path
 from ..errors import SourceError
 from ..files import atomic_write, unreadable, write_text
+from ._includes import add_include
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,13 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         *("-o", "--output"), metavar="FILE", help="the file to write, in place of standard output"
     )
-    parser.add_argument(
-        *("-I", "--include"),
-        metavar="FOLDER",
-        action="append",
-        default=[],
-        help="look for includes in this folder, too",
-    )
+    add_include(parser)
 
 
 def files(options: argparse.Namespace) -> list[str]:

@@ -8,6 +8,7 @@ import os
 from .. import config
 from ..assemble.nasm import Macro
 from ..live.building import Options
+from ._includes import add_include
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,13 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="define a macro for NASM",
     )
-    parser.add_argument(
-        *("-I", "--include"),
-        metavar="FOLDER",
-        action="append",
-        default=[],
-        help="look for includes in this folder, too",
-    )
+    add_include(parser)
 
 
 def build_options(

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from ..assemble.includes import Reader
-from ..assemble.state import BuildState, Status
+from ..assemble.state import BuildState, Status, status_of
 from ..files import hash_of
 from .libraries import c_library_files
 from .linker import ModuleFile
@@ -85,7 +85,7 @@ def _digest(
         [hash_of(each.path) for each in module.gas],
         context,
         [os.environ.get(name) for name in _VARIABLES],
-        [_status(path) for path in (ld, *libraries, *found_first)],
+        [status_of(path) for path in (ld, *libraries, *found_first)],
         _code(),
     ]
     text = json.dumps(parts, default=str, sort_keys=True)
@@ -105,10 +105,3 @@ def _code() -> list[tuple[str, Status]]:
             elif entry.name.endswith((".py", ".txt")):
                 found.append((entry.path, Status.of(entry.stat())))
     return sorted(found)
-
-
-def _status(path: str) -> Status | None:
-    try:
-        return Status.of(os.stat(path))
-    except OSError:
-        return None

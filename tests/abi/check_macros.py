@@ -9,6 +9,7 @@ import threading
 import weakref
 
 import macros
+from isolated import run_isolated
 
 FREE_THREADED = hasattr(sys, "_is_gil_enabled") and "free-threading" in sys.version
 IMMORTAL = sys.version_info >= (3, 12)
@@ -332,21 +333,8 @@ def check_threads():
 
 def check_subinterpreters():
     code = "import macros; assert macros.true() is True; assert macros.Counter().value == 0"
-    if sys.version_info >= (3, 13):
-        import _interpreters
-
-        for _ in range(3):
-            number = _interpreters.create("isolated")
-            error = _interpreters.exec(number, code)
-            assert error is None, error
-            _interpreters.destroy(number)
-    else:
-        import _xxsubinterpreters
-
-        for _ in range(3):
-            number = _xxsubinterpreters.create(isolated=True)
-            _xxsubinterpreters.run_string(number, code)
-            _xxsubinterpreters.destroy(number)
+    for _ in range(3):
+        run_isolated(code)
     assert macros.true() is True
 
 

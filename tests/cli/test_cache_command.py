@@ -10,16 +10,12 @@ from pathlib import Path
 import pytest
 
 from asmsetup.assemble.cache import Cache
+from tests.cli.running import asmsetup
 from tests.projects import REPOSITORY, environment
 
 
-def asmsetup(folder: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "asmsetup", *args],
-        env=environment(PYTHONPATH=str(REPOSITORY), ASMSETUP_CACHE_DIR=str(folder), **env),
-        capture_output=True,
-        text=True,
-    )
+def with_cache(folder: Path, *args: str, size: str = "1G") -> subprocess.CompletedProcess[str]:
+    return asmsetup(*args, ASMSETUP_CACHE_DIR=str(folder), ASMSETUP_CACHE_SIZE=size)
 
 
 @pytest.fixture
@@ -35,7 +31,7 @@ def filled(tmp_path: Path) -> Path:
 
 
 def test_what_the_cache_holds_and_was_good_for(filled: Path) -> None:
-    done = asmsetup(filled, "cache")
+    done = with_cache(filled, "cache")
     assert (done.returncode, done.stderr) == (0, "")
     assert dict(line.split(maxsplit=1) for line in done.stdout.splitlines()) == {
         "folder": str(filled),
@@ -47,26 +43,26 @@ def test_what_the_cache_holds_and_was_good_for(filled: Path) -> None:
 
 
 def test_the_same_for_programs(filled: Path) -> None:
-    done = asmsetup(filled, "cache", "--json", ASMSETUP_CACHE_SIZE="2M")
+    done = with_cache(filled, "cache", "--json", size="2M")
     said = json.loads(done.stdout)
     assert (said["version"], said["entries"], said["hits"], said["limit"]) == (1, 3, 3, 2 << 20)
 
 
 def test_clearing(filled: Path) -> None:
-    done = asmsetup(filled, "cache", "--clear")
+    done = with_cache(filled, "cache", "--clear")
     assert done.stdout == f"removed 3 entries, 3.1 KiB, from {filled}\n"
     assert list(filled.iterdir()) == []
-    assert json.loads(asmsetup(filled, "cache", "--json").stdout)["entries"] == 0
+    assert json.loads(with_cache(filled, "cache", "--json").stdout)["entries"] == 0
 
 
 def test_there_is_a_cache_before_the_first_build(tmp_path: Path) -> None:
     for args in (("cache",), ("cache", "--clear")):
-        assert asmsetup(tmp_path / "none", *args).returncode == 0
+        assert with_cache(tmp_path / "none", *args).returncode == 0
 
 
 @pytest.mark.parametrize("args", [(), ("cash",), ("cache", "--everything")])
 def test_a_wrong_command_line(tmp_path: Path, args: tuple[str, ...]) -> None:
-    done = asmsetup(tmp_path, *args)
+    done = with_cache(tmp_path, *args)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("usage: asmsetup")
 
@@ -74,10 +70,10 @@ def test_a_wrong_command_line(tmp_path: Path, args: tuple[str, ...]) -> None:
 def test_what_cannot_be_done_is_an_error_without_a_traceback(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
-    done = asmsetup(file, "cache")
+    done = with_cache(file, "cache")
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == f"error: {file}: {os.strerror(20)}\n"
-    done = asmsetup(tmp_path, "cache", ASMSETUP_CACHE_SIZE="big")
+    done = with_cache(tmp_path, "cache", size="big")
     assert done.returncode == 3
     assert done.stderr.startswith("error: ASMSETUP_CACHE_SIZE is 'big'")
 
@@ -100,7 +96,7 @@ def test_output_that_cannot_be_written(filled: Path, args: tuple[str, ...]) -> N
 
 
 def test_the_version(tmp_path: Path) -> None:
-    done = asmsetup(tmp_path, "--version")
+    done = with_cache(tmp_path, "--version")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"asmsetup {metadata.version('asmsetup')}\n"

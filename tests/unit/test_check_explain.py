@@ -12,7 +12,7 @@ from asmsetup.check import CheckedObject, ModuleContext, locator
 from asmsetup.check.explain import explain_nasm
 from asmsetup.check.explain_ld import explain_ld
 from asmsetup.facts import elf
-from tests.checking import LD, NASM, TOOLS
+from tests.checking import LD, NASM
 
 HEAD = "default rel\nextern foo\nsection .text\nstart:\nnop\n"
 
@@ -84,14 +84,6 @@ NASM_MISTAKES = [
     ("%if FOO > 3", "an %if sees only what stands above it; if the build defines it as a macro:"
         '   Extension(..., define_macros=[("FOO", "1")])'),
 ]  # fmt: skip
-
-
-@pytest.fixture(params=["nasm", "nasm-2.15.05", "nasm-3.01"])
-def nasm(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    if name != "nasm" and not (TOOLS / name).exists():
-        pytest.skip(f"{TOOLS / name} is not there")
-    return NASM if name == "nasm" else str(TOOLS / name)
 
 
 @pytest.mark.parametrize(("line", "hint"), NASM_MISTAKES)

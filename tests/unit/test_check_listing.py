@@ -10,7 +10,7 @@ import pytest
 
 from asmsetup.check.listing import Listing
 from asmsetup.facts import elf
-from tests.checking import NASM, TOOLS
+from tests.checking import NASM
 
 INCLUDE = """\
 %macro LOAD 2
@@ -105,14 +105,6 @@ EXPECTED = [
     (".other", "x.asm", 35, "at S.a, dq foo", True),
 ]
 WIDTHS = {"R_X86_64_64": 8}
-
-
-@pytest.fixture(params=["nasm", "nasm-2.15.05", "nasm-3.01"])
-def nasm(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    if name != "nasm" and not (TOOLS / name).exists():
-        pytest.skip(f"{TOOLS / name} is not there")
-    return name if name == "nasm" else str(TOOLS / name)
 
 
 def test_lines(nasm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

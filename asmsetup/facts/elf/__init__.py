@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from ...errors import ObjectError
 from .exports import Exports
 from .layout import ABSOLUTE, COMMON, RELOCATION_NAMES
 from .reader import Reader, from_file
@@ -42,6 +43,7 @@ __all__ = [
     "is_bitcode",
     "parse",
     "read",
+    "read_if_supported",
 ]
 
 
@@ -52,6 +54,14 @@ def read(path: str | os.PathLike[str], data: bytes | None = None) -> ElfFacts:
     not x86-64 ELF.
     """
     return from_file(path, parse, data)
+
+
+def read_if_supported(path: str | os.PathLike[str]) -> ElfFacts | None:
+    """Return the facts of a file; None of one that is not for x86-64 Linux to load."""
+    try:
+        return read(path)
+    except ObjectError:
+        return None
 
 
 def is_bitcode(path: str | os.PathLike[str]) -> bool:
