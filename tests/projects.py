@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from asmsetup.facts import elf
+from tests import prepared
 from tools.matrix.interpreters import REPOSITORY as REPOSITORY
 from tools.matrix.interpreters import cache_folder
 
@@ -49,6 +50,12 @@ class Run:
     status: int
     output: str
     """Standard output and error, in the order they came."""
+
+    def expect(self, ok: bool | None) -> Run:
+        """Return this when it has succeeded, or failed (False), as expected; None expects nothing."""
+        if ok is not None:
+            assert (self.status == 0) == ok, str(self)
+        return self
 
     def __str__(self) -> str:
         return f"{' '.join(self.command)}\nexit code {self.status}\n{self.output}"
@@ -82,10 +89,7 @@ def run(
         errors="surrogateescape",
         timeout=timeout,
     )
-    result = Run(words, done.returncode, done.stdout)
-    if ok is not None:
-        assert (result.status == 0) == ok, str(result)
-    return result
+    return Run(words, done.returncode, done.stdout).expect(ok)
 
 
 def environment(**changed: str) -> dict[str, str]:
@@ -249,11 +253,20 @@ class Project:
             timeout=self.timeout,
         )
 
+    def _build(self, *arguments: str, ok: bool | None, **env: str) -> Run:
+        """Run Python with setuptools: as ``run`` does, or forked where that is the same."""
+        if not prepared.can_run(arguments, {**self.env, **env}):
+            return self.run(*arguments, ok=ok, **env)
+        ended = prepared.run(
+            self.python.path, arguments, self.folder, {**self.env, **env}, self.timeout
+        )
+        return Run([str(self.python.path), *arguments], *ended).expect(ok)
+
     def setup(self, *arguments: str, ok: bool | None = True, **env: str) -> Run:
         """Run ``python setup.py``, or what stands for it in a project without one."""
         if (self.folder / "setup.py").exists():
-            return self.run("setup.py", *arguments, ok=ok, **env)
-        return self.run("-c", "from setuptools import setup; setup()", *arguments, ok=ok, **env)
+            return self._build("setup.py", *arguments, ok=ok, **env)
+        return self._build("-c", "from setuptools import setup; setup()", *arguments, ok=ok, **env)
 
     def build_ext(self, *arguments: str, ok: bool | None = True, **env: str) -> Run:
         """Run ``python setup.py build_ext --inplace``."""
@@ -269,7 +282,7 @@ class Project:
             "import json, sys; from setuptools import build_meta;"
             f"build_meta.{hook}(*json.loads(sys.argv[1]))"
         )
-        return self.run("-c", call, json.dumps(arguments), ok=ok, **env)
+        return self._build("-c", call, json.dumps(arguments), ok=ok, **env)
 
     def wheel(self, config_settings: Mapping[str, str] | None = None, **env: str) -> Wheel:
         """Build the project's wheel into dist/."""

@@ -1,0 +1,69 @@
+"""A Python that has imported setuptools, and forks for each build: tests.prepared starts it and asks.
+
+A request is the JSON of a process (its arguments, folder and environment), and comes with the file
+for its output. The answers are the number of the process and, when it has ended, its exit code.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+import types
+from typing import Any
+
+import setuptools.build_meta
+import setuptools.command.bdist_wheel
+import setuptools.command.build_ext  # noqa: F401 - what each build would import first
+
+
+def next_build(requests: socket.socket) -> dict[str, Any]:
+    """Fork for each request, and return it in the child alone."""
+    # A collection in a child would copy all its pages.
+    gc.freeze()
+    while True:
+        data, files, _, _ = socket.recv_fds(requests, 1 << 20, 1)
+        if not data:
+            os._exit(0)
+        child = os.fork()
+        if not child:
+            os.dup2(files[0], 1)
+            os.dup2(files[0], 2)
+            os.close(files[0])
+            requests.close()
+            request: dict[str, Any] = json.loads(data)
+            return request
+        os.close(files[0])
+        requests.send(str(child).encode())
+        _, status = os.waitpid(child, 0)
+        requests.send(str(os.waitstatus_to_exitcode(status)).encode())
+
+
+def run(arguments: list[str], folder: str, environment: dict[str, str]) -> None:
+    """Go on as ``python ARGUMENT...``, a script or -c, does in the folder, with the environment."""
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv[:] = arguments
+    main = sys.modules["__main__"] = types.ModuleType("__main__")
+    if arguments[0] == "-c":
+        del sys.argv[1]
+        sys.path[0] = ""
+        code = compile(arguments[1], "<string>", "exec")
+    else:
+        main.__file__ = os.path.abspath(arguments[0])
+        sys.path[0] = os.path.dirname(main.__file__)
+        with open(main.__file__, "rb") as script:
+            code = compile(script.read(), main.__file__, "exec")
+    if path := environment.get("PYTHONPATH"):
+        sys.path[1:1] = path.split(os.pathsep)
+    exec(code, main.__dict__)  # noqa: S102
+
+
+if __name__ == "__main__":
+    run(**next_build(socket.socket(fileno=int(sys.argv[1]))))
