@@ -60,7 +60,7 @@ def macro_messages() -> dict[str, str]:
 def raised_messages() -> dict[str, str]:
     """Return the file of each text that a typed function raises an exception with, by its text."""
     found: dict[str, str] = {}
-    for path in sorted((PACKAGE / "include" / "python").glob("*.inc")):
+    for path in sorted((PACKAGE / "include").rglob("*.inc")):
         text = path.read_text(encoding="utf-8").replace("\\\n", " ")
         for message in re.findall(
             r"^ +(?:_pyt_raise +|PyRaise +|%strcat _pyt_message |db +(?=\"an? ))(.*)$", text, re.M

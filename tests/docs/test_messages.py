@@ -57,6 +57,7 @@ def test_every_message_has_a_heading() -> None:
         for message, place in MESSAGES.items()
         if message not in NEVER_SHOWN and not_shown([pattern(message)])
     ]
+    # The cure: a heading, the message in a block below it, what happened, why, and the way out.
     assert missing == []
 
 
