@@ -18,8 +18,14 @@ BODIES = {
     for path in (INCLUDE / "python").glob("*.inc")
     for name in re.findall(r"^%macro _py_(Py\w+) 0-\*\.nolist$", path.read_text(), re.MULTILINE)
 }
-STUB = r"^%macro (Py\w+) 0-1\+\.nolist\n  _py_with_(\w+) _py_\1 %1\n%endmacro$"
-STUBS = dict(re.findall(STUB, PYTHON_INC, re.MULTILINE))
+STUBS = {
+    name: part
+    for part, names in re.findall(
+        r"^_py_stubs _py(\w+), ((?:.*\\\n)*.*)$", PYTHON_INC, re.MULTILINE
+    )
+    for name in re.findall(r"Py\w+", names)
+}
+INCLUDED = re.compile(r'^%include "python/(.+)"$', re.MULTILINE)
 
 CODE = {"misuse.inc", "call.inc", "object.inc", "reference.inc", "function.inc"}
 CODE |= {"unwind.inc", "watch.inc", "plain.inc", "frame.inc"}
@@ -32,11 +38,13 @@ each_nasm = pytest.mark.parametrize("nasm", ASSEMBLERS)
 
 def test_every_macro_has_a_stub_and_every_stub_a_macro() -> None:
     assert BODIES.keys() == STUBS.keys()
-    for name, unit in STUBS.items():
-        reader = rf"^%macro _py_read_{unit} .*?%endmacro$"
-        (text,) = re.findall(reader, PYTHON_INC, re.MULTILINE | re.DOTALL)
-        # PyFunction is in function.inc, and comes with module.inc, which reads that.
-        assert f'"python/{BODIES[name]}"' in text or BODIES[name] in CODE
+    for name, part in STUBS.items():
+        (parts,) = re.findall(rf"^%define _py_parts_of_py{part} +(.*)$", PYTHON_INC, re.MULTILINE)
+        files = [f"{each.removeprefix('_py')}.inc" for each in parts.split(", ")]
+        included = INCLUDED.findall(
+            "".join((INCLUDE / "python" / file).read_text() for file in files)
+        )
+        assert BODIES[name] in (*files, *included)
 
 
 def files_read(folder: Path, text: str, nasm: str) -> set[str]:
@@ -59,7 +67,7 @@ def files_read(folder: Path, text: str, nasm: str) -> set[str]:
         ("PyCall PyErr_Occurred", CODE),
         ("PyModule m\nPyEndModule", MODULE),
         ('PyModule m\nPyConstant "A", 1\nPyEndModule', MODULE | {"exec.inc"}),
-        ("PyModule m\nPySinglePhase\nPyEndModule", MODULE | {"single-phase.inc"}),
+        ("PyModule m\nPySinglePhase\nPyEndModule", MODULE | {"single_phase.inc"}),
         ("struc P\nPyObject_HEAD\nendstruc", MODULE | {"exec.inc", "lifetime.inc", "type.inc"}),
         ("PyRoutine a\nPyBuffer b\nPyReturn\nPyEndRoutine", CODE | {"buffer.inc"}),
         ("PyDispatch f, g\ng: ret", CODE | {"dispatch.inc"}),
