@@ -99,6 +99,19 @@ HEXADECIMAL = re.compile(
 )
 # In the limited API, but of another size in a free-threaded build.
 OPEN_STRUCTS = frozenset(("PyObject", "PyVarObject", "PyModuleDef_Base", "PyModuleDef"))
+# Numbers that older versions understand, under the names of 3.12 (types of PyMember) and of
+# 3.13 (PyModuleSlot leaves out what a version lacks): every target has them.
+UNDERSTOOD = re.compile(r"Py_T_|Py_MOD_\w*(?:GIL|INTERPRETERS)|Py_READONLY$|Py_AUDIT_READ$")
+# The features of PyDispatch, from bit 0 on; python/dispatch.inc says where CPUID tells of each.
+FEATURES = (
+    *("SSE3", "PCLMULQDQ", "SSSE3", "SSE41", "SSE42", "MOVBE", "POPCNT", "AES", "SHA", "BMI1"),
+    *("BMI2", "ADX", "GFNI"),
+    # Needs the operating system to save the YMM registers, too,
+    *("FMA", "AVX", "F16C", "AVX2", "VAES", "VPCLMULQDQ"),
+    # and the ZMM and mask registers.
+    *("AVX512F", "AVX512DQ", "AVX512IFMA", "AVX512CD", "AVX512BW", "AVX512VL", "AVX512VBMI"),
+    *("AVX512VBMI2", "AVX512VNNI", "AVX512BITALG", "AVX512VPOPCNTDQ"),
+)
 # What the inline reference counting of the headers calls, besides the stable ABI.
 HELPERS = frozenset(("_Py_MergeZeroLocalRefcount", "_Py_DecRefShared"))
 
@@ -383,12 +396,12 @@ def absences(
 def make_targets(facts: Mapping[str, Abi], since: Mapping[str, Version]) -> dict[str, Target]:
     aliases = [set(facts[name].aliases.items()) for name in FULL_TARGETS]
     everywhere = dict(sorted(set.intersection(*aliases)))
-    both_sizes = sizes_of_both_builds(facts)
+    everywhere_defined = sizes_of_both_builds(facts) | additions(facts)
     targets = [full_target(name, facts[name], since) for name in FULL_TARGETS]
     targets += [limited_target(name, facts[name], since, everywhere) for name in LIMITED_FACTS]
     targets.append(universal_target(facts, since, everywhere))
     for target in targets:
-        target.defines |= both_sizes
+        target.defines |= everywhere_defined
     return {target.file: target for target in targets}
 
 
@@ -401,6 +414,17 @@ def sizes_of_both_builds(facts: Mapping[str, Abi]) -> Defines:
             (size,) = {facts[name].sizes[struct] for name in names}
             defines[f"PY__{prefix}_{struct}_size"] = str(size)
     return defines
+
+
+def additions(facts: Mapping[str, Abi]) -> Defines:
+    """What every target has besides what its own headers define."""
+    constants = facts[FULL_TARGETS[len(LIMITED_VERSIONS) - 1]].constants
+    defines = {
+        name: spell(name, value)
+        for name, value in sorted(constants.items())
+        if UNDERSTOOD.match(name)
+    }
+    return defines | {f"PyCPU_{name}": hex(1 << bit) for bit, name in enumerate(FEATURES)}
 
 
 def choose(table: Defines, wanted: Callable[[str], bool]) -> Defines:

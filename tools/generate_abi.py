@@ -131,11 +131,10 @@ def tables_of(fresh: Mapping[Path, str]) -> Files:
 
 def own_names(tables: Mapping[Path, str]) -> str:
     """The names in the tables that the hand-written includes mention, a line each."""
-    paths = (path for path in (ROOT / INCLUDE.parent).rglob("*.inc"))
-    written = [path for path in paths if path.relative_to(ROOT) not in tables]
+    texts = [path.read_text() for path in (ROOT / INCLUDE.parent).rglob("*.inc")]
     return abi_files.render_own_names(
         [text for path, text in tables.items() if path.parent.parent == INCLUDE],
-        [path.read_text() for path in written],
+        [text for text in texts if not text.startswith(abi_files.HEADER)],
     )
 
 
