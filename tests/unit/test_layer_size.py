@@ -23,7 +23,7 @@ for path in sorted(Path(INCLUDE_DIR).rglob("*.inc")):
 LIMITS = {
     # Of lines, of those that are no comments, and of macros.
     "macros": (MACROS, (4940, 3640, 227)),
-    "typed functions": (TYPED, (2650, 2100, 60)),
+    "typed functions": (TYPED, (3000, 2400, 90)),
 }
 LONGEST = 67
 """Lines of a macro."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tools import generate_abi
 from tools.architecture import PACKAGE, PAGE, imports, layers, modules, part, with_drawing
 from tools.matrix.interpreters import REPOSITORY
 
@@ -103,3 +104,14 @@ def test_no_file_and_no_function_is_long() -> None:
     assert len(functions) > 1000
     assert [name for name, lines in files.items() if lines > LONGEST_FILE] == []
     assert [name for name, lines in functions.items() if lines > LONGEST_FUNCTION] == []
+
+
+def test_what_the_macros_mention_is_listed() -> None:
+    """Else builds lack it: python tools/generate_abi.py --tables-only writes the list anew."""
+    folder = generate_abi.ROOT / generate_abi.INCLUDE
+    tables = {
+        path.relative_to(generate_abi.ROOT): path.read_text()
+        for part in ("layout", "symbols", "absent")
+        for path in (folder / part).glob("*.inc")
+    }
+    assert generate_abi.own_names(tables) == (folder / "own-names.txt").read_text()
