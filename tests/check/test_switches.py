@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from asmsetup.check.code.function import UNKNOWN_JUMP
 from tests.check.assembled import function, verdict_of
 
 TABLE = "section .rodata\ntable: dd f.zero - table, f.one - table, f.wrong - table\n"
@@ -84,3 +85,9 @@ def test_a_switch_on_memory(number: str, is_followed: bool, tmp_path: Path) -> N
 
     assert verdict.faults == []
     assert bool(verdict.gaps) != is_followed
+
+
+def test_a_last_jump_into_the_module_is_not_passed_over(tmp_path: Path) -> None:
+    text = function("lea rax, [rel one] / shl edi, 6 / add rax, rdi / jmp rax")
+
+    assert [gap.why for gap in verdict_of(tmp_path, f"{text}one: ret\n").gaps] == [UNKNOWN_JUMP]

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .engine import Engine
 
 UNKNOWN_JUMP = "a jump goes to an address that could not be found out"
+UNKNOWN_CALL = "it calls one of several routines, which a number chooses"
 _MOST_DEPTHS = 6
 _MOST_VISITS_OF_ONE = 200_000
 
@@ -394,6 +395,7 @@ class FunctionAnalysis:
             # The call's own push is undone: what returns has taken it away.
             drop_return_address(state)
             if value is OWN or type(value) in (Item, Target):
+                walk.give_up(found.at, UNKNOWN_CALL)
                 call_unknown(walk, state)
                 return found.next if self._goes_on(state, found, None) else None
         elif goal == found.next:

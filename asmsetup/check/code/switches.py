@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from .decode import Decoded
 from .places import address_of, item_of
 from .state import State
-from .values import LOADED, RSP, Entry, Frame, Item, Label, Target, Value
+from .values import LOADED, OWN, RSP, Entry, Frame, Item, Label, Target, Value
 from .walk import Walk
 
 _MOST_TARGETS = 1024
@@ -33,7 +33,7 @@ def is_left(walk: Walk, state: State, found: Decoded, value: Value, pointed: Ite
     ``pointed`` are the addresses of code that stand in data.
     """
     if state.registers[RSP] == Frame(0, 0):
-        return type(value) is not Target
+        return type(value) is not Target and value is not OWN
     memory = found.operation.memory
     is_passed = value is LOADED or type(value) is Entry
     if not is_passed and (memory is None or memory.index_register >= 0):
