@@ -33,14 +33,21 @@ class Done(NamedTuple):
     """Its output, from standard output and standard error alike."""
 
 
-def ways_to_get(package: str, variable: str, setting: str) -> tuple[str, ...]:
-    """Return how to install a package, or to name another program than the one on PATH."""
+def ways_to_get(
+    package: str, variable: str, tool: str, *, is_setting: bool = True
+) -> tuple[str, ...]:
+    """Return how to install a package, or to name another program than the one on PATH.
+
+    ``is_setting`` says whether the settings name the tool, too.
+    """
+    setting = f", or {tool} in [tool.asmsetup]" if is_setting else ""
     return (
         f"Debian, Ubuntu:   apt-get install {package}",
         f"Fedora, RHEL:     dnf install {package}",
         f"Alpine:           apk add {package}",
         f"Arch:             pacman -S {package}",
-        f"elsewhere, or another one: set {variable}=/path/to/{setting}, or {setting} in [tool.asmsetup]",
+        f"without root:     conda install -c conda-forge {package}",
+        f"elsewhere, or another one: set {variable}=/path/to/{tool}{setting}",
     )
 
 

@@ -14,7 +14,7 @@ BUILD_ID = "--build-id=sha1"
 SUFFIX = ".debug"
 """What the file's name has after the module's; the debuglink holds it."""
 
-_INSTALL = program.ways_to_get("binutils", "OBJCOPY", "objcopy")
+_INSTALL = program.ways_to_get("binutils", "OBJCOPY", "objcopy", is_setting=False)
 
 
 def path_of(folder: str, module: str, name: str) -> str:
@@ -27,7 +27,8 @@ def split(module: str, path: str) -> None:
 
     Raises ToolError without objcopy, and LinkError when it fails.
     """
-    tool = program.find("objcopy", "objcopy", _INSTALL, chosen_by="OBJCOPY", arguments="")
+    wanted = os.environ.get("OBJCOPY") or "objcopy"
+    tool = program.find("objcopy", wanted, _INSTALL, chosen_by="OBJCOPY", arguments="")
     os.makedirs(os.path.dirname(path), exist_ok=True)
     for command in commands(tool, module, path):
         done = program.run(command)

@@ -19,6 +19,7 @@ INSTALL = """\
   Fedora, RHEL:     dnf install {0}
   Alpine:           apk add {0}
   Arch:             pacman -S {0}
+  without root:     conda install -c conda-forge {0}
   elsewhere, or another one: set {1}=/path/to/{2}, or {2} in [tool.asmsetup]"""
 
 

@@ -168,7 +168,12 @@ def test_split_without_objcopy(make: MakeProject) -> None:
     for name in ("nasm", "ld"):
         (tools / name).symlink_to(str(shutil.which(name)))
 
-    assert package.refused(PATH=str(tools)).startswith("cannot find objcopy: no objcopy on PATH")
+    refused = package.refused(PATH=str(tools))
+    assert refused.startswith("cannot find objcopy: no objcopy on PATH")
+    assert refused.endswith("elsewhere, or another one: set OBJCOPY=/path/to/objcopy")
+    # The cure, applied.
+    package.build_ext(PATH=str(tools), OBJCOPY=str(shutil.which("objcopy")))
+    assert [*package.folder.rglob("*.so.debug")]
 
 
 OVERFLOW = BINDING.replace(

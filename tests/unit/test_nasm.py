@@ -83,6 +83,7 @@ def test_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         "Fedora, RHEL",
         "Alpine",
         "Arch",
+        "without root",
         "elsewhere, or another one",
     ]
     said = str(refused.value)
