@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 
 _LABEL = re.compile(r"[\w.$@?~#]+:\s*")
-_INCLUDE = Path(__file__).parents[1] / "include" / "python.inc"
+_INCLUDES = Path(__file__).parents[1] / "include"
 
 # Features by names that others give them, and those that every x86-64 processor has.
 _FEATURES = {
@@ -39,9 +39,9 @@ def is_macro_like(text: str) -> bool:
 def macro(text: str) -> str | None:
     """Return the macro of python.inc that a line may have meant; None where it is one or like none."""
     words = statement(text).split()
-    if not words or words[0] in _macros():
+    if not words or words[0] in macros():
         return None
-    by_small = {name.lower(): name for name in _macros()}
+    by_small = {name.lower(): name for name in macros()}
     for word in ("_".join(words[:2]), words[0]):
         if name := by_small.get(word.lower()):
             return name
@@ -50,9 +50,14 @@ def macro(text: str) -> str | None:
 
 
 @functools.cache
-def _macros() -> tuple[str, ...]:
-    text = _INCLUDE.read_text(encoding="utf-8")
-    return tuple(re.findall(r"^%macro (Py\w+) ", text, re.MULTILINE))
+def macros() -> tuple[str, ...]:
+    """Return the macros of python.inc, by the names that sources use."""
+    text = Path(_INCLUDES, "python.inc").read_text(encoding="utf-8").replace("\\\n", "")
+    return tuple(
+        name
+        for names in re.findall(r"^_py_stubs _\w+, (.*)$", text, re.MULTILINE)
+        for name in names.replace(",", " ").split()
+    )
 
 
 def advice(text: str) -> str | None:
@@ -84,7 +89,7 @@ def feature(name: str) -> str | None:
     bare = name.removeprefix("PyCPU_").upper().replace(".", "").replace("_", "")
     if bare in _ALWAYS:
         return "every x86-64 processor has it: leave the feature out"
-    text = _INCLUDE.read_text(encoding="utf-8")
+    text = Path(_INCLUDES, "python", "layout", "common.inc").read_text(encoding="utf-8")
     known = re.findall(r"^%define PyCPU_(\w+)", text, re.MULTILINE)
     near = _FEATURES.get(bare) or (bare if bare in known else _near(bare, known))
     return f"did you mean PyCPU_{near}?" if near else None

@@ -10,7 +10,9 @@ import pytest
 
 from tests.abi.assembling import INCLUDE, INTERPRETERS, MODULES, UNIVERSAL, build, python
 
-FEATURES = re.findall(r"^%define PyCPU_(\w+)", (INCLUDE / "python.inc").read_text(), re.MULTILINE)
+FEATURES = re.findall(
+    r"^%define PyCPU_(\w+)", (INCLUDE / "python/layout/common.inc").read_text(), re.MULTILINE
+)
 # Linux's names where they are not ours in lower case: arch/x86/include/asm/cpufeatures.h.
 LINUX_NAMES = {
     "SSE3": "pni",

@@ -107,7 +107,9 @@ def split_names() -> tuple[list[str], list[str]]:
     masks = [name for name in names if "." in name and name.endswith("_mask")]
     bit_fields = [name.removesuffix("_mask") for name in masks]
     of_bits = {*masks, *(f"{name}_shift" for name in bit_fields)}
-    plain = [name for name in names if name not in of_bits and not name.startswith("PY__")]
+    plain = [
+        name for name in names if name not in of_bits and not name.startswith(("PY__", "PyCPU_"))
+    ]
     return plain, bit_fields
 
 

@@ -12,7 +12,7 @@ from tools.matrix.interpreters import REPOSITORY
 
 PAGES = {path.name: path.read_text() for path in (REPOSITORY / "docs" / "reference").glob("*.md")}
 INCLUDES = "".join(path.read_text() for path in sorted(INCLUDE.glob("**/*.inc")))
-MACROS = re.findall(r"^%macro (Py\w+) 0-1\+\.nolist$", INCLUDES, re.MULTILINE)
+MACROS = sorted(re.findall(r"^%macro _py_(Py\w+) ", INCLUDES, re.MULTILINE))
 EXAMPLES = "".join(text for place, text in SOURCES.items() if "docs/reference/" in place)
 SECTION = r"^## ([^\n]*\n.*?)(?=^## |\Z)"
 

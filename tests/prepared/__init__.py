@@ -23,7 +23,8 @@ _SERVER = Path(__file__).with_name("server.py")
 _STARTS_ALL = bool({"ASMSETUP_TEST_ALL", "COVERAGE_PROCESS_CONFIG"} & os.environ.keys())
 _READ_AT_THE_START = re.compile(r"PYTHON(?!PATH$)|SETUPTOOLS_|DISTUTILS_|LD_|LC_|LANG$|TZ$")
 _RUNNING: list[subprocess.Popen[bytes]] = []
-_IMPORTED = ("setuptools", "distutils", "packaging", "wheel", "sitecustomize.py")
+# setuptools looks for Cython when it is imported.
+_IMPORTED = ("setuptools", "distutils", "packaging", "wheel", "Cython", "sitecustomize.py")
 
 
 class Ended(NamedTuple):
