@@ -222,6 +222,7 @@ def render_own_names(tables: Iterable[str], texts: Sequence[str]) -> str:
         name for text in tables for name in re.findall(r"(?m)^(?:%define|\[extern) ([\w.]+)", text)
     }
     words = {word for text in texts for word in re.findall(r"[A-Za-z_][\w.]*", text)}
+    words |= {f"Py_{word}" for word in words}  # macros are given slots without it
     made = tuple(beginning for beginning, all_of_them in PASTED.items() if all_of_them)
     return "".join(f"{name}\n" for name in sorted(names) if name in words or name.startswith(made))
 
