@@ -232,9 +232,9 @@ class Builder:
         verb, warnings = "cached", self._objects.from_cache(wanted)
         if warnings is None:
             verb, warnings = "nasm", self._assembled(wanted)
-        told = explained(warnings, wanted, self.reader) if warnings else ""
-        self.steps.done(f"{verb} {wanted.source}", told)
-        # While others are assembled. What is wrong with it is told when its module is judged.
+        shown = explained(warnings, wanted, self.reader) if warnings else ""
+        self.steps.done(f"{verb} {wanted.source}", shown)
+        # While others are assembled. Its faults are reported when its module is judged.
         with suppress(AsmsetupError):
             inspector.facts(wanted.path)
 

@@ -309,7 +309,7 @@ def requires_asmsetup(project: str) -> bool:
 
 
 def _table(project: str) -> dict[str, object]:
-    """Return [tool.asmsetup] of pyproject.toml, empty where there is none."""
+    """Return [tool.asmsetup] of pyproject.toml; empty if it has no such table."""
     tool = _document(project).get("tool", {})
     table = tool.get("asmsetup", {}) if isinstance(tool, dict) else tool
     if not isinstance(table, dict):

@@ -1,4 +1,4 @@
-"""The setuptools entry point: looks for assembly, and stays out of the way where there is none.
+"""The setuptools entry point: looks for assembly, and does nothing in projects without it.
 
 This module runs in every setuptools build of every environment asmsetup is
 installed in, so it imports nothing but on demand.

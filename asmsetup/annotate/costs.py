@@ -24,7 +24,7 @@ _TURNS = 100
 
 
 class Cost(NamedTuple):
-    """What one instruction costs, in cycles."""
+    """The costs of one instruction, in cycles."""
 
     latency: int
     """Until its result can be used, with operands in the first cache."""
@@ -33,7 +33,7 @@ class Cost(NamedTuple):
 
 
 class Costs(NamedTuple):
-    """What the instructions of an object cost."""
+    """The costs of the instructions of an object."""
 
     processor: str
     """As LLVM calls it."""

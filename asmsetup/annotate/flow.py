@@ -56,7 +56,7 @@ def way_lanes(ways: Iterable[Way]) -> Lanes[Way]:
 
 
 def _in_lanes(wanted: Sequence[_T], most: int) -> Lanes[_T]:
-    """Put each into the first lane with room for it; leave those out for which there is none."""
+    """Put each into the first lane with room for it; leave out those that no lane has room for."""
     lanes: list[list[_T]] = []
     for one in wanted:
         for lane in lanes:

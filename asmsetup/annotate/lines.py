@@ -166,7 +166,7 @@ def _numbers(code: Code, listing: Listing, source: str, last: int) -> Iterator[t
 
 
 class _Places:
-    """Which line each instruction of a section of code is from.
+    """The source line of each instruction of a section of code.
 
     Sections that macros open are not named in the listing. So a row belongs to the section
     when its bytes are there, from the beginning of an instruction to the end of one. What is

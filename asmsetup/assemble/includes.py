@@ -73,7 +73,7 @@ class Closure(_Closure):
 
     @property
     def asks(self) -> bool:
-        """Whether nasm's list of dependencies must be seen: the text does not tell all files."""
+        """Whether NASM must list the files it reads, since the text does not name all of them."""
         return self.text.computed or self.text.pastes
 
     @cached_property

@@ -31,7 +31,7 @@ class Entry(NamedTuple):
 
     @staticmethod
     def parse(data: bytes) -> Entry:
-        """Return the entry. Raise ValueError, KeyError or TypeError when it is none."""
+        """Return the entry. Raise ValueError, KeyError or TypeError if it is not an entry."""
         header, _, content = data.partition(b"\n")
         about = json.loads(header)
         if not content.startswith(b"\x7fELF"):
@@ -41,7 +41,7 @@ class Entry(NamedTuple):
 
 
 def answers(cache: Cache, digest: str) -> list[Dependencies]:
-    """Return what a tool has said before of the files that a text makes it read.
+    """Return the files that a text makes a tool read, as the tool listed them before.
 
     ``digest`` is that of the text and the command.
     """

@@ -282,7 +282,7 @@ class Objects:
         return nasm.assemble(command, wanted.source, self._environment)
 
     def _answers(self, print_: Fingerprint) -> list[Dependencies]:
-        """Return what NASM has said before of the files this text makes it read."""
+        """Return the files that this text makes NASM read, as NASM listed them before."""
         if not print_.asks:
             return [Dependencies()]
         if self._cache is None:

@@ -25,7 +25,7 @@ class Job:
     ) -> None:
         """``group`` is anything that the jobs of one group have in common.
 
-        A ``guess`` was not asked for yet: when it fails, whoever asks tries again.
+        A ``guess`` was not asked for yet: if it fails, it is tried again when it is.
         """
         self.work = work
         self.group = group
@@ -132,7 +132,7 @@ class Queue:
             job.run()
             if job.error is not None:
                 self._cancel(job.group)
-            # Only now: whoever waits may add jobs of the same group.
+            # Only now: the thread that waits may add jobs of the same group.
             job.finish()
 
 

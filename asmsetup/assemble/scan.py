@@ -36,7 +36,7 @@ class Named(NamedTuple):
 
     @property
     def is_only_looked_for(self) -> bool:
-        """Whether NASM finds out where the file is, and reads nothing of it."""
+        """Whether NASM only looks where the file is, and does not read it."""
         return self.directive not in ("incbin", "include", "require")
 
 

@@ -230,7 +230,7 @@ def _load(path: str | None) -> tuple[dict[str, dict[str, Any]], Status | None]:
         return empty, None
     if header.decode(errors="replace") != f"{_VERSION} {hashlib.sha256(body).hexdigest()}":
         return empty, status
-    # A digest holds of what we have written: whoever forges one may as well forge the object.
+    # The digest finds damage, not forgery: who can write the state can write the objects, too.
     tables: dict[str, dict[str, Any]] = json.loads(body)
     return tables, status
 

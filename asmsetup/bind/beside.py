@@ -17,7 +17,7 @@ def write_stub(module: str, sources: Sequence[str], files: Sequence[str], own: s
     """Write the stub of what ``files``, sources with their includes, declare.
 
     ``module`` is the path of the module, and ``own`` the folder of asmsetup's own includes.
-    A stub that somebody has written stays. Raises OSError.
+    A stub written by hand stays. Raises OSError.
     """
     folder, name = os.path.split(module)
     path = os.path.join(folder, f"{name.partition('.')[0]}.pyi")

@@ -141,7 +141,7 @@ class Results:
         return f".py_exit_{len(self._exits_left)} equ $ - _pyt_function"
 
     def _exits(self, *, goes_on: bool) -> Iterator[str]:
-        """Where a failure goes, by how many resources are held.
+        """The labels that a failure jumps to, by the number of resources held.
 
         ``goes_on`` says that what stands before has failed.
         """

@@ -27,7 +27,7 @@ class Held:
             give_back(event.value)
 
     def unexplained(self) -> bool:
-        """Return whether somebody holds the object whom nobody can find.
+        """Return whether the object has a reference whose holder cannot be found.
 
         Only objects that the garbage collector tracks have holders that it can name. Of
         others, as many references as before the call can be a constant's.

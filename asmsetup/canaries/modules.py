@@ -131,7 +131,7 @@ class Wrapper:
         executable = list(_executable())
         for called, place in module.imports():
             target = pointer(place)
-            # Data, and weak names that nobody has, are not called.
+            # Data is not called, nor are weak names that are not defined.
             is_code = any(start <= target < end for start, end in executable)
             if is_code and not module.has_code_at(target) and results.is_wrapped(called):
                 self._wrap_api(module, called, place, target)
@@ -161,7 +161,7 @@ class Wrapper:
         try:
             api = self.apis[number]
             self._wrap_tables(api, [pointer(arguments + 8 * index) for index in range(4)])
-        except BaseException as error:  # called from assembly: nobody else can catch it
+        except BaseException as error:  # called from assembly, which cannot catch it
             self.errors.append(error)
 
     def _wrap_tables(self, api: Api, arguments: list[int]) -> None:

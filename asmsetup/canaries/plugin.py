@@ -91,7 +91,7 @@ def _judged(item: pytest.Item, when: str) -> Generator[None, object, object]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was and what was not run."""
+    """Print what was run, and what was not."""
     if canaries := terminalreporter.config.stash.get(_SESSION, None):
         terminalreporter.section("asm-abi")
         for line in canaries.summary(every=terminalreporter.verbosity > 0):

@@ -107,7 +107,7 @@ def _held(value: int) -> str:
 
 
 def _source(value: int) -> str:
-    """Return where junk comes from, empty for what is no junk."""
+    """Return the origin of a junk value; empty for any other value."""
     if value >> 32 != _JUNK_HIGH:
         return ""
     number, left_by = value >> 16 & 0xFF, value >> 24 & 0x7F
@@ -117,10 +117,10 @@ def _source(value: int) -> str:
         case 2:
             return f"what a call may leave in {_register(number)}"
         case 3 | 4:
-            return "stack memory that nobody has written"
+            return "stack memory that was never written"
         case 5:
             return f"the caller's {_register(number)}"
-    return "the upper half of an int, which nobody has set"
+    return "the upper half of an int, which was not set"
 
 
 def _register(number: int) -> str:
@@ -144,7 +144,7 @@ def _crash(reporter: Reporter, event: Event) -> str:
 
 
 def _used(event: Event) -> str:
-    """Return which junk the instruction at a crash was given, in words that may be empty."""
+    """Return a phrase for the junk that the instruction at a crash was given; empty if none."""
     code = ctypes.string_at(event.value, 15) if _is_mapped(event.value) else b""
     through = address_registers(code) if code else ()
     values = [event.registers[number] for number in (*through, *range(len(REGISTERS)))]

@@ -58,7 +58,7 @@ class Session:
         self._wrapper.trampoline.install_handlers()
 
     def report(self, *, leaks: bool) -> str:
-        """Return what was found since the last time, in words; empty for nothing.
+        """Return what was found since the last call, as text; empty if nothing was.
 
         With ``leaks``, references that functions kept since are looked for as well.
         """

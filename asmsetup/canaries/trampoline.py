@@ -1,4 +1,4 @@
-"""The trampolines of this interpreter: assembled, loaded, and what they have to say.
+"""The trampolines of this interpreter: assembles and loads them, and reads their events.
 
 Knows memory, not CPython's tables: a thunk stands for one function, an event for one fault.
 """
@@ -138,7 +138,7 @@ class Trampoline:
         each = self.interface
         self.entries = Thunks(each.entry_thunks, each.entry_records, each.entry_count)
         self.apis = Thunks(each.api_thunks, each.api_records, each.api_count)
-        self._hook = _HOOK(hook)  # kept: ctypes frees what nobody refers to
+        self._hook = _HOOK(hook)  # kept: ctypes frees a callback without references
         main = ctypes.pythonapi.PyInterpreterState_Get
         main.restype = ctypes.c_void_p
         start = ctypes.PYFUNCTYPE(None, _HOOK, ctypes.c_void_p)(each.start)
@@ -194,4 +194,4 @@ def _build(settings: Settings, folder: str) -> str:
 
 
 def _ignore(text: str) -> None:
-    """Say nothing: what matters is raised."""
+    """Print nothing: errors are raised."""

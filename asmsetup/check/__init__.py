@@ -52,25 +52,27 @@ def check_objects(
 ) -> list[Finding]:
     """Judge all objects of one module together; sorted, each mistake once.
 
-    ``code`` is what was found in their instructions; where the objects have told the same error,
+    ``code`` is what was found in their instructions; where the objects show the same error,
     or another of the same line, it is left out. A listing is asked for only of an object that
     something was found in.
     Raises what the listing's maker raises, and ObjectError when a library named cannot be read.
     """
     found = list(_object_findings(objects, module, abi))
-    return _finished((*found, *_not_told(code, [each for each in found if each.is_error])), module)
+    return _finished(
+        (*found, *_not_reported(code, [each for each in found if each.is_error])), module
+    )
 
 
-def _not_told(code: Iterable[Finding], told: Sequence[Finding]) -> Iterator[Finding]:
+def _not_reported(code: Iterable[Finding], reported: Sequence[Finding]) -> Iterator[Finding]:
     """Yield what was found in instructions unless the objects' errors say it already."""
-    lines = {(each.file, each.line) for each in told if each.line is not None}
-    functions = {(each.file, each.rule, each.function) for each in told if each.function}
-    about = {place for each in told for place in each.about}
+    lines = {(each.file, each.line) for each in reported if each.line is not None}
+    functions = {(each.file, each.rule, each.function) for each in reported if each.function}
+    about = {place for each in reported for place in each.about}
     for each in code:
-        is_told = (each.file, each.line) in lines
-        is_told |= (each.file, each.rule, each.function) in functions
+        is_reported = (each.file, each.line) in lines
+        is_reported |= (each.file, each.rule, each.function) in functions
         # That error is at what is called, and this at the call.
-        if not is_told and about.isdisjoint(each.about):
+        if not is_reported and about.isdisjoint(each.about):
             yield each
 
 

@@ -202,7 +202,7 @@ _CALL_SIZE = 4
 
 
 def _leaves(body: bytes, calls: dict[int, str]) -> bool:
-    """Return whether the last instruction may leave the function, or cannot be told."""
+    """Return whether the last instruction may leave the function, or is not known."""
     code = body.rstrip(_PADDING)
     if code.endswith(_RETURN) or re.search(_LEAVES, code[-8:]):
         return True

@@ -213,7 +213,7 @@ def _explained_nasm(
     shown = []
     for each in messages:
         left[each.file] = left.get(each.file, 0) + 1
-        # What ends nasm is its last word, and often the reason for the others.
+        # The error that ends nasm comes last, and is often the cause of the others.
         if left[each.file] <= shown_at_most or each.kind == "fatal":
             shown.append(each)
     for each, following in zip(shown, (*shown[1:], _Message("")), strict=False):

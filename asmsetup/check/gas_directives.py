@@ -44,7 +44,7 @@ _WITHOUT_A_FORM = frozenset(
 
 
 def in_nasm(word: str, rest: str, source: Sequence[str]) -> Directive | None:
-    """Return what NASM has for a directive and its operands; None for what is none of GAS's."""
+    """Return what NASM has for a directive and its operands; None for what is not a directive of GAS."""
     if word in _LEFT_OUT or word.startswith((".cfi_", ".seh_")):
         return Directive(())
     if word in _DATA:

@@ -115,7 +115,7 @@ class Inspector:
         return list(self._c_library())
 
     def _c_library(self) -> tuple[str, ...]:
-        # Another machine's C library is none of the module's.
+        # The C library of another machine is not the module's.
         return libraries.c_library_files() if self._target.is_host else ()
 
     def facts(self, path: str) -> elf.ElfFacts:
@@ -197,7 +197,7 @@ def _is_read(path: str, wanted: ObjectFile, reader: Reader) -> bool:
     where = os.path.realpath(path)
     if where.startswith(INCLUDE_DIR + os.sep) or where in map(os.path.realpath, closure.files):
         return True
-    # Which files these are the text does not say; those of others they are not.
+    # The text does not say which these are; files outside of the project are not.
     return closure.text.computed and where.startswith(os.getcwd() + os.sep)
 
 

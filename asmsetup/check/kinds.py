@@ -40,7 +40,7 @@ def is_data_section(name: str | None) -> bool:
     return name is not None and re.match(DATA_SECTIONS, name) is not None
 
 
-# ld gives these to whoever asks (its default linker script; the gABI for the first two).
+# ld defines these for any object that refers to them (its default linker script; the gABI for the first two).
 LINKER_DEFINED = frozenset(
     [
         *("_GLOBAL_OFFSET_TABLE_", "_DYNAMIC", "__dso_handle", "__ehdr_start", "__bss_start"),

@@ -1,4 +1,4 @@
-"""Names of python.inc that are written wrongly: what they may have been meant for."""
+"""Suggests what a misspelt name of python.inc was meant to be."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def is_macro_like(text: str) -> bool:
 
 
 def macro(text: str) -> str | None:
-    """Return the macro of python.inc that a line may have meant; None where it is one or like none."""
+    """Return the macro of python.inc that a line may have meant; None if it is one, or resembles none."""
     words = statement(text).split()
     if not words or words[0] in macros():
         return None
@@ -61,7 +61,7 @@ def macros() -> tuple[str, ...]:
 
 
 def advice(text: str) -> str | None:
-    """Return what to write for a line that nasm takes for no instruction; None where nothing is known."""
+    """Return what to write for a line that nasm does not take for an instruction, or None."""
     word = statement(text).split(None, 1)[0] if statement(text) else ""
     if word.lower().startswith("py"):
         from .code.prototypes import prototype
@@ -123,7 +123,7 @@ _REGISTER = re.compile(r"\b(?:r[a-ds]?[0-9a-z]{1,2}d?|e[a-ds][xip]|[xyz]mm\d+)\b
 
 
 def bracketed(text: str, lines: Iterable[str]) -> str | None:
-    """Return the line with the name of a local in brackets; None where none is named without."""
+    """Return the line with the name of a local in brackets; None if no local stands without them."""
     names: set[str] = set()
     for line in lines:
         if found := _LOCAL.search(line):
@@ -149,7 +149,7 @@ _OF_BLOCKS = re.compile(r"Py\w+ (?:is inside|is outside of|of line \d+ has no)\b
 
 
 def is_consequence(message: str, misspelt: Sequence[str]) -> bool:
-    """Return whether a message about blocks follows from lines that open or close none, misspelt."""
+    """Return whether a message about blocks follows from misspelt lines, which open or close no block."""
     return bool(misspelt) and _OF_BLOCKS.match(message) is not None
 
 

@@ -126,7 +126,7 @@ def _not_exported(name: str, module: ModuleContext, abi: PythonAbi) -> Verdict:
 
 
 def outside_stable_abi(name: str, promised: Version, abi: PythonAbi) -> Verdict | None:
-    """Return a name's mistake in a module for ``promised`` and later; None when there is none."""
+    """Return a name's mistake in a module for ``promised`` and later, or None."""
     since = abi.stable_since(name)
     if since is not None and (since <= promised or _exported_until(since, name, promised, abi)):
         return None

@@ -1,4 +1,4 @@
-"""Judges the native modules a wheel is made of, whoever built them: by their names and needs."""
+"""Judges the native modules a wheel is made of, whatever built them, by their names and needs."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ModuleNames(NamedTuple):
-    """Which global names the module's own objects define, and which of them stay replaceable."""
+    """The global names that the module's own objects define, and those that stay replaceable."""
 
     defined: Mapping[str, Symbol]
     is_exported: Callable[[str], bool]
@@ -65,7 +65,7 @@ class Place(_Place):
 
     @cached_property
     def pointers(self) -> frozenset[int]:
-        """Where in the section pointers are filled in."""
+        """The places in the section where pointers are filled in."""
         return frozenset(self.table.offsets(frozenset((ADDRESS_64,))))
 
     @cached_property
@@ -130,7 +130,7 @@ class Place(_Place):
 
     @property
     def written(self) -> str:
-        """How the place is shown when no source line is known."""
+        """The text for the place when no source line is known."""
         return f"{self.section.name}+{self.relocation.offset:#x}"
 
     def finding(self, rule: str, severity: str, what: str, *ways_out: str) -> Finding:
@@ -294,7 +294,7 @@ class ObjectPlaces:
         return self._labels.get(section, [])
 
     def label_before(self, section: Section, offset: int) -> str:
-        """Return the last label that is none of a label's own, up to an offset; else the section."""
+        """Return the last label up to an offset that is not local to another; else the section."""
         before = (name for at, name in self.labels(section.number) if at <= offset)
         return next((n for n in reversed([*before]) if "." not in n), section.name)
 

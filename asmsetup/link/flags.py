@@ -171,7 +171,7 @@ def takes_an_argument(words: Sequence[str]) -> bool:
 
 
 def linker_named(flags: Iterable[str]) -> str | None:
-    """Return the linker that a driver is told to use (-fuse-ld=, --ld-path=), if any."""
+    """Return the linker that a driver is asked to use (-fuse-ld=, --ld-path=), if any."""
     named = None
     for flag in flags:
         option, is_set, value = flag.partition("=")

@@ -128,7 +128,7 @@ def find(name: str | None, ldflags: Sequence[str] = ()) -> str:
     """Return the path of the linker called ``name``: a path, or a name on PATH.
 
     Without a name, it is the one that ``ldflags`` have a driver use, if that is there, else ld.
-    Raises ToolError when there is none.
+    Raises ToolError if it is missing.
     """
     named = None if name else _found(linker_named(ldflags))
     return program.find(
@@ -137,7 +137,7 @@ def find(name: str | None, ldflags: Sequence[str] = ()) -> str:
 
 
 def _found(named: str | None) -> str | None:
-    # Drivers look for ld.lld when told -fuse-ld=lld.
+    # With -fuse-ld=lld, drivers look for ld.lld.
     return (shutil.which(f"ld.{named}") or shutil.which(named)) if named else None
 
 
@@ -198,7 +198,7 @@ def _is_gold(ld: str) -> bool:
 def _as_needed(files: Sequence[str]) -> tuple[str, ...]:
     if not files:
         return ()
-    # The C library needs the dynamic loader beside it; ld looks for it when told where.
+    # The C library needs the dynamic loader beside it; ld finds it with -rpath-link.
     folder = os.path.dirname(files[0])
     # Named and not spelt out: musl's file has no SONAME, and its path would become the name needed.
     named = (f"-l:{os.path.basename(file)}" for file in files)

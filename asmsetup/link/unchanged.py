@@ -28,7 +28,7 @@ _VARIABLES = ("LD_LIBRARY_PATH", "LIBRARY_PATH", "LDEMULATION")
 
 
 class LinkedModules:
-    """Which modules of one build would come out as they are."""
+    """The modules of one build that would come out as they are."""
 
     def __init__(
         self, ld: str, state: BuildState, reader: Reader, context: Sequence[object]

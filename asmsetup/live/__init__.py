@@ -1,1 +1,1 @@
-"""A single source comes in, a loaded module, or what a child process did, goes out."""
+"""A single source comes in; a loaded module, or the outcome of a child process, goes out."""

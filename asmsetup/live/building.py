@@ -140,7 +140,7 @@ def _module(name: str, path: str, objects: list[ObjectFile], settings: Settings)
 
 
 def silent(warnings: list[str]) -> Reporter:
-    """Return a reporter for code that builds while it runs: ``warnings`` takes those, the rest is silent."""
+    """Return a reporter for code that builds while it runs: only ``warnings`` is called."""
     return Reporter(_silent, warnings.append, _silent)
 
 

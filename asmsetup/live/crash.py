@@ -54,7 +54,7 @@ class _Stack(ctypes.Structure):
 
 
 class Routine(NamedTuple):
-    """Where in a source the processor stood."""
+    """The place in a source that the processor had reached."""
 
     name: str
     source: str
@@ -66,7 +66,7 @@ class Routine(NamedTuple):
 
 
 def report_crashes(modules: Callable[[], Sequence[Built]], advice: str) -> None:
-    """Have this process say, when it crashes, which routine of the ``modules`` it was in.
+    """Make this process name, when it crashes, the routine of the ``modules`` it was in.
 
     ``advice`` is the line printed below. Python's own traceback follows.
     """

@@ -76,6 +76,6 @@ def answer(module: object, folder: str) -> None:
     result, error = None, None
     try:
         result = getattr(module, name)(*args, **kwargs)
-    except Exception as raised:  # handed on, whatever it is
+    except Exception as raised:  # passed on, whatever it is
         error = raised
     Path(folder, "result").write_bytes(pickle.dumps((result, error)))

@@ -30,7 +30,7 @@ class Loader:
 
     def __init__(self) -> None:
         self.built: list[Built] = []
-        """All modules that were loaded, the newest last: who looks for an address, or for a name."""
+        """All modules that were loaded, the newest last, to search by address or name."""
         self._loaded: dict[tuple[str, Options], _Loaded] = {}
         self._folder: tuple[int, str] | None = None
 

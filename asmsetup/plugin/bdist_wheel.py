@@ -220,7 +220,7 @@ class BdistWheel(Command):
             self._collect()
 
     def _collect(self) -> None:
-        """Have modules that build_ext was told to put elsewhere (-b) in the wheel as well."""
+        """Include modules that build_ext has put elsewhere (-b) in the wheel as well."""
         build_ext = self.get_finalized_command("build_ext")
         folder = str(self.get_finalized_command("build").build_lib)
         if os.path.abspath(build_ext.build_lib) == os.path.abspath(folder):

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 
 class _Compiling(Command):
-    """A command whose compiler object takes assembly, whoever puts it there or uses it."""
+    """A command whose compiler object takes assembly, whichever code sets or uses that object."""
 
     _run: BuildRun | None = None
 
@@ -128,7 +128,7 @@ class BuildExt(_Compiling):
 
     @property
     def force(self) -> Any:
-        """Whether time stamps are ignored: for assembly always, as content decides there."""
+        """Whether time stamps are ignored; for assembly they always are, as its content decides."""
         ext = self._run.extension if self._run is not None else None
         if ext is not None and is_ours(ext):
             return True

@@ -38,7 +38,7 @@ class Compiler:
     """Wraps the compiler object that setuptools chose.
 
     What is read from it or set on it, the four methods below excepted, is the
-    wrapped object's. A method that somebody has replaced there is called for
+    wrapped object's. A method that was replaced there is called for
     all that is not assembly; one that was read before stands for what it was then.
     """
 

@@ -94,7 +94,7 @@ class Extension(setuptools.Extension):
         self.unknown = sorted({*options} - {*OPTIONS})
         """The keywords that do not exist."""
         self.model = self._model(name)
-        """The extension that this one was made of by somebody who knows setuptools' keywords alone."""
+        """The extension that code which knows only setuptools' keywords made this one of."""
         if self.model is not None:
             self._take_from(self.model)
         named = [path for group in self.sound_groups for path in group.sources]
@@ -125,7 +125,7 @@ class Extension(setuptools.Extension):
 
     @property
     def is_special(self) -> bool:
-        """Whether setuptools' keywords do not tell all of it."""
+        """Whether it has more than setuptools' keywords can express."""
         return bool(self.groups or self.sources_for or self.unknown)
 
     def _take_from(self, model: Extension) -> None:
@@ -186,7 +186,7 @@ class Library(Extension):
 
     @property
     def is_special(self) -> bool:
-        """Whether setuptools' keywords do not tell all of it."""
+        """Whether it has more than setuptools' keywords can express."""
         return super().is_special or bool(self.headers)
 
 
@@ -203,7 +203,7 @@ def owner(ext: setuptools.Extension | None) -> str:
 def listed(paths: object) -> Any:
     """Return what can be iterated over as a list; anything else, and a string, as it is.
 
-    A generator would be at its end when somebody asks for its paths again. None is the empty list.
+    A generator gives its paths only once, so it becomes a list. None becomes the empty list.
     """
     if isinstance(paths, Iterable) and not isinstance(paths, str | bytes | Mapping | os.PathLike):
         return list(paths)

@@ -41,7 +41,7 @@ def link(
             builder.reporter.detail(f"{module.path} is up to date")
             return
         trial = partial(_try, builder, chosen, module, given)
-        # What somebody's own methods make of a call, only they know.
+        # Methods that a project has replaced may turn a call into anything.
         tries = is_stock(chosen)
         hints = builder.naming_options_at_fault(module, trial) if tries else nullcontext()
         with hints, builder.checked_output(module) as output:

@@ -36,7 +36,7 @@ def require_sound(ext: Extension | None, given: Mapping[str, Any]) -> None:
 
     It has no name of a module, nothing to be built from, or a string where a
     list has to be, which would be taken for a list of letters. ``given`` are the
-    arguments of ``compile``; what is said beside them counts only if the
+    arguments of ``compile``; what else is given counts only if the
     extension's own sources are among these.
     """
     if ext is not None:
@@ -69,7 +69,7 @@ def _require_sound(ext: Extension, given: Mapping[str, Any]) -> None:
             )
     if isinstance(ext, declared.Extension):
         _require_declared(ext)
-    # A subclass of Extension is somebody's way of naming something that is built otherwise.
+    # Other tools use subclasses of Extension for what they build in other ways (setuptools-rust).
     if type(ext) in _BUILT_HERE and not sources and not ext.extra_objects:
         _raise_no_sources(ext)
 

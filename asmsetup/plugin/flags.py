@@ -126,7 +126,7 @@ def groups_of(ext: object, source: str) -> list[Sources]:
 
 
 def require_ungrouped(ext: Extension | None, sources: Iterable[str]) -> None:
-    """Raise SourceError for a source in a group: somebody else's way of compiling knows no groups."""
+    """Raise SourceError for a source in a group: a compile method of the project's own knows no groups."""
     for source in sources:
         if ext is not None and groups_of(ext, source):
             raise SourceError(

@@ -1,4 +1,4 @@
-"""Asks the build front end for NASM where there is none: by setup_requires, which PEP 517 passes on."""
+"""Asks the build front end for NASM if it is missing: by setup_requires, which PEP 517 passes on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def ask_for_nasm(dist: Distribution) -> None:
     """Have the answer to a front end that asks for requirements name NASM's wheel if there is no NASM."""
     if not ASKS_FOR_NASM:
         return
-    from setuptools.errors import SetupError  # only where somebody asks
+    from setuptools.errors import SetupError  # only when requirements are asked for
 
     from ..assemble import nasm
     from ..errors import ToolError

@@ -1,4 +1,4 @@
-"""Keeps folders that nobody asked for out of a mixed module's run path, while its driver links it.
+"""Keeps folders that were not asked for out of a mixed module's run path, while its driver links it.
 
 pyenv's and conda's Pythons name their own folder in LDSHARED, and ld adds those of LD_RUN_PATH.
 """

@@ -100,7 +100,7 @@ def is_universal(dist: Distribution) -> bool:
 
 
 def is_elsewhere(dist: Distribution) -> bool:
-    """Return whether assembly is left out, because this machine is none that it is for."""
+    """Return whether assembly is left out, because it is not for this kind of machine."""
     try:
         chosen = _settings(dist)
     except ConfigError:
@@ -109,7 +109,7 @@ def is_elsewhere(dist: Distribution) -> bool:
 
 
 def is_concerned(dist: Distribution) -> bool:
-    """Return whether ``dist`` has assembly to build here, whoever came to it and when."""
+    """Return whether ``dist`` has assembly to build here, whenever it was added."""
     return (dist in _assembling or has_assembly(dist)) and not is_elsewhere(dist)
 
 

@@ -26,7 +26,7 @@ class Described:
         """A zero says that nothing follows: linkers read no further."""
 
     def read(self, content: bytes, address: int) -> None:
-        """Take in one section .eh_frame, whose relocations are applied."""
+        """Add one section .eh_frame, whose relocations are applied."""
         ranges, end = frames(content, address)
         self._ranges = sorted((*self._ranges, *ranges))
         self.is_closed = content[end : end + 4] == bytes(4)

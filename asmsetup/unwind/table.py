@@ -28,7 +28,7 @@ _BY_PREFERENCE = (RBP, RSP, *(number for number in KEPT if number != RBP))
 
 
 class Row(NamedTuple):
-    """What is said of one instruction."""
+    """The row of the table for one instruction."""
 
     frame: Address
     kept: tuple[Place, ...]
@@ -48,7 +48,7 @@ _AT_ENTRY = Row(Sum(RSP, 8), (Unchanged(),) * len(KEPT))
 
 
 def row(places: Places) -> Row | str:
-    """Return what to say of an instruction; where nothing can be said, why."""
+    """Return the row of an instruction, or the reason why it can have none."""
     frame = min(places.frame, key=_by_frame, default=None)
     if frame is None:
         return "the place of its frame is not known on every path"

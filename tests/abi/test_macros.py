@@ -24,7 +24,6 @@ from tests.abi.assembling import (
 from tools.matrix.interpreters import Interpreter
 
 CHECKS = Path(__file__).with_name("check_macros.py")
-NAMES = re.findall(r"^def (check_\w+)", CHECKS.read_text(), re.MULTILINE)
 
 
 @pytest.fixture(scope="session", params=list(INTERPRETERS.values()), ids=list(INTERPRETERS))
@@ -41,22 +40,14 @@ def universal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def specific(interpreter: Interpreter, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the same module, made for one CPython."""
-    folder = tmp_path_factory.mktemp("specific")
-    build(MODULES / "macros.asm", folder / "macros.so", target_of(interpreter))
-    return folder
+def test_universal(interpreter: Interpreter, universal: Path) -> None:
+    python(interpreter, universal, str(CHECKS))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_universal(name: str, interpreter: Interpreter, universal: Path) -> None:
-    python(interpreter, universal, str(CHECKS), name)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_specific(name: str, interpreter: Interpreter, specific: Path) -> None:
-    python(interpreter, specific, str(CHECKS), name)
+def test_specific(interpreter: Interpreter, tmp_path: Path) -> None:
+    """The same module, made for one CPython."""
+    build(MODULES / "macros.asm", tmp_path / "macros.so", target_of(interpreter))
+    python(interpreter, tmp_path, str(CHECKS))
 
 
 LIMITED = [

@@ -92,8 +92,8 @@ def test_a_module_for_one_version(name: str, tmp_path: Path) -> None:
     check(interpreter, tmp_path)
 
 
-@pytest.mark.parametrize("nasm", ASSEMBLERS)
-def test_every_nasm(nasm: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("nasm", sorted(ASSEMBLERS.keys() - {"nasm"}))
+def test_every_other_nasm(nasm: str, tmp_path: Path) -> None:
     build_typed(tmp_path, nasm=ASSEMBLERS[nasm])
     check(next(iter(INTERPRETERS.values())), tmp_path)
 

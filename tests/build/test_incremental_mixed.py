@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import REPOSITORY, environment
+from tests.projects import REPOSITORY, environment, run_build
 
 SETUP = """
 import asmsetup
@@ -43,16 +43,12 @@ global {name}:function hidden
 """
 
 
-def build(*args: str, status: int = 0, **env: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "setup.py", "-v", "build_ext", "--inplace", *args],
-        env=environment(PYTHONPATH=str(REPOSITORY), **env),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert done.returncode == status, done.stdout
-    return done.stdout
+def build(*args: str, status: int = 0, talk: str = "-v", **env: str) -> str:
+    command = ("setup.py", talk, "build_ext", "--inplace", *args)
+    whole = environment(PYTHONPATH=str(REPOSITORY), **env)
+    done = run_build(Path(sys.executable), *command, cwd=Path.cwd(), env=whole, ok=None)
+    assert done.status == status, str(done)
+    return done.output
 
 
 def made(output: str) -> list[str]:
@@ -267,15 +263,7 @@ def test_an_assembler_error_and_a_c_error_are_both_told(project: None) -> None:
 
 def test_what_a_failed_compiler_says_is_shown_to_the_quiet_too(project: None) -> None:
     Path("part.c").write_text("int part(void) { return 1 }\n")
-    done = subprocess.run(
-        [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],
-        env=environment(PYTHONPATH=str(REPOSITORY)),
-        stderr=subprocess.STDOUT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert done.stdout.count("part.c:1:") == 1
+    assert build(talk="-q", status=1).count("part.c:1:") == 1
 
 
 def test_what_the_compiler_says_is_one_piece(project: None) -> None:

@@ -11,7 +11,7 @@ import pytest
 from asmsetup.cli.new import KINDS
 from tests.cli.running import asmsetup
 from tests.conftest import MakeProject
-from tests.projects import Project, Run, installed_aside, run
+from tests.projects import Project, Run, Wheel, environment, installed_aside, run
 from tools.matrix.interpreters import ALL
 
 PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
@@ -52,12 +52,19 @@ def own_tests(project: Project, *folders: Path) -> Run:
     return project.beside(*folders, installed_aside(project.python, "pytest")).run(*PYTEST)
 
 
-# The others are built by build and uv.
-@pytest.mark.parametrize("new", KINDS if ALL else ["module", "type", "simd"], indirect=True)
+# An environment for each build takes long: pip makes one for one kind, and build and uv for two.
+@pytest.mark.parametrize("new", KINDS if ALL else ["module"], indirect=True)
 def test_pip_builds_it(new: Project) -> None:
     new.run("-m", "pip", "wheel", "-q", "--no-deps", "-w", "dist", ".")
-    wheel = new.built_wheel()
+    require_complete(new, new.built_wheel())
 
+
+@pytest.mark.parametrize("new", sorted({*KINDS} - {"module"}), indirect=True)
+def test_setuptools_builds_it(new: Project, asmsetup_installed: Path) -> None:
+    require_complete(new, new.beside(asmsetup_installed).wheel())
+
+
+def require_complete(new: Project, wheel: Wheel) -> None:
     assert "manylinux" in wheel.tag
     module = [name for name in wheel.payload if name.endswith(".so")]
     assert len(module) == 1
@@ -116,16 +123,13 @@ def test_uv_tests_and_builds_it_and_sees_changes(new: Project) -> None:
     assert "manylinux" in new.built_wheel().tag
 
 
-@pytest.fixture(scope="session")
-def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What mypy has read of the standard library, read once."""
-    return tmp_path_factory.mktemp("mypy")
-
-
-def test_type_checkers_accept_it(new: Project, mypy_cache: Path) -> None:
+def test_type_checkers_accept_them(tmp_path: Path) -> None:
+    for kind in KINDS:
+        asmsetup("new", f"fast-{kind}", "--kind", kind, cwd=tmp_path)
+    folders = [f"fast-{kind}/{folder}" for kind in KINDS for folder in ("src", "tests")]
     said = run(
-        *(sys.executable, "-m", "mypy", "--strict", "--cache-dir", mypy_cache, "src", "tests"),
-        cwd=new.folder,
-        env={**new.env, "MYPYPATH": "src"},
+        *(sys.executable, "-m", "mypy", "--strict", *folders),
+        cwd=tmp_path,
+        env=environment(MYPYPATH=os.pathsep.join(folders[::2])),
     ).output
     assert said.startswith("Success")

@@ -24,7 +24,9 @@ _STARTS_ALL = bool({"ASMSETUP_TEST_ALL", "COVERAGE_PROCESS_CONFIG"} & os.environ
 _READ_AT_THE_START = re.compile(r"PYTHON(?!PATH$)|SETUPTOOLS_|DISTUTILS_|LD_|LC_|LANG$|TZ$")
 _RUNNING: list[subprocess.Popen[bytes]] = []
 # setuptools looks for Cython when it is imported.
-_IMPORTED = ("setuptools", "distutils", "packaging", "wheel", "Cython", "sitecustomize.py")
+_IMPORTED = (
+    *("setuptools", "distutils", "packaging", "wheel", "auditwheel", "Cython", "sitecustomize.py"),
+)
 
 
 class Ended(NamedTuple):

@@ -1,4 +1,4 @@
-"""A Python that has imported setuptools, and forks for each build: tests.prepared starts it and asks.
+"""A Python that has imported setuptools and its commands, and forks for each build: tests.prepared starts it and asks.
 
 A request is the JSON of a process (its arguments, folder and environment), and comes with the file
 for its output. The answers are the number of the process and, when it has ended, its exit code.
@@ -13,11 +13,24 @@ import signal
 import socket
 import sys
 import types
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
-import setuptools.build_meta
-import setuptools.command.bdist_wheel
-import setuptools.command.build_ext  # noqa: F401 - what each build would import first
+IMPORTED = [
+    "setuptools.build_meta",
+    *(
+        f"setuptools.command.{name}"
+        for name in (
+            *("bdist_wheel", "build", "build_ext", "build_py", "dist_info", "egg_info"),
+            *("install", "install_egg_info", "install_lib", "install_scripts", "sdist"),
+        )
+    ),
+    *(f"setuptools.config.{name}" for name in ("expand", "setupcfg", "_apply_pyprojecttoml")),
+    *("setuptools.config._validate_pyproject", "distutils.unixccompiler", "auditwheel.wheel_abi"),
+    *("concurrent.futures", "fcntl", "hashlib", "heapq", "tempfile", "zipfile"),
+]
+"""What builds import, but for asmsetup; what a version of setuptools lacks is left out."""
 
 
 def next_build(requests: socket.socket) -> dict[str, Any]:
@@ -66,4 +79,7 @@ def run(arguments: list[str], folder: str, environment: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
+    for each in IMPORTED:
+        with suppress(ImportError):
+            import_module(each)
     run(**next_build(socket.socket(fileno=int(sys.argv[1]))))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from asmsetup.versions import ABI3T_SINCE, FREE_THREADED_SINCE, NEWEST, OLDEST, VERSIONS
+from tests.build.test_matrix import TABLE
 from tools.abi_tables import FULL_TARGETS
 
 if sys.version_info >= (3, 11):
@@ -40,6 +41,13 @@ def test_the_metadata() -> None:
 def test_the_pages_that_promise_a_range(page: str) -> None:
     ranges = set(re.findall(r"CPython (3\.\d+ to 3\.\d+)", (ROOT / page).read_text()))
     assert ranges == {f"{dotted(OLDEST)} to {dotted(NEWEST)}"}
+
+
+def test_the_newest_is_in_the_matrix() -> None:
+    assert dotted(NEWEST) in TABLE
+    range_ = f"`{dotted(OLDEST)}` ... `{dotted(NEWEST)}`"
+    assert range_ in (ROOT / "docs" / "testing.md").read_text()
+    assert dotted(NEWEST) in (ROOT / ".github" / "workflows" / "ci.yml").read_text()
 
 
 @pytest.mark.parametrize("target", FULL_TARGETS)

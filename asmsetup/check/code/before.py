@@ -52,7 +52,7 @@ class Watcher:
         known[function, state.registers[RSP]] = state.copy()
 
     def forget(self, function: int) -> None:
-        """Drop the states in a function, which is followed anew."""
+        """Drop the states in a function that is followed anew."""
         for known in self._states.values():
             for key in [key for key in known if key[0] == function]:
                 del known[key]

@@ -2,7 +2,7 @@
 
 All of it is read from the instructions alone. The order makes a path wait for those that meet
 it; where a loop begins, what the loop changes is known before it is followed; and a register
-that nobody reads any more cannot make two paths differ. So nearly every instruction is looked
+that is not read any more cannot make two paths differ. So nearly every instruction is looked
 at once.
 """
 
@@ -130,7 +130,7 @@ class _Finder:
                 return block
 
     def _end(self, block: Block, found: Decoded) -> bool:
-        """Take in a branch or call; return whether the block goes on behind it."""
+        """Record a branch or call; return whether the block goes on behind it."""
         flow = found.operation.flow
         if flow in (decode.CALL, decode.CALL_VALUE):
             return self._call(block, found)

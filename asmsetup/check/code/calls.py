@@ -57,7 +57,7 @@ class Summary:
 
 
 def call_outside(walk: Walk, state: State, at: int, name: str, *, tail: bool = False) -> bool:
-    """Let a function of another module act, or one through a pointer; return whether it returns."""
+    """Apply a call of another module's function, or through a pointer; return whether it returns."""
     known = prototype(name)
     _check_name(walk, state, at, name)
     check_alignment(walk, state, at, name, 8, tail=tail)
@@ -90,8 +90,10 @@ def call_outside(walk: Walk, state: State, at: int, name: str, *, tail: bool = F
 
 
 def call_unknown(walk: Walk, state: State) -> None:
-    """Let a routine of the same module act that is chosen by a number: one of several, each of
-    which may have a convention of its own."""
+    """Apply a call of one of several routines of this module, which a number chooses.
+
+    Each may have a convention of its own.
+    """
     _let_escape(walk, state, Prototype("?", "", known=False))
     for number in _CHANGING:
         state.registers[number] = None
@@ -300,7 +302,7 @@ def _check_frame_passed(walk: Walk, state: State, at: int, name: str, known: Pro
 
 
 def call_inside(walk: Walk, state: State, at: int, name: str, callee: Summary | None) -> bool:
-    """Let a routine of the same module act; return whether it returns.
+    """Apply a call of a routine of this module; return whether it returns.
 
     ``callee`` is None for one that is not understood or is being analysed: it is taken for a
     C function.

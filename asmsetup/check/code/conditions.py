@@ -25,7 +25,7 @@ from .walk import Walk
 
 
 def refine(walk: Walk, state: State, condition: int) -> None:
-    """Take in what it says of the values that a condition of decode.py is true."""
+    """Narrow the values of a state in which a condition of decode.py is true."""
     flags = state.flags
     if flags is None:
         return
@@ -110,7 +110,7 @@ def _compares(walk: Walk, state: State, flags: Flags, condition: int) -> None:
 
 
 def _limit(state: State, flags: Flags, value: Value, limit: int) -> bool:
-    """Take in that a value is less than a number, wherever it is held; return whether it is."""
+    """Record that a value is less than a number, wherever it is held; return whether it is."""
     if limit <= 0 or type(value) not in (Result, Copy):
         return False
     size = value.size if type(value) is Copy else 8

@@ -16,7 +16,7 @@ _OF_X87 = (Mnemonic.FLDCW, Mnemonic.FNSTCW, Mnemonic.FSTCW, Mnemonic.FNINIT, Mne
 
 
 def save_control(walk: Walk, state: State, decoded: Decoded) -> None:
-    """Let an instruction store a control word."""
+    """Apply an instruction that stores a control word."""
     memory, kind = decoded.operation.memory, _kind(decoded)
     assert memory is not None
     place = address_of(state, memory)
@@ -27,7 +27,7 @@ def save_control(walk: Walk, state: State, decoded: Decoded) -> None:
 
 
 def load_control(walk: Walk, state: State, decoded: Decoded) -> None:
-    """Let an instruction load a control word.
+    """Apply an instruction that loads a control word.
 
     Nothing is known of one that was not saved here. It changes the control bits as long as they
     are those of the function's entry; once they were changed, it is taken to restore them.

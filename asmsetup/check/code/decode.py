@@ -82,7 +82,7 @@ class Operation(NamedTuple):
     """Those of which all 64 bits matter."""
     writes: int
     target: int
-    """The register written by what ``effect`` says, -1 when it is none."""
+    """The register written by what ``effect`` says, -1 if it is not a register."""
     target_size: int
     source: int
     source_size: int
@@ -213,7 +213,7 @@ class Decoding:
         self._information = InstructionInfoFactory()
 
     def at(self, address: int, shared: dict[bytes, Operation]) -> Decoded | None:
-        """Return the instruction at an address; None for bytes that are none."""
+        """Return the instruction at an address; None if the bytes are not an instruction."""
         decoder, raw = self._decoder, self._raw
         position = address - self._start
         if address != self._next:
@@ -252,7 +252,7 @@ _MEMORY = Operation._fields.index("memory")
 
 
 class _Kind(NamedTuple):
-    """What all instructions of one of iced-x86's codes have in common."""
+    """The properties that all instructions of one of iced-x86's codes share."""
 
     flow: int
     condition: int
@@ -311,7 +311,7 @@ def _operation(raw: Instruction, factory: InstructionInfoFactory) -> Operation:
     mnemonic = raw.mnemonic
     kind_of = _kind_of(raw, mnemonic)
     kinds = [*map(raw.op_kind, range(raw.op_count))]
-    # Zero for an operand that is none.
+    # Zero for an operand that does not exist.
     named = [*map(raw.op_register, range(len(kinds)))]
     registers = [_OPERANDS.get(register, _NO_REGISTER) for register in named]
     reads, whole, writes = _registers(information)
@@ -412,7 +412,7 @@ def _effect(
     if raw.code in (Code.LEAVEW, Code.PUSHW_CS):
         return OTHER
     if mnemonic in UNCHANGING and kinds[0] == OpKind.MEMORY and kinds[1] in IMMEDIATES:
-        # A fence: `lock or [rsp], 0' leaves what is there.
+        # A fence: `lock or [rsp], 0' leaves memory unchanged.
         return NOTHING if raw.immediate(1) == 0 else OTHER
     if raw.condition_code != ConditionCode.NONE and len(kinds) == 1 and kinds[0] == OpKind.REGISTER:
         return SET_BIT

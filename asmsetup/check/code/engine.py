@@ -83,7 +83,7 @@ class Engine:
         self._shared: dict[bytes, Operation] = {}
 
     def decoded(self, address: int) -> Decoded | None:
-        """Return the instruction at an address; None where there is none."""
+        """Return the instruction at an address, or None."""
         try:
             return self.table[address]
         except KeyError:
@@ -218,7 +218,7 @@ class Engine:
                 return
 
     def _scan_flow(self, start: int, found: Decoded, scan: Scan, pending: list[int]) -> bool:
-        """Take in where a branch or call leads; return whether what stands behind it is reached."""
+        """Record where a branch or call leads; return whether the code after it is reached."""
         flow, goal, image = found.operation.flow, found.goal, self.image
         if flow in (decode.BRANCH, decode.JUMP):
             self._scan_branch(start, goal, scan, pending)

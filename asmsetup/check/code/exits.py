@@ -15,7 +15,7 @@ NOT_CODE = "it runs into bytes that are no code: perhaps it is data"
 
 
 def check_bytes(walk: Walk, state: State, at: int, *, is_sure: bool) -> None:
-    """Judge a path that comes to what is no instruction; ``is_sure`` of a function that is one."""
+    """Judge a path that reaches bytes that are not an instruction; ``is_sure`` if it is in a function."""
     if is_sure:
         walk.report("falls-off", at, "the function runs on into bytes that are no code", state)
     else:
@@ -23,7 +23,7 @@ def check_bytes(walk: Walk, state: State, at: int, *, is_sure: bool) -> None:
 
 
 def report_data(walk: Walk, state: State, at: int, goal: int, how: str) -> None:
-    """Report that a call or jump leads to what is no code."""
+    """Report that a call or jump leads to something other than code."""
     section, name = walk.image.stretch(goal), walk.image.label_before(goal)
     where = f" in {section.name}" if section is not None else ""
     what = f"what is {how} here is no code: {name or hex(goal)}{where}"

@@ -139,7 +139,7 @@ class FunctionAnalysis:
         return state
 
     def _push(self, at: int, state: State) -> None:
-        """Let a path go on at a leader, together with those that were there before."""
+        """Continue a path at a leader, joined with those that came there before."""
         block, loop = self._blocks.blocks.get(at), self._blocks.loops.get(at)
         if block is not None:
             state.forget_dead(block.live)
@@ -225,7 +225,7 @@ class FunctionAnalysis:
         self._walk.report("falls-off", last, f"the function runs on into {what}", state)
 
     def _branch(self, state: State, found: Decoded) -> int | None:
-        """Let an instruction that changes the flow act; return where this path goes on."""
+        """Apply an instruction that changes the flow; return where this path goes on."""
         flow = found.operation.flow
         walk = self._walk
         if flow == decode.BRANCH:
@@ -352,7 +352,7 @@ class FunctionAnalysis:
             walk.give_up(found.at, UNKNOWN_JUMP)
 
     def _add_leaders(self, goals: Iterable[int]) -> None:
-        """Take in places that only a value led to; paths that passed them are followed again."""
+        """Add places that only a value led to; paths that passed them are followed again."""
         scan = self._engine.scan(self._start)
         new = [goal for goal in goals if goal not in scan.leaders or goal not in scan.instructions]
         if not new:

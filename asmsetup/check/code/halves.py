@@ -72,7 +72,7 @@ def _check_lower(walk: Walk, state: State, at: int, flags: Flags, value: Lower) 
 
 
 def check_second_byte(walk: Walk, state: State, decoded: Decoded) -> None:
-    """Judge a comparison of ah, bh, ch or dh, which is no operand that is followed."""
+    """Judge a comparison of ah, bh, ch or dh, which is not followed as an operand."""
     for register in range(4):
         value = state.registers[register]
         is_read = decoded.operation.uses >> register & 1
@@ -113,5 +113,5 @@ def _holds(value: Lower) -> str:
 
 
 def lower_half(value: Value) -> Value:
-    """Return what a register holds that a value was moved to as 32 bits."""
+    """Return the value of a register after a value was moved to it as 32 bits."""
     return Lower(value) if type(value) is Result else value if type(value) is Lower else None

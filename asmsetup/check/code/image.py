@@ -217,7 +217,7 @@ class Image:
         return self.externals.get(address) or f"{address:#x}"
 
     def label_before(self, address: int) -> str:
-        """Return the last label in the same section that is none of a label's own, up to an address."""
+        """Return the last label in the same section, up to an address, that is not local to another label."""
         addresses, labels = self._labels
         section = self.stretch(address)
         first = bisect_left(addresses, section.start) if section is not None else len(labels)

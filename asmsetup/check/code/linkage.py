@@ -23,7 +23,7 @@ def names_compiler(comment: bytes) -> bool:
 
 
 def read_relocations(image: Image, table: RelocationTable) -> None:
-    """Take in what the loader will put into a module's data."""
+    """Store what the loader will put into a module's data."""
     for relocation in table:
         place = relocation.offset
         if relocation.type in _NAMES:

@@ -137,7 +137,7 @@ def drop_return_address(state: State) -> None:
 
 
 def forget(walk: Walk, state: State, decoded: Decoded) -> None:
-    """Let an instruction act whose results are not followed."""
+    """Apply an instruction whose results are not followed."""
     operation = decoded.operation
     writes = operation.writes
     registers = state.registers

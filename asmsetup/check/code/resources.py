@@ -20,7 +20,7 @@ _DROPPING = frozenset(("Py_DecRef", "_Py_DecRef", "_Py_Dealloc", "_Py_MergeZeroL
 
 
 def pass_to_call(state: State, name: str, known: Prototype) -> None:
-    """Take in that references are passed to a function of another module."""
+    """Record that references are passed to a function of another module."""
     if not state.owned:
         return
     if not known.known or known.variadic or known.words > len(ARGUMENTS):
@@ -35,21 +35,21 @@ def pass_to_call(state: State, name: str, known: Prototype) -> None:
 
 
 def take_result(state: State, at: int, name: str, known: Prototype) -> None:
-    """Take in that a function has returned; its result may be a new reference."""
+    """Record that a function has returned; its result may be a new reference."""
     if known.result == "n":
         state.owned |= {Result(at, name, False)}
         state.void -= {Result(at, name, False)}
 
 
 def is_null(state: State, value: Result) -> None:
-    """Take in that a function has failed, and returned nothing."""
+    """Record that a function has failed, and returned nothing."""
     reference = value._replace(tested=False)
     state.owned -= {reference}
     state.void |= {reference}
 
 
 def give_up(state: State, value: Value) -> None:
-    """Take in that a value leaves this function's care, or may be one that does."""
+    """Record that a value leaves this function's care, or may be one that does."""
     if type(value) is Result:
         state.owned -= {value._replace(tested=False)}
     elif type(value) not in (int, Label, Imported, Frame):
@@ -57,14 +57,14 @@ def give_up(state: State, value: Value) -> None:
 
 
 def see_count(state: State, memory: Memory) -> None:
-    """Take in that an object's reference count is read: immortal objects are not given back."""
+    """Record that an object's reference count is read: immortal objects are not given back."""
     base = state.registers[memory.base] if 0 <= memory.base < 16 else None
     if type(base) is Result and memory.displacement in _COUNTS:
         give_up(state, base)
 
 
 def let_go(state: State, memory: Memory, value: Value) -> None:
-    """Take in that a value is stored where others see it, or an object's count is changed."""
+    """Record that a value is stored where others see it, or an object's count is changed."""
     base = state.registers[memory.base] if 0 <= memory.base < 16 else None
     if type(base) is Result or memory.displacement in _COUNTS:
         give_up(state, base)
@@ -86,7 +86,7 @@ def check_owned(walk: Walk, state: State, at: int) -> None:
 
 
 def follow_buffer(walk: Walk, state: State, at: int, name: str) -> None:
-    """Take in that a buffer is asked for or released, and judge that."""
+    """Record that a buffer is asked for or released, and judge that."""
     register = RSI if name == "PyObject_GetBuffer" else RDI
     place = state.registers[register]
     if type(place) is not Frame:

@@ -216,7 +216,7 @@ class State:
                 self.stack[key] = None
 
     def forget_dead(self, live: int) -> None:
-        """Forget what nobody reads any more, of which ``live`` has a bit for each that is."""
+        """Forget registers that are not read any more; ``live`` has a bit for each that is."""
         self.stale &= live
         self.half &= live
         self.intact &= live
@@ -244,7 +244,7 @@ class State:
                     self.stack[key] = None
 
     def lose_depth(self, base: int) -> None:
-        """Let rsp be ``base``, a place that is not known; what was counted from it before is lost."""
+        """Set rsp to ``base``, an unknown place; forget what was counted from it before."""
         for number, value in enumerate(self.registers):
             if type(value) is Frame and value.base == base:
                 self.registers[number] = None
@@ -361,7 +361,7 @@ class State:
 
 
 def at_entry() -> State:
-    """Return what is known where a function is entered, whoever calls it."""
+    """Return what is known where a function is entered, whatever calls it."""
     state = State()
     state.registers = [Entry(number) for number in range(16)]
     state.registers[RSP] = Frame(0, 0)

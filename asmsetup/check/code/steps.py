@@ -49,7 +49,7 @@ from .walk import Walk
 
 
 def step(walk: Walk, state: State, decoded: Decoded) -> None:
-    """Let one instruction act on the state."""
+    """Apply one instruction to the state."""
     operation = decoded.operation
     if operation.reads & state.stale:
         check_stale(walk, state, decoded)
@@ -126,7 +126,7 @@ def _move(walk: Walk, state: State, decoded: Decoded) -> None:
 
 
 def _share(state: State, decoded: Decoded) -> None:
-    """Let two registers hold the same number, which is not known."""
+    """Give two registers the same unknown number."""
     operation = decoded.operation
     value = Copy(decoded.at, operation.target_size)
     state.registers[operation.target] = value

@@ -1,6 +1,6 @@
 """Finds CPython's tables in the data of an image: methods, getters and setters, slots, types.
 
-They are told by their shape: structs whose pointers lead where such a struct's must. What has
+They are recognized by their shape: structs whose pointers lead where such a struct's must. What has
 another shape (a table that code fills in at import) is not found, and its functions count as
 callbacks of no known kind.
 """
@@ -51,7 +51,7 @@ class TableFault(NamedTuple):
 
 
 def find_entries(image: Image) -> list[TableEntry]:
-    """Return every entry of the tables that can be told by their shape."""
+    """Return every entry of the tables that can be recognized by their shape."""
     if image.is_module and not image.uses_python:
         return []  # a library for ctypes, whose tables are of other kinds
     entries: list[TableEntry] = []

@@ -49,7 +49,7 @@ class Frame(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """What the caller's frame held at the function's entry, ``offset`` bytes above rsp."""
+    """A value that the caller's frame held at the function's entry, ``offset`` bytes above rsp."""
 
     offset: int
 
@@ -147,7 +147,7 @@ class Sometimes(NamedTuple):
 
 RETURN_ADDRESS = Marker("return address")
 SMALL = Marker("0 or 1")
-LOADED = Marker("a word of memory that is none of the module's own")
+LOADED = Marker("a word of memory outside of the module")
 OWN = Marker("an address computed from one of the module's own")
 
 Value: TypeAlias = (

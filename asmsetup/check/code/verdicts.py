@@ -106,7 +106,7 @@ def addresses_of_way(verdict: Verdict, fault: Fault) -> list[int]:
     """Return the instructions from the function's start to the one that breaks a rule.
 
     Of a way that went round a loop it is the last round; only the last instruction where the
-    way cannot be told.
+    way is not known.
     """
     branches: dict[int, int] = {}
     way = fault.way

@@ -59,7 +59,7 @@ class Walk:
     is_public: bool
     """It is called as the C ABI says: by C code, or through a pointer."""
     bases: dict[int, tuple[int, int]] = field(default_factory=lambda: {0: (16, 8)})
-    """For each base of frame addresses: it is the second modulo the first."""
+    """For each base of frame addresses, (n, r): the base is r modulo n."""
     frames_above: dict[int, Frame] = field(default_factory=dict)
     """For each base that an aligned rsp gave: where rsp was before."""
     reads: int = 0
