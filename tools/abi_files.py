@@ -218,13 +218,29 @@ def pasted(texts: Iterable[str]) -> set[str]:
 
 def render_own_names(tables: Iterable[str], texts: Sequence[str]) -> str:
     """The names in the tables that the hand-written ``texts`` mention, a line each."""
-    names = {
-        name for text in tables for name in re.findall(r"(?m)^(?:%define|\[extern) ([\w.]+)", text)
-    }
+    names = table_names(tables)
     words = {word for text in texts for word in re.findall(r"[A-Za-z_][\w.]*", text)}
     words |= {f"Py_{word}" for word in words}  # macros are given slots without it
     made = tuple(beginning for beginning, all_of_them in PASTED.items() if all_of_them)
     return "".join(f"{name}\n" for name in sorted(names) if name in words or name.startswith(made))
+
+
+def table_names(tables: Iterable[str]) -> set[str]:
+    """Return the names that the tables define or declare."""
+    return {name for text in tables for name in re.findall(_NAME, text)}
+
+
+_NAME = r"(?m)^(?:%define|\[extern) ([\w.]+)"
+
+# Functions with `...' that no header declares: macros of CPython's call them.
+VARIADIC = ("_PyArg_ParseTupleAndKeywords_SizeT", "_PyArg_ParseTuple_SizeT", "_PyArg_Parse_SizeT")
+
+
+def render_variadic(tables: Iterable[str], prototypes: str) -> str:
+    """The variadic functions of the tables, for which PyCall sets AL, from data/prototypes.txt."""
+    declared = {line.split()[0] for line in prototypes.splitlines() if "..." in line}
+    names = {*declared, *VARIADIC} & table_names(tables)
+    return HEADER + "".join(f"%define _py_variadic_{name}\n" for name in sorted(names))
 
 
 # The checker's table.

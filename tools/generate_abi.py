@@ -124,6 +124,9 @@ def tables_of(fresh: Mapping[Path, str]) -> Files:
     facts, since = facts_from(fresh)
     includes = abi_files.render_all(facts, since)
     files = {INCLUDE / path: includes[path] for path in filter(abi_files.is_packaged, includes)}
+    files[INCLUDE / "variadic.inc"] = abi_files.render_variadic(
+        includes.values(), read(DATA / "prototypes.txt")
+    )
     files[INCLUDE / "own-names.txt"] = own_names(files)
     files[DATA / "exports.txt"] = abi_files.render_exports(facts, since)
     return files

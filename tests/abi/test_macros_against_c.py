@@ -14,7 +14,7 @@ from tests.abi.test_tables import TARGETS, Target
 from tools.matrix.interpreters import MINORS
 
 WITH_HEADERS = [each for each in INTERPRETERS.values() if each.has_headers]
-CALL_INC = (INCLUDE / "python" / "call.inc").read_text()
+VARIADIC_INC = (INCLUDE / "python" / "variadic.inc").read_text()
 
 
 def variadic_functions(headers: Headers) -> set[str]:
@@ -31,13 +31,13 @@ def test_variadic_functions() -> None:
         for macros in ((), ("PY_SSIZE_T_CLEAN",))
         for name in variadic_functions(Headers(each.include_dir, macros))
     }
-    of_call_inc = set(re.findall(r"^%define _py_variadic_(\w+)$", CALL_INC, re.MULTILINE))
+    of_tables = set(re.findall(r"^%define _py_variadic_(\w+)$", VARIADIC_INC, re.MULTILINE))
     assert {"PyErr_Format", "PySys_Audit"} <= of_headers
     declared = of_headers & set(declared_names())
-    assert declared <= of_call_inc
+    assert declared <= of_tables
     # Of a version whose headers are not at hand nothing can be said.
     if {each.version[1] for each in WITH_HEADERS} >= set(MINORS):
-        assert declared == of_call_inc
+        assert declared == of_tables
 
 
 @pytest.mark.parametrize(

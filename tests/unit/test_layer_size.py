@@ -22,10 +22,10 @@ for path in sorted(Path(INCLUDE_DIR).rglob("*.inc")):
 
 LIMITS = {
     # Of lines, of those that are no comments, and of macros.
-    "macros": (MACROS, (4940, 3640, 227)),
+    "macros": (MACROS, (4940, 3620, 232)),
     "typed functions": (TYPED, (3000, 2400, 90)),
 }
-LONGEST = 67
+LONGEST = 50
 """Lines of a macro."""
 MACRO = re.compile(r"^ *%(?:macro|imacro) +(\S+)(?:.*\n)+?^ *%endmacro", re.MULTILINE)
 
