@@ -10,15 +10,10 @@ import pytest
 
 from tests.abi.assembling import INCLUDE, INTERPRETERS, MODULES, UNIVERSAL, build, python
 
-<<<<<<< HEAD
 FEATURES = re.findall(
     r"^%define PyCPU_(\w+)", (INCLUDE / "python/layout/common.inc").read_text(), re.MULTILINE
 )
-=======
-COMMON = (INCLUDE / "python" / "layout" / "common.inc").read_text()
-FEATURES = re.findall(r"^%define PyCPU_(\w+)", COMMON, re.MULTILINE)
 assert len(FEATURES) == 30
->>>>>>> e4e5c4a (include: no macro is longer than 50 lines; the variadic functions are generated; the tests of PyDispatch find the features in the tables)
 # Linux's names where they are not ours in lower case: arch/x86/include/asm/cpufeatures.h.
 LINUX_NAMES = {
     "SSE3": "pni",
