@@ -61,8 +61,8 @@ def selection(paths: Iterable[str], options: AssemblerOptions, more: str = "") -
         return ""
     text = re.sub(rb"\\\r?\n", b"", text)
     tables = _tables(file)
-    words = {*map(bytes.decode, re.findall(_WORD, text))}
-    names = {*_own_names(), *re.findall(_WORD.decode(), more), *words, *_derived(words, tables)}
+    words = {*map(bytes.decode, re.findall(_WORD, text)), *re.findall(_WORD.decode(), more)}
+    names = {*_own_names(), *words, *_derived(words, tables)}
     return _FORM.format(
         layout=_defines(tables.layout, names),
         # The object has its symbols in this order.

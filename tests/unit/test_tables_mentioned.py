@@ -89,8 +89,22 @@ section .data
     at .ml_flags, dd 8
     iend
     resb 0""",
-    "a slot without its prefix": "PyModule m\nPyType T, 16\nPyTypeSlot tp_new, f\n",
-    "a type of a member without its prefix": "PyModule m\nPyType T, 24\nPyMember x, INT, 16\n",
+    "a slot without its prefix": "PyModule m\nPyType T, 48\nPyTypeSlot tp_new, f\n",
+    "a type of a member without its prefix": 'PyModule m\nPyType T, 48\nPyMember "x", INT, 32\n',
+    "slots of methods": """
+struc P
+    PyObject_HEAD
+endstruc
+PyModule m
+    PyType P, P_size
+        PyTypedFunction "__len__(self) -> i64", calls f
+        PyTypedFunction "__bool__(self) -> bool", calls f
+        PyTypedFunction "__setitem__(self, key: object, value: object)", calls f
+        PyTypedFunction "__add__(self, other: object) -> object", calls f
+    PyEndType
+PyEndModule
+f: ret
+""",
     "a continued line": "mov eax, METH_\\\nVARARGS\n",
     "a parameter": "%macro take 1\n mov eax, METH_%1\n%endmacro\n take O\n",
     "a paste": "%define flag METH_ %+ NOARGS\n mov eax, flag\n",
