@@ -45,7 +45,20 @@ _SHOWN = 20
 _NOP = 0x90
 _EXAMPLES = ("counter", "crc32c", "sayit")
 # What is in the names of multi-versioned routines, and the least level that it says.
-_NAMED_LEVELS = {"avx512": 3, "_avx2": 2, "_avx": 2, "_sse42": 1, "_sse": 0}
+_NAMED_LEVELS = {
+    "avx512": 3,
+    "avx512icl": 3,
+    "avx2": 2,
+    "avx": 2,
+    "fma3": 2,
+    "bmi2": 2,
+    "sse42": 1,
+    "sse4": 1,
+    "ssse3": 1,
+    "sse3": 1,
+    "sse2": 0,
+    "sse": 0,
+}
 
 
 class Mutant(NamedTuple):
@@ -172,20 +185,21 @@ def _assembled(name: str, folder: Path) -> Path:
 def _print_levels(files: Iterable[Path]) -> None:
     """Whether routines whose names say what they need are found to need that."""
     agree, differ = 0, []
+    ranks = ("x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4", "beyond")
     for path in files:
-        if path.suffix != ".o" or not any(part in path.name for part in _NAMED_LEVELS):
+        if path.suffix != ".o":
             continue
         verdict = analyse(_load(path))
         needs = {need.name: need for need in needs_of(verdict.engine, verdict.roots)}
+        incomplete = {gap.function for gap in verdict.gaps}
         for root in verdict.roots.values():
-            wanted = next((lv for part, lv in _NAMED_LEVELS.items() if part in root.name), None)
-            if wanted is None or not root.name.startswith(path.stem):
-                continue
+            parts = reversed(root.name.split("_"))
+            wanted = next((_NAMED_LEVELS[part] for part in parts if part in _NAMED_LEVELS), None)
             need = needs.get(root.name)
-            ranks = ("x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4", "beyond")
             if wanted and (need is None or ranks.index(need.level) < wanted):
-                differ.append(f"{root.name}: {need}")
-            else:
+                why = " (incomplete)" if root.start in incomplete else ""
+                differ.append(f"{root.name}: {need.features if need else 'nothing'}{why}")
+            elif wanted is not None:
                 agree += 1
     print(f"levels: {agree} routines need what their names say, {len(differ)} do not")
     _list(differ)

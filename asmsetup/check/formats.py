@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from ..named import NamedTuple
 from .code.levels import Need
@@ -114,11 +116,15 @@ def as_github(findings: Iterable[CodeFinding]) -> str:
     """Return workflow commands, which GitHub shows beside the lines of a pull request."""
     lines = []
     for found in findings:
-        place = f"file={found.file}" + (f",line={found.line}" if found.line else "")
-        message = f"{found.what} (in {found.function}); {found.cure}"
-        escaped = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-        lines.append(f"::{found.severity} {place},title={found.rule}::{escaped}")
+        file = _escaped(found.file).replace(":", "%3A").replace(",", "%2C")
+        place = f"file={file}" + (f",line={found.line}" if found.line else "")
+        message = _escaped(f"{found.what} (in {found.function}); {found.cure}")
+        lines.append(f"::{found.severity} {place},title={found.rule}::{message}")
     return "\n".join(lines)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def as_sarif(findings: Iterable[CodeFinding]) -> str:
@@ -142,7 +148,7 @@ def as_sarif(findings: Iterable[CodeFinding]) -> str:
 
 
 def _sarif_result(found: CodeFinding) -> dict[str, Any]:
-    place: dict[str, Any] = {"artifactLocation": {"uri": found.file}}
+    place: dict[str, Any] = {"artifactLocation": {"uri": quote(os.fsencode(found.file))}}
     if found.line:
         place["region"] = {"startLine": found.line}
     return {

@@ -47,6 +47,10 @@ def arguments_of(number: int) -> int:
     return 1 if name in _ONE else 3 if name in _THREE else 2
 
 
+INT_ARGUMENTS = {"bf_getbuffer": 2, "tp_richcompare": 2}
+"""Which argument is an int, counted from 0: its upper half is undefined."""
+
+
 def is_function(number: int) -> bool:
     """Return whether a slot of that number holds a function."""
     return 0 < number < len(SLOTS) and SLOTS[number] not in _DATA

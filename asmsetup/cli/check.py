@@ -100,7 +100,7 @@ def _judge(
     from ..check.code.analysis import analyse
     from ..check.code.image import load_module, load_objects
     from ..check.code.levels import faults_of, needs_of, variant_of
-    from ..check.code.verdicts import entries_of, findings_of
+    from ..check.code.verdicts import TOO_LARGE, entries_of, findings_of
     from ..check.formats import Judged
     from ._targets import codes_of
 
@@ -123,7 +123,8 @@ def _judge(
             verdict.instructions,
             _weighed([f for f in found if _is_wanted(f, select, ignore)], settings.check),
             entries_of(verdict),
-            [(image.name(gap.function), gap.why) for gap in verdict.gaps],
+            [(image.name(gap.function), gap.why) for gap in verdict.gaps]
+            + [(image.name(start), TOO_LARGE) for start in verdict.skipped],
             needs,
             variant_of(verdict, needs),
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from asmsetup.check.code.function import UNKNOWN_JUMP
-from tests.check.assembled import function, verdict_of
+from tests.check.assembled import HEAD, function, verdict_of
 
 TABLE = "section .rodata\ntable: dd f.zero - table, f.one - table, f.wrong - table\n"
 JUMP = "lea rdx, [table] / {} / add rax, rdx / jmp rax"
@@ -85,6 +85,40 @@ def test_a_switch_on_memory(number: str, is_followed: bool, tmp_path: Path) -> N
 
     assert verdict.faults == []
     assert bool(verdict.gaps) != is_followed
+
+
+BIASED = """
+global f:function
+global g:function
+f:  lea rdx, [first - 2 * 4]
+    movsxd rax, dword [rdx + rdi * 4]
+    add rax, rdx
+    push rbx
+    jmp rax
+.two: pop rbx
+    ret
+.three: pop rbx
+    ret
+.four: ret
+g:  lea rdx, [second - 2 * 4]
+    movsxd rax, dword [rdx + rdi * 4]
+    add rax, rdx
+    jmp rax
+.two: ret
+.three: ret
+section .rodata
+first: dd f.two - first + 8, f.three - first + 8, f.four - first + 8
+second: dd g.two - second + 8, g.three - second + 8
+"""
+
+
+def test_tables_whose_numbers_begin_above_zero(tmp_path: Path) -> None:
+    """The base of the second lies in the first, whose last item leads to a fault."""
+    verdict = verdict_of(tmp_path, HEAD + BIASED)
+
+    assert verdict.gaps == []
+    assert [each.rule for each in verdict.faults] == ["stack-at-return"]
+    assert verdict.image.name(verdict.faults[0].at) == "f.four"
 
 
 def test_a_last_jump_into_the_module_is_not_passed_over(tmp_path: Path) -> None:

@@ -84,6 +84,25 @@ def test_a_slot_gets_its_arguments(
     assert rules(tmp_path, text) == (set() if is_passed else {"unset-register"})
 
 
+@pytest.mark.parametrize(
+    ("slot", "use", "is_right"),
+    [
+        *(("Py_tp_richcompare", "cmp rdx, 2", False), ("Py_tp_richcompare", "cmp edx, 2", True)),
+        ("Py_tp_richcompare", "mov rcx, rdx\n    cmp rcx, 2", False),
+        ("Py_tp_richcompare", "movsxd rdx, edx\n    cmp rdx, 2", True),
+        ("Py_tp_richcompare", "lea rcx, [rdx - 1]", False),
+        ("Py_tp_richcompare", "lea ecx, [rdx - 1]", True),
+        *(("Py_bf_getbuffer", "test rdx, rdx", False), ("Py_bf_getbuffer", "test edx, 1", True)),
+        ("Py_tp_init", "test rdx, rdx", True),
+    ],
+)
+def test_an_int_of_a_slot_has_32_bits(slot: str, use: str, is_right: bool, tmp_path: Path) -> None:
+    text = TYPE.format_map(RIGHT | {"slot": f"{slot}, g, Py_tp_traverse"})
+    text += f"g: {use}\n    xor eax, eax\n    ret\n"
+
+    assert rules(tmp_path, text) == (set() if is_right else {"int-result"})
+
+
 @pytest.mark.parametrize(("register", "is_passed"), [("rsi", True), ("rdx", False)])
 def test_a_getter_gets_its_arguments(register: str, is_passed: bool, tmp_path: Path) -> None:
     text = TYPE.format_map(RIGHT | {"slot": "Py_tp_getset, attributes, Py_tp_traverse"})

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from asmsetup.check.code.verdicts import CodeFinding
+from asmsetup.check.formats import as_github, as_sarif
 from asmsetup.cli import main
 from tests.check.assembled import function
 
@@ -105,6 +107,34 @@ def test_sarif_and_github(capsys: pytest.CaptureFixture[str]) -> None:
     place = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
     assert place == {"artifactLocation": {"uri": "bad.asm"}, "region": {"startLine": 7}}
     assert capsys.readouterr().out.startswith("::error file=bad.asm,line=7,title=")
+
+
+def test_names_of_files_are_written_as_the_formats_want() -> None:
+    found = CodeFinding("falls-off", "error", "a b/c,1%:d.asm", 3, "f", 0, "50 %", "", (), "ret")
+    (result,) = json.loads(as_sarif([found]))["runs"][0]["results"]
+
+    place = result["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "a%20b/c%2C1%25%3Ad.asm"
+    assert as_github([found]) == (
+        "::error file=a b/c%2C1%25%3Ad.asm,line=3,title=falls-off::50 %25 (in f); ret"
+    )
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_was_not_looked_at_is_listed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("asmsetup.check.code.engine.MOST_INSTRUCTIONS", -1)
+
+    assert main(["check", "good.so"]) == 0
+    output = capsys.readouterr().out
+    assert "0 of 1 entries checked" in output
+    assert "incomplete: function f: the file is too large: not looked at" in output
+    assert main(["check", "--json", "good.so"]) == 0
+    (target,) = json.loads(capsys.readouterr().out)["targets"]
+    assert target["incomplete"] == [
+        {"function": "f", "reason": "the file is too large: not looked at"}
+    ]
 
 
 @pytest.mark.parametrize(

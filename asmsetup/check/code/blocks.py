@@ -8,7 +8,7 @@ at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from . import decode
@@ -40,6 +40,8 @@ class Block:
 
     start: int
     successors: list[int] = field(default_factory=list)
+    leaves: list[int] = field(default_factory=list)
+    """The last instruction before each of them."""
     uses: int = 0
     """The registers that are read before they are written."""
     writes: int = 0
@@ -47,6 +49,11 @@ class Block:
     """Stores through rsp and rbp: register, displacement, size."""
     live: int = 0
     rank: int = 0
+
+    def add(self, at: int, following: int) -> None:
+        """Take in that another block may follow an instruction."""
+        self.leaves.append(at)
+        self.successors.append(following)
 
 
 @dataclass
@@ -68,6 +75,33 @@ class Blocks:
         """Return the place of a block in the order; the last for one not known yet."""
         block = self.blocks.get(at)
         return block.rank if block is not None else 1 << 30
+
+    def is_in_each_turn(self, head: int, at: int) -> bool:
+        """Return whether no way leads from a block to itself but over an instruction."""
+        return head not in self._reached(head, [at])
+
+    def is_reached(self, head: int, at: int, without: Sequence[int]) -> bool:
+        """Return whether a way leads from a block to an instruction, not over any of the others."""
+        place = self._block_of(at)
+        is_before = any(place <= other < at for other in without)
+        return not is_before and (place == head or place in self._reached(head, without))
+
+    def _reached(self, head: int, without: Sequence[int]) -> set[int]:
+        """Return the blocks that ways from a block lead to, not over any of these instructions."""
+        last = {self._block_of(other): other for other in sorted(without, reverse=True)}
+        reached: set[int] = set()
+        pending = [head]
+        while pending:
+            block = self.blocks[pending.pop()]
+            limit = last.get(block.start, 1 << 64)
+            for leaves, following in zip(block.leaves, block.successors, strict=True):
+                if leaves < limit and following in self.blocks and following not in reached:
+                    reached.add(following)
+                    pending.append(following)
+        return reached
+
+    def _block_of(self, at: int) -> int:
+        return max((start for start in self.blocks if start <= at), default=at)
 
 
 def find_blocks(
@@ -124,10 +158,10 @@ class _Finder:
                     return block
             else:
                 block.writes |= operation.writes
-            at = found.next
-            if at in self.leaders:
-                block.successors.append(at)
+            if found.next in self.leaders:
+                block.add(at, found.next)
                 return block
+            at = found.next
 
     def _end(self, block: Block, found: Decoded) -> bool:
         """Record a branch or call; return whether the block goes on behind it."""
@@ -136,20 +170,20 @@ class _Finder:
             return self._call(block, found)
         if flow == decode.BRANCH:
             if found.goal in self.leaders:
-                block.successors.append(found.goal)
+                block.add(found.at, found.goal)
             else:
                 block.uses |= _ALL_ARGUMENTS & ~block.writes
             block.writes |= found.operation.writes
             return True
         if flow == decode.JUMP:
             if found.goal in self.leaders:
-                block.successors.append(found.goal)
+                block.add(found.at, found.goal)
             else:
                 block.uses |= _ALL_ARGUMENTS & ~block.writes
         elif flow == decode.JUMP_VALUE:
             goals = self._tables.get(found.at)
-            if goals is not None:
-                block.successors += goals
+            for goal in goals or ():
+                block.add(found.at, goal)
             block.uses |= (_ALL_ARGUMENTS if goals is None else 0) & ~block.writes
         elif flow == decode.RETURN:
             block.uses |= _RESULTS & ~block.writes

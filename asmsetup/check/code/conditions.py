@@ -69,7 +69,10 @@ NEGATED = {
     decode.NOT_BELOW: decode.BELOW,
     decode.ABOVE: decode.NOT_ABOVE,
     decode.NOT_ABOVE: decode.ABOVE,
-    decode.SIGN: decode.SIGN,
+    decode.LESS: decode.NOT_LESS,
+    decode.NOT_LESS: decode.LESS,
+    decode.GREATER: decode.NOT_GREATER,
+    decode.NOT_GREATER: decode.GREATER,
 }
 """The condition that holds where a branch is not taken."""
 
@@ -83,6 +86,9 @@ def _are_equal(state: State, flags: Flags) -> None:
 
 def _compares(walk: Walk, state: State, flags: Flags, condition: int) -> None:
     value = state.registers[flags.register]
+    call = value.result if type(value) is Lower else value
+    if type(call) is Result and call.at in walk.buffer_calls and _succeeds(flags, condition):
+        state.buffers |= {walk.buffer_calls[call.at]}
     if condition in (decode.BELOW, decode.NOT_ABOVE):
         limit = flags.number + (condition == decode.NOT_ABOVE)
         is_argument = type(value) is Entry and flags.register not in KEPT
@@ -96,8 +102,6 @@ def _compares(walk: Walk, state: State, flags: Flags, condition: int) -> None:
             # It may be the number of arguments in vector registers.
             state.registers[RAX] = Low(flags.number & 0xFF)
     elif condition == decode.EQUAL:
-        if type(value) is Result and value.at in walk.buffer_calls:
-            state.buffers |= {walk.buffer_calls[value.at]}
         _is_zero(state, flags, value)
     elif condition == decode.NOT_EQUAL:
         if flags.register == RAX and flags.size == 1:
@@ -107,6 +111,13 @@ def _compares(walk: Walk, state: State, flags: Flags, condition: int) -> None:
             state.present |= {value.name}
         elif type(value) is Result and not value.tested:
             _replace(state, value, value._replace(tested=True))
+
+
+def _succeeds(flags: Flags, condition: int) -> bool:
+    """Return whether an int result is 0, which is -1 otherwise."""
+    if flags.number % (1 << 8 * flags.size) == (1 << 8 * flags.size) - 1:
+        return condition in (decode.NOT_EQUAL, decode.GREATER)
+    return flags.number == 0 and condition in (decode.EQUAL, decode.NOT_LESS)
 
 
 def _limit(state: State, flags: Flags, value: Value, limit: int) -> bool:

@@ -48,7 +48,8 @@ EXCHANGE, COMPARE, TEST, DIRECTION, UPPER_ZERO, EMPTY_MMX, SET_BIT, LOAD_PART = 
 NOTHING, EXTEND, SHIFT, FLAGS_POP, CONTROL_LOAD, CONTROL_SAVE, ENTER, REPEAT = range(21, 29)
 
 # What a branch is taken on; all other conditions are ANY.
-ANY, EQUAL, NOT_EQUAL, BELOW, NOT_BELOW, ABOVE, NOT_ABOVE, SIGN = range(8)
+ANY, EQUAL, NOT_EQUAL, BELOW, NOT_BELOW, ABOVE, NOT_ABOVE = range(7)
+LESS, NOT_LESS, GREATER, NOT_GREATER = range(7, 11)
 
 NO_BASE, RIP, SEGMENT = -1, -2, -3
 """Instead of a base register: none; the address itself is given; relative to fs or gs."""
@@ -167,8 +168,11 @@ _CONDITIONS: dict[int, int] = {
     ConditionCode.AE: NOT_BELOW,
     ConditionCode.A: ABOVE,
     ConditionCode.BE: NOT_ABOVE,
-    **dict.fromkeys((ConditionCode.S, ConditionCode.NS, ConditionCode.L), SIGN),
-    **dict.fromkeys((ConditionCode.GE, ConditionCode.LE, ConditionCode.G), SIGN),
+    # Behind a comparison with 0, which is what matters here, the sign is the same.
+    **dict.fromkeys((ConditionCode.S, ConditionCode.L), LESS),
+    **dict.fromkeys((ConditionCode.NS, ConditionCode.GE), NOT_LESS),
+    ConditionCode.G: GREATER,
+    ConditionCode.LE: NOT_GREATER,
 }
 
 
@@ -323,6 +327,8 @@ def _operation(raw: Instruction, factory: InstructionInfoFactory) -> Operation:
     effect = _effect(mnemonic, kinds, registers, raw)
     unused = _unused(mnemonic, effect, kinds, registers, number, memory)
     reads, whole = reads & ~unused, whole & ~unused
+    if effect == ADDRESS and target_size < 8:
+        whole = 0  # a sum of which the lower half is kept
     if mnemonic == Mnemonic.VZEROUPPER:
         writes = 0  # the lower halves stay
     return Operation(

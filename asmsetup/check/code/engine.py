@@ -23,7 +23,7 @@ from .walk import Notes, Walk
 
 _DIRECT = {decode.CALL_VALUE: decode.CALL, decode.JUMP_VALUE: decode.JUMP}
 
-MOST_INSTRUCTIONS = 2_000_000
+MOST_INSTRUCTIONS = 1_000_000
 """The limit of work for one image; the rest is reported as not checked."""
 
 

@@ -78,7 +78,7 @@ def _check(
         check_pointer(walk, state, at, RAX, "is returned")
     if is_called_by_python and state.gil in (RELEASED, PARTLY):
         walk.report("gil-released", at, f"{leaving} with the GIL released", state)
-    if state.buffers:
+    if state.buffers or state.partly:
         what = f"{leaving}, and a buffer that it got is not released"
         walk.report("buffer-kept", at, what, state)
 

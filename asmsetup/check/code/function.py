@@ -17,12 +17,13 @@ from .marks import CALLBACK, ENTRY_POINT, METHOD
 from .memory import drop_return_address
 from .places import get_register, item_of
 from .prototypes import prototype
-from .resources import check_owned
+from .resources import check_owned, check_turn
 from .roots import registers_passed
 from .state import HELD, State, Step, at_entry
 from .steps import step
 from .switches import is_left, targets_of_jump
 from .values import (
+    ARGUMENTS,
     CHANGED_BY_CALLS,
     OWN,
     RETURN_ADDRESS,
@@ -119,20 +120,16 @@ class FunctionAnalysis:
                 return
 
     def _find_blocks(self) -> Blocks:
-        image = self._image
-        return find_blocks(
-            self._start,
-            self._leaders,
-            self._engine.table.get,
-            self._walk.tables,
-            image,
-        )
+        table, tables = self._engine.table.get, self._walk.tables
+        return find_blocks(self._start, self._leaders, table, tables, self._image)
 
     def _first_state(self) -> State:
         state = at_entry()
         root = self._root
         if root is not None and root.role in (METHOD, CALLBACK, ENTRY_POINT):
             state.gil = HELD
+        if root is not None and root.int_argument is not None:
+            state.half = 1 << ARGUMENTS[root.int_argument]
         passed = registers_passed(self._image, self._start, root)
         if passed is not None:
             state.stale = CHANGED_BY_CALLS & ~passed
@@ -144,6 +141,8 @@ class FunctionAnalysis:
         if block is not None:
             state.forget_dead(block.live)
             if loop is not None:
+                if self._rank >= block.rank:
+                    check_turn(self._walk, state, self._blocks, at)
                 state.expect_loop(loop.writes, loop.stores)
         if at in self._unsteady:
             state.lose_depth(-at)
@@ -272,7 +271,7 @@ class FunctionAnalysis:
         condition = found.operation.condition
         is_taken = is_possible(state, condition)
         goes_on = is_possible(state, NEGATED[condition])
-        if condition == decode.SIGN:
+        if condition >= decode.LESS:
             check_sign(self._walk, state, found.at)
         state.pass_branch()
         taken = state.copy()

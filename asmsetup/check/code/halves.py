@@ -6,7 +6,7 @@ from . import decode
 from .decode import Decoded, Memory
 from .prototypes import prototype
 from .state import Flags, State
-from .values import NAMES, RAX, Lower, Result, Value
+from .values import NAMES, RAX, Entry, Lower, Result, Value
 from .walk import Walk
 
 _POINTERS = "pnbx"
@@ -28,6 +28,11 @@ def check_half(walk: Walk, state: State, decoded: Decoded) -> None:
 def half_sentence(state: State, register: int) -> str:
     """Return the sentence for a use of 64 bits of an int."""
     source = state.registers[register]
+    if type(source) is Entry:
+        passed = f"this function is passed an int in {NAMES[source.register]}"
+        return (
+            f"64 bits of {NAMES[register]} are used, and {passed}: only the lower half is defined"
+        )
     name = source.name if type(source) is Result else "the function called before"
     low = "eax" if register == RAX else "the lower half"
     return (

@@ -22,7 +22,7 @@ def store(walk: Walk, state: State, at: int, place: Value, size: int, value: Val
         return
     check_saved(walk, state, at, place, size)
     key = stack_key(place.base, place.offset)
-    if state.turned:
+    if state.partly:
         _check_emptied(walk, state, at, key - _OWNER_AT)
     if size == 8 and not place.offset & 7:
         state.stack[key] = value
@@ -33,11 +33,11 @@ def store(walk: Walk, state: State, at: int, place: Value, size: int, value: Val
 
 
 def _check_emptied(walk: Walk, state: State, at: int, key: int) -> None:
-    """Judge a store to a Py_buffer that held a buffer when a loop came round."""
-    if key in state.turned and key not in state.buffers:
+    """Judge a store to a Py_buffer that holds a buffer where a loop comes round, say."""
+    if key in state.partly and key not in state.buffers:
         what = "a Py_buffer that holds a buffer is emptied in each turn: it is never released"
         walk.report("buffer-twice", at, what, state)
-        state.turned -= {key}
+        state.partly -= {key}
 
 
 def overwrite_controls(state: State, place: Value, size: int) -> None:

@@ -7,6 +7,7 @@ something happens that could be one of these: a value that is not known may be t
 
 from __future__ import annotations
 
+from .blocks import Blocks
 from .decode import Memory
 from .prototypes import Prototype
 from .state import State, stack_key
@@ -85,6 +86,28 @@ def check_owned(walk: Walk, state: State, at: int) -> None:
         walk.report("reference-lost", at, what, state)
 
 
+def check_turn(walk: Walk, state: State, blocks: Blocks, head: int) -> None:
+    """Judge a loop that comes round with what it has to give back.
+
+    A reference that nothing holds any more is lost. A buffer is when no turn goes round the
+    place that asks for it anew, and none releases it before.
+    """
+    held = {v.at for v in (*state.registers, *state.stack.values()) if type(v) is Result}
+    for lost in sorted(state.owned):
+        if lost.at not in held:
+            what = f"the new reference that {lost.name} returned is lost in each turn of a loop"
+            walk.report("reference-lost", lost.at, what, state)
+    for at, key in walk.buffer_calls.items():
+        if key not in state.buffers and key not in state.partly:
+            continue
+        released = [place for place, other in walk.releases.items() if other == key]
+        if blocks.is_in_each_turn(head, at) and blocks.is_reached(head, at, released):
+            walk.report("buffer-twice", at, _TWICE, state)
+
+
+_TWICE = "a buffer is asked for in a Py_buffer that holds one: the first is never released"
+
+
 def follow_buffer(walk: Walk, state: State, at: int, name: str) -> None:
     """Record that a buffer is asked for or released, and judge that."""
     register = RSI if name == "PyObject_GetBuffer" else RDI
@@ -102,13 +125,11 @@ def follow_buffer(walk: Walk, state: State, at: int, name: str) -> None:
                 state,
             )
         state.buffers -= {key}
-        state.turned -= {key}
+        state.partly -= {key}
+        walk.releases[at] = key
         return
-    if key in state.buffers or key in state.turned:
-        walk.report(
-            "buffer-twice",
-            at,
-            "a buffer is asked for in a Py_buffer that holds one: the first is never released",
-            state,
-        )
+    if key in state.buffers or key in state.partly:
+        walk.report("buffer-twice", at, _TWICE, state)
+        state.buffers -= {key}
+        state.partly -= {key}
     walk.buffer_calls[at] = key

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ...bind.layout import registers_of
 from ...bind.signature import SignatureError, parse
 from ...named import NamedTuple
+from ..slots import INT_ARGUMENTS
 from .image import Image, Named
 from .marks import (
     C_FUNCTION,
@@ -46,6 +47,8 @@ class Root(NamedTuple):
     """Its author or compiler says so: it is not a guess."""
     passed: int | None = None
     """How many arguments the slot of a type gets that it is in, if it is in one."""
+    int_argument: int | None = None
+    """Which of them is an int, counted from 0."""
 
     @property
     def is_public(self) -> bool:
@@ -85,7 +88,9 @@ def find_roots(image: Image, entries: list[TableEntry]) -> dict[int, Root]:
             end = known.end if known is not None else 0
             role = METHOD if entry.flags else CALLBACK
             count = passed.get(entry.function)
-            roots[entry.function] = Root(entry.function, name, role, entry.flags, end, True, count)
+            narrow = INT_ARGUMENTS.get(entry.name) if entry.kind == "slot" else None
+            start, flags = entry.function, entry.flags
+            roots[start] = Root(start, name, role, flags, end, True, count, narrow)
     for routine in image.marks.routines.values():
         if image.is_code(routine.start):
             roots[routine.start] = _from_mark(routine, roots.get(routine.start))
@@ -113,7 +118,8 @@ def _from_mark(routine: Routine, known: Root | None) -> Root:
     role, flags, passed = routine.role, routine.flags, None
     if role == C_FUNCTION and known is not None and known.role in (CALLBACK, ENTRY_POINT):
         role, passed = known.role, known.passed
-    return Root(routine.start, routine.name, role, flags, end, True, passed)
+    narrow = known.int_argument if known is not None else None
+    return Root(routine.start, routine.name, role, flags, end, True, passed, narrow)
 
 
 def _from_symbol(image: Image, symbol: Named) -> Root | None:

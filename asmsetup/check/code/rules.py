@@ -162,7 +162,7 @@ RULES: dict[str, Rule] = {
         Rule(
             "int-result",
             ERROR,
-            "Of an int that a C function returns, only the lower 32 bits are used.",
+            "Of an int that a C function returns, or that CPython passes to a slot, only the lower 32 bits are used.",
             "The upper half is undefined: a test for -1 or 0 fails at random.",
             "use the 32-bit register:   test eax, eax   or   movsxd rax, eax",
         ),

@@ -9,6 +9,7 @@ from ...named import NamedTuple
 from .values import (
     CHANGED_BY_CALLS,
     KEPT,
+    RAX,
     RETURN_ADDRESS,
     RSP,
     Entry,
@@ -100,7 +101,7 @@ class State:
     __slots__ = (
         *("registers", "vectors", "stack", "stale", "half", "fresh", "flags", "backwards"),
         *("upper", "mmx", "gil", "present", "last", "way", "given", "buffers"),
-        *("changed_control", "controls", "maybe", "bounded", "intact", "owned", "void", "turned"),
+        *("changed_control", "controls", "maybe", "bounded", "intact", "owned", "void", "partly"),
     )
 
     registers: list[Value]
@@ -131,8 +132,8 @@ class State:
     """The lowest slot whose address a call was given on every path."""
     buffers: frozenset[int]
     """The slots that hold a buffer of another object on every path."""
-    turned: frozenset[int]
-    """Those that held one where a loop begins, and no branch was passed since."""
+    partly: frozenset[int]
+    """Those that hold one on some paths only, and no branch was passed since."""
     owned: frozenset[Result]
     """The new references that this function has to give back, on every path that has them."""
     void: frozenset[Result]
@@ -164,7 +165,7 @@ class State:
         self.way = None
         self.given = None
         self.buffers = frozenset()
-        self.turned = frozenset()
+        self.partly = frozenset()
         self.owned = frozenset()
         self.void = frozenset()
         self.changed_control = 0
@@ -186,7 +187,7 @@ class State:
         )
         new.gil, new.present, new.last, new.way = self.gil, self.present, self.last, self.way
         new.given, new.buffers, new.owned = self.given, self.buffers, self.owned
-        new.void, new.turned = self.void, self.turned
+        new.void, new.partly = self.void, self.partly
         new.changed_control, new.controls = self.changed_control, self.controls
         new.maybe, new.bounded = self.maybe, self.bounded
         return new
@@ -205,7 +206,7 @@ class State:
 
     def pass_branch(self) -> None:
         """Forget what only some paths have done: the branch may depend on that, too."""
-        self.turned = frozenset()
+        self.partly = frozenset()
         if self.maybe:
             self.maybe = False
             if self.gil is PARTLY:
@@ -228,7 +229,6 @@ class State:
 
     def expect_loop(self, writes: int, stores: Iterable[tuple[int, int, int]]) -> None:
         """Forget what a loop that begins here changes, as far as it is only a number."""
-        self.turned |= self.buffers
         registers = self.registers
         for number in range(16):
             if writes >> number & 1 and type(registers[number]) not in (Entry, Frame):
@@ -256,8 +256,13 @@ class State:
         self.registers[RSP] = Frame(base, 0)
 
     def is_told_apart(self, other: State) -> bool:
-        """Return whether a constant says on which of two paths a kept register was changed."""
+        """Return whether a constant says on which of two paths a kept register was changed, or
+        that one of them gives up a reference instead of returning it."""
         mine, others = self.registers, other.registers
+        if self.owned or other.owned:
+            kinds = {type(mine[RAX]), type(others[RAX])}
+            if kinds == {int, Result} and 0 in (mine[RAX], others[RAX]):
+                return True
         for number in KEPT:
             one, two = mine[number], others[number]
             if one is not two and same(one, Entry(number)) != same(two, Entry(number)):
@@ -341,8 +346,8 @@ class State:
             self.gil = UNKNOWN if UNKNOWN in both else PARTLY
             self.maybe |= self.gil is PARTLY
         self.present &= other.present
+        self.partly |= other.partly | (self.buffers ^ other.buffers)
         self.buffers &= other.buffers
-        self.turned |= other.turned
         self.owned = self.owned & (other.owned | other.void) | other.owned & self.void
         self.void &= other.void
         self.maybe |= other.maybe
@@ -356,7 +361,7 @@ class State:
         return (
             *(self.upper, self.mmx, self.changed_control, self.backwards, self.gil),
             *(self.controls, self.present, self.buffers, self.given, self.owned, self.void),
-            self.turned,
+            self.partly,
         )
 
 

@@ -11,6 +11,7 @@ from .values import LOADED, OWN, RSP, Entry, Frame, Item, Label, Target, Value
 from .walk import Walk
 
 _MOST_TARGETS = 1024
+_MOST_BEFORE = 8
 
 
 def targets_of_jump(walk: Walk, state: State, found: Decoded, value: Value) -> tuple[int, ...]:
@@ -60,23 +61,50 @@ def _from_memory(walk: Walk, state: State, found: Decoded) -> tuple[int, ...]:
 
 def _items(walk: Walk, table: int, size: int, base: int | None, count: int) -> tuple[int, ...]:
     """Return the targets in a table, up to where it ends for all that can be seen."""
-    image = walk.image
     if not count and (walk.extents or walk.is_described):
         return ()  # compilers put tables side by side: where this one ends cannot be seen
+    first = table if count else _first_item(walk, table, size, base)
     found: list[int] = []
     for number in range(min(count, _MOST_TARGETS) or _MOST_TARGETS):
-        place = table + number * size
-        if not count and found and (place in walk.starts_of_data or image.has_label(place)):
+        place = first + number * size
+        target = _target(walk, place, size, base)
+        if target is None or not walk.image.is_code(target) or not _is_own(walk, target):
             break
-        if base is None:
-            target = image.pointers.get(place)
-        else:
-            distance = image.number(place, size, signed=True)
-            target = None if distance is None else base + distance
-        if target is None or not image.is_code(target) or not _is_own(walk, target):
+        if not count and found and _begins_another(walk, place, target):
             break
         found.append(target)
     return tuple(dict.fromkeys(found))
+
+
+def _target(walk: Walk, place: int, size: int, base: int | None) -> int | None:
+    """Return what the item at a place leads to; ``base`` is None for addresses."""
+    if base is None:
+        return walk.image.pointers.get(place)
+    distance = walk.image.number(place, size, signed=True)
+    return None if distance is None else base + distance
+
+
+def _first_item(walk: Walk, table: int, size: int, base: int | None) -> int:
+    """Return where a table begins whose items may be counted from a number above 0.
+
+    Authors write such a base as `table - 2 * 4'; what lies there belongs to another table.
+    """
+    image, place = walk.image, table
+    for _ in range(_MOST_BEFORE):
+        target = _target(walk, place, size, base)
+        if image.has_label(place) or (target is not None and image.has_label(target)):
+            return place
+        place += size
+    return table
+
+
+def _begins_another(walk: Walk, place: int, target: int) -> bool:
+    """Return whether another table or other data begins at a place, by labels and by code.
+
+    Code may name a place inside of this table, as the base of the next one.
+    """
+    image = walk.image
+    return image.has_label(place) or (place in walk.starts_of_data and not image.has_label(target))
 
 
 def _is_own(walk: Walk, target: int) -> bool:

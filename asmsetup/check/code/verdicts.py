@@ -48,6 +48,10 @@ class EntryState(NamedTuple):
     """The reason it was not checked completely; empty when it was."""
 
 
+TOO_LARGE = "the file is too large: not looked at"
+"""The reason where the limit of work for one file was reached before a function."""
+
+
 def findings_of(verdict: Verdict, target: str, source: SourceText) -> list[CodeFinding]:
     """Return what an image's verdict holds against it, sorted by place."""
     found = [_of_code(verdict, fault, target, source) for fault in verdict.faults]
@@ -153,16 +157,14 @@ def entries_of(verdict: Verdict) -> list[EntryState]:
 def _reason(verdict: Verdict, function: int, gaps: dict[int, str]) -> str:
     if not verdict.image.is_code(function):
         return "its address is no code"
-    if function in verdict.skipped:
-        return "the file is too large: not looked at"
     reached = [function]
     seen = {function}
     while reached:
         at = reached.pop()
-        if at in gaps:
-            where = "" if at == function else f" (in {verdict.image.name(at)})"
-            return gaps[at] + where
         walk = verdict.engine.walks.get(at)
+        why = gaps.get(at) or (TOO_LARGE if verdict.skipped and walk is None else "")
+        if why:
+            return why + ("" if at == function else f" (in {verdict.image.name(at)})")
         for callee in walk.callees if walk is not None else ():
             if callee not in seen:
                 seen.add(callee)

@@ -82,6 +82,8 @@ class Walk:
     """The lowest slot whose address a call was given so far."""
     buffer_calls: dict[int, int] = field(default_factory=dict)
     """For each call that asks for a buffer: the slot of its Py_buffer."""
+    releases: dict[int, int] = field(default_factory=dict)
+    """For each call that releases one: that slot."""
     extents: list[tuple[int, int]] = field(default_factory=list)
     """Where the function's own code lies; empty when its size is not known."""
     is_described: bool = False
