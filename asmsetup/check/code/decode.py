@@ -318,7 +318,7 @@ def _operation(raw: Instruction, factory: InstructionInfoFactory) -> Operation:
     # Zero for an operand that does not exist.
     named = [*map(raw.op_register, range(len(kinds)))]
     registers = [_OPERANDS.get(register, _NO_REGISTER) for register in named]
-    reads, whole, writes = _registers(information)
+    reads, whole, writes = _registers(information, mnemonic, registers)
     uses = reads
     memory = _memory(raw, information, kind_of) if OpKind.MEMORY in kinds else None
     target, target_size = registers[0] if registers else _NO_REGISTER
@@ -327,8 +327,6 @@ def _operation(raw: Instruction, factory: InstructionInfoFactory) -> Operation:
     effect = _effect(mnemonic, kinds, registers, raw)
     unused = _unused(mnemonic, effect, kinds, registers, number, memory)
     reads, whole = reads & ~unused, whole & ~unused
-    if effect == ADDRESS and target_size < 8:
-        whole = 0  # a sum of which the lower half is kept
     if mnemonic == Mnemonic.VZEROUPPER:
         writes = 0  # the lower halves stay
     return Operation(
@@ -362,8 +360,11 @@ def _flow(raw: Instruction, mnemonic: int) -> int:
     return _FLOWS.get(raw.flow_control, STOP)
 
 
-def _registers(information: InstructionInfo) -> tuple[int, int, int]:
+def _registers(
+    information: InstructionInfo, mnemonic: int, operands: Sequence[tuple[int, int]]
+) -> tuple[int, int, int]:
     reads = whole = writes = 0
+    keeps_half = mnemonic == Mnemonic.LEA and operands[0][1] < 8  # the lower half of a sum
     for used in information.used_registers():
         number, size = _NUMBERS.get(used.register, _NO_REGISTER)
         if number < 0:
@@ -371,7 +372,7 @@ def _registers(information: InstructionInfo) -> tuple[int, int, int]:
         access = used.access
         if access in _READS:
             reads |= 1 << number
-            if size == 8:
+            if size == 8 and not keeps_half:
                 whole |= 1 << number
         if access in _WRITES:
             writes |= 1 << number
