@@ -7,16 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.abi.assembling import INTERPRETERS, TYPED, UNIVERSAL, Defines, build, python, target_of
-from tests.abi.typed.signatures import signatures
+from tests.abi.typed.signatures import declarations
 from tools.matrix.interpreters import ALL
 
 
 def build_random(folder: Path, defines: Defines) -> None:
     """randomized.so in the folder."""
-    declared = "\n".join(signature.declaration for signature in signatures())
     text = (TYPED / "random.asm").read_text()
     source = folder / "randomized.asm"
-    source.write_text(text.replace('%include "random.inc"', declared))
+    source.write_text(text.replace('%include "random.inc"', declarations()))
     build(source, folder / "randomized.so", defines)
 
 

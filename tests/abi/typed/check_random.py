@@ -22,10 +22,11 @@ def check(condition, *what):
         raise AssertionError(what)
 
 
-def arrived(signature, bound, rest):
+def arrived(signature, receiver, bound, rest):
     """Compare what the routine was given with the model's words."""
     slots = given()
     found = places(signature)
+    check(not signature.receiver or slots[0] == id(receiver), signature)
     if signature.rest:
         first = sum(len(kinds(each)) for each in signature.parameters[: signature.most])
         place, stacked = found[first + 1]
@@ -82,17 +83,19 @@ def references(values):
     return [sys.getrefcount(value) if isinstance(value, own) else 0 for value in values]
 
 
-def good_call(chance, signature, function, model):
+def good_call(chance, signature, receiver, function, model):
     values = [argument(chance, each.type) for each in signature.parameters]
     args, kwargs = split(chance, signature, values)
     counts = references(values)
     result = function(*args, **kwargs)
-    arrived(signature, *model(*args, **kwargs))
+    arrived(signature, receiver, *model(*args, **kwargs))
     check(result == RETURNED[signature.result], signature, result)
     check(references(values) == counts, "leak", signature)
     for value in values:
         if isinstance(value, (bytearray, array.array)):
             value.append(1)  # not while its buffer is held
+        elif isinstance(value, memoryview):
+            value.release()  # the same
 
 
 def raises_type_error(function, args, kwargs):
@@ -133,12 +136,22 @@ def bad_calls(chance, signature, function, model):
         check(references(values) == counts, "leak", signature)
 
 
+def found(signature):
+    """What the function is given as its receiver, and the function."""
+    if signature.is_call:
+        called = getattr(randomized, signature.name)()
+        return called, called
+    receiver = {"": randomized, "cls": randomized.Holder}.get(signature.receiver)
+    receiver = receiver or randomized.Holder()
+    return receiver, getattr(receiver, signature.name)
+
+
 def main():
     chance = random.Random(1)
     for signature in signatures():
-        function, model = getattr(randomized, signature.name), signature.model()
+        (receiver, function), model = found(signature), signature.model()
         for _ in range(6):
-            good_call(chance, signature, function, model)
+            good_call(chance, signature, receiver, function, model)
         bad_calls(chance, signature, function, model)
 
 

@@ -1,6 +1,10 @@
 ; The routines of random signatures: all write down what they were given.
 %include "python.inc"
 
+struc Holder_object
+                    PyObject_HEAD
+endstruc
+
 PyModule    randomized
 PyTypedFunction "given() -> bytes", calls given
 %include "random.inc"

@@ -6,6 +6,7 @@ the standard library.
 
 from __future__ import annotations
 
+import array
 import random
 import struct
 from typing import Any, NamedTuple
@@ -27,6 +28,8 @@ TYPES = [
     *(f"list[{item}]" for item in ITEMS),
     *(f"{item}[:]" for item in ITEMS),
 ]
+MATRICES = [f"{item}[{shape}]" for item in ITEMS for shape in (":, :", ":, ::1", "::1, :")]
+"""Buffers of two dimensions, of up to five words: not for signatures with many parameters."""
 RESULTS = {
     "None": "dump",
     "i32": "dump_number",
@@ -79,14 +82,18 @@ class Signature(NamedTuple):
     nogil: bool
     rest: bool = False
     """Whether further arguments are taken, before the keyword-only parameters."""
+    receiver: str = ""
+    """self or cls for a method, which is passed that; empty for a function."""
+    is_call: bool = False
+    """The method is the `__call__` of a type of its own."""
 
-    def _listed(self, written: list[str]) -> str:
+    def _listed(self, written: list[str], receiver: str = "") -> str:
         parts = list(written)
         if self.rest or self.most < len(parts):
             parts.insert(self.most, "*rest" if self.rest else "*")
         if self.only:
             parts.insert(self.only, "/")
-        return f"({', '.join(parts)})"
+        return f"({', '.join([*filter(None, [receiver]), *parts])})"
 
     @property
     def declaration(self) -> str:
@@ -95,7 +102,8 @@ class Signature(NamedTuple):
             f"{name}: {type_}{f' = {default}' if default else ''}"
             for name, type_, default in self.parameters
         ]
-        text = f"{self.name}{self._listed(written)} -> {self.result}"
+        name = "__call__" if self.is_call else self.name
+        text = f"{name}{self._listed(written, self.receiver)} -> {self.result}"
         nogil = ", nogil" if self.nogil else ""
         routine = RESULTS[self.result]
         if routine == "dump_tuple":
@@ -118,6 +126,8 @@ def kinds(parameter: Parameter) -> str:
     number = parameter.type in INTEGERS or parameter.type in ("float", "double", "f32", "bool")
     if parameter.type in ("float", "double", "f32") and parameter.default != "None":
         return "r"
+    if parameter.type in MATRICES:
+        return "iiiii" if parameter.type.endswith("[:, :]") else "iii"
     if parameter.type.endswith("[:]"):
         return "iii"
     return "i" if number or parameter.type in ("object", "cstr") else "ii"
@@ -129,7 +139,7 @@ def places(signature: Signature, *, one_more: bool = False) -> list[tuple[int, i
     if signature.rest:
         words.insert(signature.most, "ii")
     letters = "".join(words) + ("i" if one_more else "")
-    integers = reals = stacked = 0
+    integers, reals, stacked = int(bool(signature.receiver)), 0, 0
     found = []
     for letter in letters:
         if letter == "r" and reals < 8:
@@ -150,24 +160,40 @@ def signatures() -> list[Signature]:
     return [_signature(chance, f"f{number}") for number in range(COUNT)]
 
 
+def declarations() -> str:
+    """The functions, then a type with the methods, then those that are called."""
+    lines = [each.declaration for each in signatures() if not each.receiver]
+    lines.append("PyType Holder, Holder_object_size")
+    lines += [each.declaration for each in signatures() if each.receiver and not each.is_call]
+    lines.append("PyEndType")
+    for each in signatures():
+        if each.is_call:
+            lines += [f"PyType {each.name}, Holder_object_size", each.declaration, "PyEndType"]
+    return "\n".join(lines)
+
+
 def _signature(chance: random.Random, name: str) -> Signature:
     count = chance.choice((0, 1, 1, 2, 2, 3, 3, 4, 5, 6, 9, 12))
     only = chance.randint(0, count) if chance.random() < 0.5 else 0
     most = chance.randint(only, count) if chance.random() < 0.4 else count
     required = chance.randint(0, most)
-    rest = chance.random() < 0.15
+    receiver, is_call = chance.choices(
+        (("", False), ("self", False), ("cls", False), ("self", True)), (86, 8, 4, 2)
+    )[0]
+    rest = not is_call and chance.random() < 0.15
     only = most if rest else only  # those before it are positional-only
-    nogil = not rest and chance.random() < 0.25
+    nogil = not rest and not receiver and chance.random() < 0.25
+    types = [*TYPES, *(MATRICES if count <= 6 else ())]
     parameters = []
     for index in range(count):
-        type_ = chance.choice([each for each in TYPES if not (nogil and each == "object")])
+        type_ = chance.choice([each for each in types if not (nogil and each == "object")])
         optional = required <= index < most or (index >= most and chance.random() < 0.5)
         parameters.append(
             Parameter(f"p{index}", type_, _default(chance, type_) if optional else "")
         )
     results = [each for each in RESULTS if not (nogil and each == "object")]
     result = chance.choice(results)
-    return Signature(name, tuple(parameters), only, most, result, nogil, rest)
+    return Signature(name, tuple(parameters), only, most, result, nogil, rest, receiver, is_call)
 
 
 def _default(chance: random.Random, type_: str) -> str:
@@ -182,8 +208,6 @@ def _default(chance: random.Random, type_: str) -> str:
 
 def argument(chance: random.Random, type_: str) -> Any:
     """An argument that fits."""
-    import array
-
     if type_ in INTEGERS:
         lowest, highest = INTEGERS[type_]
         return chance.choice((lowest, highest, 0, chance.randint(lowest, highest)))
@@ -195,7 +219,13 @@ def argument(chance: random.Random, type_: str) -> Any:
             for n in range(chance.randint(0, 5))
         ]
     if "[" in type_:
-        return array.array(ITEMS[type_.split()[-1].partition("[")[0]], range(chance.randint(0, 5)))
+        letter = ITEMS[type_.removeprefix("writable ").partition("[")[0]]
+        if type_ not in MATRICES:
+            return array.array(letter, range(chance.randint(0, 5)))
+        # Of the matrices that memoryview can make, those with one column are Fortran's, too.
+        shape = chance.randint(1, 4), 1 if "::1, " in type_ else chance.randint(1, 4)
+        items = memoryview(array.array(letter, range(shape[0] * shape[1])))
+        return items.cast("B").cast(letter, shape)
     return {
         "bool": chance.choice((True, False, 0, "x", [], None)),
         "object": [1],
@@ -218,6 +248,8 @@ def misfit(chance: random.Random, type_: str) -> tuple[Any, type[Exception]] | N
         return "nu\0ll", ValueError
     if type_.startswith("list["):
         return chance.choice((5, ["1"], [None])), TypeError
+    if type_ in MATRICES and chance.random() < 0.5:
+        return array.array(ITEMS[type_.partition("[")[0]], [1, 2]), TypeError
     if "[" in type_:
         return memoryview(bytearray(16)).cast("?"), TypeError
     return {}, TypeError
@@ -225,8 +257,8 @@ def misfit(chance: random.Random, type_: str) -> tuple[Any, type[Exception]] | N
 
 def words(type_: str, value: Any, *, default_none: bool) -> list[Any]:
     """What the routine gets: numbers; for text and buffers the bytes; for objects themselves."""
-    if value is None and default_none and type_.endswith("[:]"):
-        return [None, 0, 0]
+    if value is None and default_none and ":" in type_:
+        return [None, 0, 0, *((0, 0) if type_.endswith("[:, :]") else ())]
     if value is None and default_none and type_ not in ("object",):
         return [None, 0] if type_ in ("str", "bytes", "writable bytes") or "[" in type_ else [None]
     if default_none and (type_ in INTEGERS or type_ in ("float", "double", "f32", "bool")):
@@ -243,6 +275,9 @@ def words(type_: str, value: Any, *, default_none: bool) -> list[Any]:
         return [value]
     if type_.startswith("list["):
         return [..., len(value)]  # a copy, which is gone when the routine has returned
+    if type_ in MATRICES:
+        strides = value.strides if type_.endswith("[:, :]") else ()
+        return [bytes(value), *value.shape, *strides]
     if type_.endswith("[:]"):
         return [bytes(value), len(value), value.itemsize]
     data = value.encode() if isinstance(value, str) else bytes(value)
