@@ -86,6 +86,41 @@ def test_backtrace_of_the_runtime(tmp_path: Path) -> None:
     assert_backtrace(module, "same(1, 2, 3)", RUNTIME, stop="PyArg_VaParseTupleAndKeywords")
 
 
+NAMED = """
+%include "python.inc"
+PyModule named
+PyFunction f, METH_O, -, thing
+    PyKeep number
+    PyLocal count
+    mov number, 77
+    mov qword [count], 1234
+.here:
+    mov rax, [count]
+    Py_RETURN_NONE
+PyEndFunction
+PyEndModule
+"""
+
+
+@pytest.mark.skipif(GDB is None, reason="gdb prints registers")
+def test_where_arguments_and_locals_are(tmp_path: Path) -> None:
+    """They are where docs/how-to/debugging.md says, as NASM has no names of variables for gdb."""
+    (tmp_path / "named.asm").write_text(NAMED)
+    build(tmp_path / "named.asm", tmp_path / "named.so")
+    code = "import named; thing = object(); print(f'id {id(thing):#x}', flush=True); named.f(thing)"
+    wanted = ("break 'named.f.here'", "run", "p/x $rbx", "print $r12", "x/i $pc", "x/6gd $rbp-48")
+    commands = (part for command in (*SETTINGS, *wanted) for part in ("-ex", command))
+    said = run(
+        *("gdb", "-nx", "-batch", *commands, "--args"),
+        *(*INTERPRETER.command, "-c", code),
+        folder=tmp_path,
+    )
+    (thing,) = re.findall(r"^id (0x\w+)$", said, re.MULTILINE)
+    assert f"$1 = {thing}\n$2 = 77\n" in said
+    assert re.search(r"mov +-0x\w+\(%rbp\),%rax", said), said
+    assert re.search(r"^0x\w+:.*\t1234\b", said, re.MULTILINE), said
+
+
 def assert_backtrace(
     module: Path, call: str, ours: list[str], stop: str = "PySys_WriteStdout"
 ) -> None:
