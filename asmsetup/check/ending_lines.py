@@ -140,12 +140,14 @@ def no_object(places: ObjectPlaces, function: Function, result: Result) -> Itera
         if result.jumps:
             written = (*written, "PyReturn") if kind != "v" else written
     else:
-        if not _makes_number(line):
+        if not _makes_number(line, result.register):
             return
         what = f"{result.number} is a number"
         register = "edi" if 0 <= result.number < 1 << 32 else "rdi"
         written = (f"mov {register}, {result.number}", "PyCall PyLong_FromLong")
-        if not line.direct:
+        if result.register:
+            written = (*written, f"mov {result.register}, rax")
+        elif not line.direct:
             written = (written[0], "PyTailCall PyLong_FromLong")
     yield Finding(
         "result-no-object",
@@ -159,12 +161,12 @@ def no_object(places: ObjectPlaces, function: Function, result: Result) -> Itera
     )
 
 
-def _makes_number(line: SourceLine) -> bool:
+def _makes_number(line: SourceLine, through: str) -> bool:
     if not line.direct:
         return re.match(r"(?:[\w.$@?~#]+:\s*)?PyReturn\b", line.text) is not None
     written = corrections.parse(line.text)
     return (
         written is not None
         and written.mnemonic.lower() == "mov"
-        and written.operands[0].lower() in ("eax", "rax")
+        and (through or written.operands[0].lower() in ("eax", "rax"))
     )

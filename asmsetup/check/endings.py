@@ -40,11 +40,17 @@ _EPILOGUE = (
 )
 _NUMBER = rb"(?s)(?:(?<![\x41\x49])\xb8(....)|(?<!\x49)\x48\xc7\xc0(....)|\x48\xb8(........))"
 _NUMBER_OPCODES = (b"\xb8", b"\xc7\xc0")
-_CONSTANT = _NUMBER + rb"(?:" + _EPILOGUE + rb")\xc3"
+_END = rb"(?:" + _EPILOGUE + rb")\xc3"
 # What a plain routine has between the two: pop, add rsp, mov rsp, rbp, leave, vzeroupper.
-_PLAIN_CONSTANT = (
-    _NUMBER + rb"(?:[\x58-\x5f]|\x41[\x58-\x5f]|\x48\x83\xc4.|\x48\x81\xc4....|\x48\x89\xec|\xc9"
+_PLAIN_END = (
+    rb"(?:[\x58-\x5f]|\x41[\x58-\x5f]|\x48\x83\xc4.|\x48\x81\xc4....|\x48\x89\xec|\xc9"
     rb"|\xc5\xf8\x77)*\xc3"
+)
+# `mov eax, r32' or `mov rax, r64'.
+_MOVED = rb"(?s)([\x44\x48\x4c]?)\x89([\xc0\xc8\xd0\xd8\xe0\xe8\xf0\xf8])"
+_NAMES = (
+    *("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"),
+    *(f"r{number}" for number in range(8, 16)),
 )
 _CALLED = rb"(?s)\xff\x15....(?:" + _EPILOGUE + rb")\xc3|(?:" + _EPILOGUE + rb")\xff\x25...."
 
@@ -222,6 +228,8 @@ class Result(NamedTuple):
     called: str
     """The function of CPython's whose result it is; else empty, and it is the number."""
     jumps: bool = False
+    register: str = ""
+    """The number goes through this one to rax."""
 
 
 def _returns_no_object(name: str) -> bool:
@@ -231,13 +239,17 @@ def _returns_no_object(name: str) -> bool:
 
 def _no_objects(function: Function, body: bytes, calls: dict[int, str]) -> list[Result]:
     found = []
-    constant = _PLAIN_CONSTANT if function.is_plain else _CONSTANT
+    end = _PLAIN_END if function.is_plain else _END
     # Expressions are compiled for those that have a number, or a call, that may be in question.
     has_number = any(opcode in body for opcode in _NUMBER_OPCODES)
-    for match in re.finditer(constant, body) if has_number else ():
+    for match in re.finditer(_NUMBER + end, body) if has_number else ():
         number = int.from_bytes(match[1] or match[2] or match[3], "little", signed=not match[1])
         if number and not any(match.start() <= place < match.end() for place in calls):
             found.append(Result(match.start(), number, ""))
+    for match in re.finditer(_MOVED + end, body) if b"\x89" in body else ():
+        moved = _moved(body, match)
+        if moved and not any(moved.offset <= place < match.end() for place in calls):
+            found.append(moved)
     in_question = {place for place, name in calls.items() if _returns_no_object(name)}
     for match in re.finditer(_CALLED, body) if in_question else ():
         jumps = body[match.end() - 6 : match.end() - 4] == b"\xff\x25"
@@ -246,3 +258,22 @@ def _no_objects(function: Function, body: bytes, calls: dict[int, str]) -> list[
             name = calls[place]
             found.append(Result(match.start(), 0, name, jumps))
     return found
+
+
+def _moved(body: bytes, match: re.Match[bytes]) -> Result | None:
+    """Return the number that a register holds which becomes the result, if it is set right before."""
+    register = (match[2][0] >> 3 & 7) + 8 * (match[1] in (b"\x44", b"\x4c"))
+    low, is_high, end = register & 7, register > 7, match.start()
+    opcodes = (
+        ((b"\x41" if is_high else b"") + bytes((0xB8 + low,)), False),
+        ((b"\x49" if is_high else b"\x48") + bytes((0xC7, 0xC0 + low)), True),
+    )
+    for opcode, signed in opcodes:
+        start = end - 4 - len(opcode)
+        if start < 0 or body[start : end - 4] != opcode or register == 0:
+            continue
+        if not is_high and body[start - 1 : start] in (b"\x41", b"\x49"):
+            continue  # of another register
+        number = int.from_bytes(body[end - 4 : end], "little", signed=signed)
+        return Result(start, number, "", register=_NAMES[register]) if number else None
+    return None

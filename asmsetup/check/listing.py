@@ -27,6 +27,8 @@ _DATA = re.compile(
 _INCLUDE = re.compile(r"\s*%(?:include|require)\s+[\"'<]?([^\"'>\s]+)", re.IGNORECASE)
 _SECTION = re.compile(r"\s*\[?\s*(?:section|segment)\s+([^\s\]]+)", re.IGNORECASE)
 _MACRO = re.compile(r"\s*%i?macro\s+([^\s,]+)", re.IGNORECASE)
+_STUBS = re.compile(r"\s*_py_stubs\s+\w+,\s*(\w.*)")
+"""How python.inc makes a macro of each of its names."""
 _WORD = re.compile(r"\s*(?:[\w.$@?~#]+:\s*)?([\w.$@?~#]+)")
 _DIRECTIVE = r"\s*\[?\s*(?:{})\s+.*(?<![\w.$@?~#]){}(?![\w.$@?~#])"
 _LABEL = r"\s*{}(?::|\s|$)"
@@ -183,6 +185,8 @@ class Listing:
                 row = None
             if defined := _MACRO.match(line_text):
                 self._macros.add(defined[1].lower())
+            elif made := _STUBS.match(line_text):
+                self._macros.update(re.findall(r"\w+", made[1].lower()))
             line = self._enter(frames, int(level or 0), int(number), line_text)
             self.lines.append(line)
             if named := _SECTION.match(line_text):

@@ -165,6 +165,11 @@ WRONG = [
     (function("mov rax, -5/PyReturn"), 4, "m.f must return an object, and -5 is a number"),
     (function("mov rax, 0x123456789/PyReturn"), 4, "and 4886718345 is a number"),
     (function("PyReturn ANSWER", "ANSWER equ 42"), 4, "and 42 is a number"),
+    (function("mov ecx, 42/PyReturn rcx"), 4, "and 42 is a number"),
+    (function("mov rsi, -42/mov rax, rsi/PyReturn"), 4, "and -42 is a number"),
+    (function("mov r9, 7/mov rax, r9/PyReturn"), 4, "and 7 is a number"),
+    (function("PyKeep count/mov count, 1/PyReturn count"), 5, "and 1 is a number"),
+    (objects("push r12/mov r12, -3/mov rax, r12/pop r12"), 8, "f must return an object, and -3"),
     (
         "PyRoutine r, -, -\n    PyReturn 42\nPyEndRoutine\n"
         "PyModule m\nPyMethod 'f', r, METH_NOARGS\nPyEndModule\n",
