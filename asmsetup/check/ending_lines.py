@@ -168,5 +168,5 @@ def _makes_number(line: SourceLine, through: str) -> bool:
     return (
         written is not None
         and written.mnemonic.lower() == "mov"
-        and (through or written.operands[0].lower() in ("eax", "rax"))
+        and (bool(through) or written.operands[0].lower() in ("eax", "rax"))
     )

@@ -224,7 +224,7 @@ def argument(chance: random.Random, type_: str) -> Any:
             return array.array(letter, range(chance.randint(0, 5)))
         # Of the matrices that memoryview can make, those with one column are Fortran's, too.
         shape = chance.randint(1, 4), 1 if "::1, " in type_ else chance.randint(1, 4)
-        items = memoryview(array.array(letter, range(shape[0] * shape[1])))
+        items: Any = memoryview(array.array(letter, range(shape[0] * shape[1])))
         return items.cast("B").cast(letter, shape)
     return {
         "bool": chance.choice((True, False, 0, "x", [], None)),
