@@ -28,6 +28,13 @@ _TEXT = "text"
 """The file with a cell that has a module around it."""
 _INTERRUPTED = "the build was interrupted; the notebook has what it had before the cell"
 _PLAIN = "<the annotated cell, for front ends that show HTML>"
+_THEMES = """\
+<style>
+[data-jp-theme-light=true] .asmsetup-page, .vscode-light .asmsetup-page { color-scheme: light }
+[data-jp-theme-light=false] .asmsetup-page, .vscode-dark .asmsetup-page { color-scheme: dark }
+</style>
+"""
+"""The page follows the theme of JupyterLab or VS Code, which may differ from the system's."""
 _AROUND = """\
 %include "python.inc"
 PyModule {name}
@@ -166,7 +173,8 @@ def _page(source: str, how: Options) -> str:
     text = escape(page(replace(annotated, source=_CELL)))
     # The head takes about 14, a line 1.5, and some lines will be opened.
     height = min(16 + 2 * len(annotated.lines), 45)
-    return f'<iframe srcdoc="{text}" style="width: 100%; height: {height}em; border: 0"></iframe>'
+    style = f"width: 100%; height: {height}em; border: 0"
+    return f'{_THEMES}<iframe class="asmsetup-page" srcdoc="{text}" style="{style}"></iframe>'
 
 
 def _inner(source: str) -> str:
@@ -181,8 +189,12 @@ def _in_cell(output: str, source: str, cell: str) -> str:
 
 
 def _with_source(output: str, lines: list[str]) -> Iterator[str]:
+    shown = ""
     for line in output.splitlines():
+        if line.strip() == shown:  # NASM's messages have their line below them already
+            continue
         yield line
         found = re.match(rf"{_CELL}:(\d+): ", line)
         if found and 1 <= int(found[1]) <= len(lines):
-            yield f"  {found[1]} | {lines[int(found[1]) - 1].strip()}"
+            shown = lines[int(found[1]) - 1].strip()
+            yield f"  {found[1]} | {shown}"

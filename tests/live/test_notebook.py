@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -76,7 +77,7 @@ def test_a_cell_with_a_module_of_its_own(tmp_path: Path) -> None:
     [
         (
             "%%nasm\n\nf:\n    mov eax\n    ret",
-            "error: cell:3: error: invalid combination of opcode and operands\n  3 | mov eax",
+            "error: cell:3: error: invalid combination of opcode and operands\n  3 | mov eax\n  the",
         ),
         (
             '%%nasm\n%include "python.inc"\nPyModule m\n    mov [\nPyEndModule',
@@ -182,19 +183,29 @@ PyEndFunction"""
     assert "an argument of show cannot be sent to the process it runs in: " in said[1]["error"]
 
 
-def test_an_annotated_cell(tmp_path: Path) -> None:
+DARK = "<body data-jp-theme-light=false>{}<script>onload = () => document.body.append({})</script>"
+BACKGROUND = (
+    "getComputedStyle(document.querySelector('iframe').contentDocument.body).backgroundColor"
+)
+
+
+def test_an_annotated_cell(tmp_path: Path, shown_by_browser: Callable[[str], str]) -> None:
     own = '\n%include "python.inc"\nPyModule own'
     cells = [
         TWICE.format(options="--annotate", factor=2),
         TWICE.format(options="--annotate" + own, factor=2) + "\nPyEndModule",
     ]
-    for said, lines in zip(run(*cells, folder=tmp_path), (4, 7), strict=True):
+    shown = run(*cells, folder=tmp_path)
+    for said, lines in zip(shown, (4, 7), strict=True):
         page = unescape(said["html"])
-        assert page.startswith('<iframe srcdoc="<!DOCTYPE html>')
+        assert 'srcdoc="<!DOCTYPE html>' in page
         assert "<h1>cell</h1>" in page
         assert page.count("<tr ") == lines
         assert "lea rax, [rdi+rdi]" in page
-        assert "asmsetup-" not in page
+        assert tempfile.gettempdir() not in page
+    # In JupyterLab's dark theme, in a browser that prefers light pages.
+    (tmp_path / "notebook.html").write_text(DARK.format(shown[0]["html"], BACKGROUND))
+    assert "rgb(20, 24, 29)" in shown_by_browser((tmp_path / "notebook.html").as_uri())
 
 
 def test_an_annotated_cell_without_the_decoder(tmp_path: Path) -> None:
