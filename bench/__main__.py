@@ -9,14 +9,16 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from asmsetup.assemble.cache import Cache
 from asmsetup.assemble.includes import Reader
+from tools.matrix.interpreters import installed
 
-from . import figures, machine, projects, report, tools
+from . import figures, instructions, machine, projects, report, tools
 from .measure import Sample, measure
 from .projects import REPOSITORY, Project
 from .rows import ONE_JOB
@@ -24,6 +26,8 @@ from .tools import Tool
 
 RIVALS = ("asmsetup", "meson-python", "scikit-build-core")
 CORES = len(os.sched_getaffinity(0))
+_LONG = ("kernels-1000", "heavy-46")
+"""Projects that are not built for what the smaller ones show as well."""
 
 
 @dataclass(frozen=True)
@@ -64,16 +68,22 @@ class Bench:
         self.results: list[Result] = []
 
     def run(
-        self, project: Project, situation: str, tool: Tool, name: str, expected: int | None = None
+        self,
+        project: Project,
+        situation: str,
+        tool: Tool,
+        name: str,
+        expected: int | None = None,
+        front_end: Callable[[Path], list[str]] | None = None,
     ) -> Result:
-        """Build once, as the project lies there."""
+        """Build once, as the project lies there; ``front_end`` returns another command than pip's."""
         folder = self.work / name
         output = self.work / "wheels"
         shutil.rmtree(output, ignore_errors=True)
         env = tools.environment(tool, self.cache)
         before = time.time_ns()
         misses = self._misses()
-        build = measure(tool.build(output), folder, env, self.log)
+        build = measure((front_end or tool.build)(output), folder, env, self.log)
         rebuilt = sum(path.stat().st_mtime_ns > before for path in tools.objects(folder))
         tag = None
         if not tool.tags_itself:
@@ -135,7 +145,8 @@ class Bench:
                 if situation.name == "cold":
                     name = f"{project.name}-bare"
                     project.write(self.work / name, "asmsetup")
-                    for cold, jobs in (("cold", CORES), (ONE_JOB, 1)):
+                    kinds = [("cold", CORES), (ONE_JOB, 1)]
+                    for cold, jobs in kinds[: 1 if project.name == "heavy-46" else 2]:
                         self.run_bare(project, name, cold, jobs)
                         self.run_build_ext(project, rivals[0], cold, jobs)
 
@@ -172,8 +183,7 @@ class Bench:
             ("one include changed", project.edited_include),
         ):
             yield Situation(situation, edited(situation, path))
-        # With a thousand sources: as long as a cold build, and nothing the smaller ones do not show.
-        if project.name != "kernels-1000":
+        if project.name not in _LONG:
             yield Situation("flags changed", flags)
 
     def cached(self, project: Project, tool: Tool, second: Tool | None, runs: int) -> None:
@@ -215,9 +225,17 @@ def _concerned(project: Project, folder: Path, edited: str) -> int:
 
 
 def small(bench: Bench, rivals: list[Tool], in_c: Tool, runs: int) -> None:
-    """Measure sayit, whose build is nearly all overhead."""
+    """Measure sayit, whose build is nearly all overhead, by pip and by uv."""
     assembly, c = projects.sayit(), projects.sayit_in_c()
+    uv = tools.tool("uv", bench.store)
     for number in range(runs):
+        for tool in _turns([rivals[0], in_c], number):
+            project = c if tool is in_c else assembly
+            shutil.rmtree(bench.cache, ignore_errors=True)
+            name = f"sayit-{tool.name}"
+            project.write(bench.work / name, tool.name)
+            with_uv = partial(tool.build_with_uv, uv=uv)
+            bench.run(project, "cold, uv", tool, name, front_end=with_uv)
         for tool in _turns([*rivals, in_c], number):
             project = c if tool is in_c else assembly
             name = f"sayit-{tool.name}"
@@ -227,39 +245,46 @@ def small(bench: Bench, rivals: list[Tool], in_c: Tool, runs: int) -> None:
             bench.run(project, "cold", tool, name)
 
 
+_NAMES = ["sayit", "10", "100", "mixed", "isal", "1000", "heavy"]
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="runs of each situation")
     parser.add_argument(
-        "--only", action="append", help="sayit, isal, mixed, 10, 100 or 1000; may be given again"
+        "--only", action="append", choices=_NAMES, help="one project; may be given again"
     )
-    parser.add_argument("--second-python", help="another CPython, for the warm cache")
+    parser.add_argument(
+        "--second-python", help="another CPython, for the warm cache; an installed one unless said"
+    )
     parser.add_argument("--output", type=Path, default=REPOSITORY / "docs")
     parser.add_argument(
         "--work", type=Path, default=_memory(), help="where to build; in memory unless said"
     )
     options = parser.parse_args()
-    wanted = options.only or ["sayit", "10", "100", "mixed", "isal", "1000"]
+    wanted = options.only or _NAMES
     store = (
         Path(os.environ.get("ASMSETUP_TEST_CACHE") or REPOSITORY / ".cache").absolute() / "bench"
     )
     store.mkdir(parents=True, exist_ok=True)
     rivals = [tools.tool(name, store) for name in RIVALS]
-    second = tools.tool("asmsetup", store, options.second_python) if options.second_python else None
+    other = options.second_python or _another_python()
+    second = tools.tool("asmsetup", store, other) if other else None
     in_c = tools.tool("setuptools", store)
     with tempfile.TemporaryDirectory(prefix="asmsetup-bench-", dir=options.work) as work:
         # For what the tools write beside the project.
         os.environ["TMPDIR"] = work
         bench = Bench(Path(work), store)
-        measured: dict[str, dict[str, float]] = {}
+        measured: dict[str, dict[str, dict[str, float]]] = {}
         if "sayit" in wanted:
             small(bench, rivals, in_c, options.runs + 2)
-            measured = figures.measured(bench.work, rivals[0], in_c)
+            measured["figures"] = figures.measured(bench.work, rivals[0], in_c)
+            measured["instructions"] = instructions.measured(bench.work, rivals[0], in_c)
             _write(options.output, bench, measured)
         for name, runs, project in _projects(wanted, options.runs, store):
             bench.incremental(project, rivals, runs)
-            if name in ("isal", "1000"):
+            if name in ("isal", "1000", "heavy"):
                 bench.cached(project, rivals[0], second, min(runs, 2))
             # After each project: a run that is cut short has not been for nothing.
             _write(options.output, bench, measured)
@@ -271,12 +296,18 @@ def _memory() -> Path | None:
     return memory if os.access(memory, os.W_OK) else None
 
 
-def _write(output: Path, bench: Bench, measured: dict[str, dict[str, float]]) -> None:
+def _another_python() -> str | None:
+    """Return the newest installed CPython of another version than the running one."""
+    plain = [each for each in installed() if not each.free_threaded and not each.debug]
+    others = [each for each in plain if each.version[:2] != sys.version_info[:2]]
+    return max(others, key=lambda each: each.version).command[0] if others else None
+
+
+def _write(output: Path, bench: Bench, measured: Mapping[str, dict[str, dict[str, float]]]) -> None:
     data = {
-        "version": 1,
         "machine": machine.described(),
         "results": [asdict(result) for result in bench.results],
-        "figures": measured,
+        **measured,
     }
     report.write(output, json.loads(json.dumps(data)))
 
@@ -287,7 +318,8 @@ def _projects(wanted: list[str], runs: int, store: Path) -> Iterator[tuple[str, 
         ("100", runs, lambda: projects.generated(100)),
         ("mixed", runs, projects.mixed_kinds),
         ("isal", runs, lambda: projects.isal(tools.isal_sdist(store))),
-        ("1000", max(1, runs // 3), lambda: projects.generated(1000)),
+        ("1000", min(3, runs), lambda: projects.generated(1000)),
+        ("heavy", 1, projects.heavy),
     ]
     for name, times, make in makers:
         if name in wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 SHARED = 5
@@ -160,19 +161,24 @@ section .data align=16
 """
 
 
+LIGHT, HEAVY = (2, 2, 2, 2, 2, 2, 2, 2, 2, 8), (24, 32, 40)
+"""How long sources are, in turn: most are short and some are not, as it is in real projects; and
+as long as the longest of a video decoder, where NASM takes the better part of a second."""
+
+
 def names(count: int) -> list[str]:
     """Return the names of the project's sources."""
     return ["module.asm", *(f"kernel_{number}.asm" for number in range(1, count))]
 
 
-def write(folder: Path, count: int) -> None:
-    """Write ``count`` sources and their includes."""
+def write(folder: Path, count: int, sizes: Sequence[int] = LIGHT) -> None:
+    """Write ``count`` sources and their includes; ``sizes`` say how long they are, in turn."""
     (folder / "inc").mkdir(parents=True)
     (folder / "inc" / "simd.inc").write_text(_SIMD)
     (folder / "inc" / "filter.inc").write_text(_FILTER)
     numbers = range(1, count)
     for number in numbers:
-        (folder / f"kernel_{number}.asm").write_text(_kernel(number))
+        (folder / f"kernel_{number}.asm").write_text(_kernel(number, sizes))
     externs = "\n".join(f"extern kernel_{number}" for number in numbers)
     calls = "\n".join(
         f"    call        kernel_{number}\n    add         ebx, eax" for number in numbers
@@ -180,13 +186,12 @@ def write(folder: Path, count: int) -> None:
     (folder / "module.asm").write_text(_MODULE.format(externs=externs, calls=calls))
 
 
-def _kernel(number: int) -> str:
+def _kernel(number: int, sizes: Sequence[int]) -> str:
     filters = number % SHARED == 0
     return _KERNEL.format(
         number=number,
         include='%include "filter.inc"' if filters else "",
         body="FILTER 8" if filters else "",
-        # Some sources are long and most are not, as it is in real projects.
-        sizes=8 if number % 10 == 0 else 2,
+        sizes=sizes[(number - 1) % len(sizes)],
         rounds=4 + number % 3,
     )

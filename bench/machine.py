@@ -13,6 +13,9 @@ from pathlib import Path
 def described() -> dict[str, str | int]:
     """Return the machine as the report shows it."""
     return {
+        "commit": _said(
+            "git", "-C", os.fspath(Path(__file__).parent), "rev-parse", "--short", "HEAD"
+        ),
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "processor": _line("/proc/cpuinfo", r"model name\s*: (.*)"),
         "cores": len(os.sched_getaffinity(0)),

@@ -45,7 +45,7 @@ def write(folder: Path, data: dict[str, Any]) -> None:
             _draw_times(figure, rows)
         with _drawn(folder / "benchmarks-scaling.svg") as figure:
             _draw_scaling(figure, rows)
-        if data["figures"]:
+        if data.get("figures"):
             with _drawn(folder / "benchmarks-module.svg") as figure:
                 _draw_module(figure, data["figures"])
 

@@ -241,17 +241,22 @@ def sayit_in_c() -> Project:
     )
 
 
-def generated(count: int) -> Project:
+def generated(count: int, kind: str = "kernels", sizes: Sequence[int] = generate.LIGHT) -> Project:
     """A module of ``count`` macro-heavy sources."""
     names = tuple(generate.names(count))
     return Project(
-        f"kernels-{count}",
+        f"{kind}-{count}",
         (Module("kernels", names),),
-        lambda folder, tool: generate.write(folder, count),
+        lambda folder, tool: generate.write(folder, count, sizes),
         include_dirs=("inc",),
         edited="kernel_1.asm",
         edited_include="inc/filter.inc",
     )
+
+
+def heavy() -> Project:
+    """A module of 46 long sources, on which NASM works for half a minute."""
+    return generated(46, "heavy", generate.HEAVY)
 
 
 def mixed_kinds() -> Project:

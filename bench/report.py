@@ -2,41 +2,65 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from . import plots
-from .rows import Rows, Value, cpu, distinct, made, memory, of, wall
-from .targets import targets
+from . import history, plots
+from .rows import Rows, Value, cpu, distinct, made, memory, middle, of, wall
+from .targets import README_ROWS, RIVALS, targets
 
 _BEGIN, _END = "<!-- begin of the measured part -->", "<!-- end of the measured part -->"
 
 
+_RATIOS = """\
+Each is the median of the ratios of runs that were made in turn; in brackets where it lies at 95 %, from these runs resampled.
+🔴 is what is behind."""
+_INSTRUCTIONS = """\
+`pip wheel --no-build-isolation` of sayit below valgrind, in millions; a busy machine has the same counts.
+Valgrind's processor has no instructions for SHA-256, so that the digests of NASM and of the includes count for more than they cost."""
+
+
 def write(folder: Path, data: dict[str, Any]) -> None:
-    """Write benchmarks.json, the plots, and the measured part of benchmarks.md."""
+    """Write benchmarks.json, the plots, the measured part of benchmarks.md, and README's figures."""
     folder.mkdir(exist_ok=True)
-    (folder / "benchmarks.json").write_text(json.dumps(data, indent=1) + "\n")
+    history.write(folder / "benchmarks.json", data)
     plots.write(folder, data)
     page = folder / "benchmarks.md"
     text = page.read_text() if page.exists() else f"{_BEGIN}\n{_END}\n"
     before, _, rest = text.partition(_BEGIN)
     _, _, after = rest.partition(_END)
     page.write_text(f"{before}{_BEGIN}\n\n{_tables(data)}\n{_END}{after}")
+    readme = folder.parent / "README.md"
+    if readme.exists():
+        readme.write_text(_with_figures(readme.read_text(), data["results"]))
+
+
+def _with_figures(text: str, rows: Rows) -> str:
+    """Return README's text with what was measured in the place of what was measured before."""
+    for name, where in README_ROWS.items():
+        measured = (middle(rows, wall, *where, tool) for tool in ("asmsetup", *RIVALS))
+        # Rounded as in benchmarks.json, which README's are compared with.
+        seconds = [f"{round(each, 3):.2f}" for each in measured if each is not None]
+        if len(seconds) == 1 + len(RIVALS):
+            line = f"| {name} | {' | '.join(seconds)} |"
+            text = re.sub(rf"(?m)^\| {re.escape(name)} \|.*$", line, text)
+    return text
 
 
 def _tables(data: dict[str, Any]) -> str:
     machine = data["machine"]
     parts = [
-        "{date}, {processor}, {cores} cores, {memory}, {system}, CPython {python}, {nasm}; "
+        "{date}, commit {commit}, {processor}, {cores} cores, {memory}, {system}, CPython {python}, {nasm}; "
         "{cc}; {ld}.\nLoad average when it ended: {load}.".format(**machine),
         "Medians; in brackets the least and the most.\nWall clock and CPU are of `pip wheel` and of "
         "auditwheel, where the tool leaves that to the user; memory is of the largest process.",
     ]
     results: Rows = data["results"]
-    parts += ["### The numbers to reach", _table(("", "at most", "measured"), targets(results))]
+    parts += ["### The numbers to reach", _RATIOS]
+    parts.append(_table(("", "at most", "measured"), (each.cells() for each in targets(results))))
     for project in distinct(results, "project"):
         rows = of(results, project=project)
         parts.append(f"### {project}")
@@ -59,7 +83,9 @@ def _tables(data: dict[str, Any]) -> str:
                 ),
             )
         )
-    if data["figures"]:
+    if data.get("instructions"):
+        parts += ["### Instructions", _INSTRUCTIONS, _figures(data["instructions"])]
+    if data.get("figures"):
         parts.append("### The module itself: sayit")
         parts.append("![Sizes, and times of loading, importing and calling](benchmarks-module.svg)")
         parts.append(_figures(data["figures"]))
@@ -74,7 +100,7 @@ def _figures(figures: dict[str, dict[str, float]]) -> str:
             (
                 what,
                 *(f"{figures[name][what]:,.0f}" for name in names),
-                f"{figures[names[0]][what] / figures[names[1]][what]:.2f}",
+                f"{figures[names[0]][what] / (figures[names[1]][what] or 1):.2f}",
             )
             for what in figures[names[0]]
         ),

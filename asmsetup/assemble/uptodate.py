@@ -22,6 +22,8 @@ from .nasm import AssemblerOptions
 from .scan import ANY_VARIABLE, NOTHING, UNREAD, Text, merged
 from .state import BuildState
 
+_JSON = json.JSONEncoder(sort_keys=True)
+
 _OWN = "<asmsetup>"
 """Stands for INCLUDE_DIR, which is another folder in each isolated build."""
 
@@ -120,7 +122,7 @@ def fingerprint(
         [os.getcwd(), closure.files, options.include_dirs] if names_places else None,
         dict(environment) if ANY_VARIABLE in closure.text.environment else None,
     ]
-    text = json.dumps(parts, sort_keys=True)
+    text = _JSON.encode(parts)
     return Fingerprint(
         hashlib.sha256(text.encode()).hexdigest(),
         asks=closure.asks,

@@ -334,7 +334,7 @@ class BuildPy(Command):
         names stays.
         """
         super().analyze_manifest()
-        if not self.distribution.ext_modules:
+        if not self.distribution.ext_modules or not self.manifest_files:
             return
         sources = set(shipped_files(self.get_finalized_command("build_ext")))
         for package, files in self.manifest_files.items():

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import sysconfig
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 from setuptools import Command, Distribution, Extension
 
 from ..assemble import includes
+from ..assemble.state import BuildState
 from ..errors import SourceError
 from ..suffixes import is_gas
 from . import declared, flags
 from .extensions import assembly_sources, require_sound_groups
-from .session import BuildError, settings
+from .session import BuildError, lasting_folder, settings
 
 if TYPE_CHECKING:
     from ..assemble import gas
@@ -37,7 +39,8 @@ def shipped_files(command: Command) -> list[str]:
     ``command`` is the project's build_ext, finalized. The paths are relative to the project;
     an sdist holds nothing from elsewhere, and nothing that a link leads to there.
     """
-    return [path for path in _files_read(command) if _why_not_shipped(path, command) is None]
+    project = _Project(command)
+    return [path for path in _files_read(command) if project.why_not_shipped(path) is None]
 
 
 def missing_from_sdist(command: Command) -> list[str]:
@@ -54,7 +57,8 @@ def missing_from_sdist(command: Command) -> list[str]:
         for source in filter(is_gas, assembly_sources([ext]))
         if any(_gas(source, each).computed for each in _commands(ext, source, command))
     ]
-    reasons = ((path, _why_not_shipped(path, command)) for path in _files_read(command))
+    project = _Project(command)
+    reasons = ((path, project.why_not_shipped(path)) for path in _files_read(command))
     unfit = [f"{path} {why}, so it is not included in the sdist" for path, why in reasons if why]
     return [*missing, *unfit, *dict.fromkeys(computed)]
 
@@ -65,7 +69,9 @@ def _extensions(command: Command) -> list[Extension]:
 
 def _files_read(command: Command) -> list[str]:
     """Return the files that the extensions' sources name, relative to the project."""
-    reader = includes.Reader()
+    # What a build has read in this folder is known.
+    folder = os.path.join(lasting_folder(command), "asm")
+    reader = includes.Reader(BuildState(os.path.join(folder, "state")))
     found: dict[str, None] = {}
     for ext in _extensions(command):
         if isinstance(ext, declared.Extension):
@@ -104,20 +110,38 @@ def _is_outside(path: str) -> bool:
     return os.path.relpath(path).startswith(os.pardir + os.sep)
 
 
-def _why_not_shipped(path: str, command: Command) -> str | None:
-    inside = os.path.realpath(os.curdir) + os.sep
-    if path.startswith(os.pardir + os.sep):
-        return "is outside of the project"
-    if not os.path.realpath(path).startswith(inside):
-        return f"is a symbolic link to {os.path.realpath(path)}, which is outside of the project"
-    # setuptools takes these folders out of every sdist.
-    build_base = os.path.relpath(str(command.get_finalized_command("build").build_base))
-    first = path.split(os.sep)[0]
-    if path.startswith(build_base + os.sep):
-        return f"is in {build_base}, the folder of what is built"
-    if first in ("RCS", "CVS", ".svn", ".hg", ".git", ".bzr", "_darcs"):
-        return f"is in {first}, a folder of version control"
-    return None
+class _Project:
+    """The folder of a project, as an sdist sees it."""
+
+    def __init__(self, command: Command) -> None:
+        """``command`` is the project's build_ext, finalized."""
+        self._inside = os.path.realpath(os.curdir) + os.sep
+        base = str(command.get_finalized_command("build").build_base)
+        self._build_base = os.path.relpath(base)
+        self._folders: dict[str, str] = {}
+        """Where the folders that were asked about really are."""
+
+    def why_not_shipped(self, path: str) -> str | None:
+        """Return why an sdist does not hold a file, None when it does."""
+        if path.startswith(os.pardir + os.sep):
+            return "is outside of the project"
+        if not (where := self._real(path)).startswith(self._inside):
+            return f"is a symbolic link to {where}, which is outside of the project"
+        # setuptools takes these folders out of every sdist.
+        first = path.split(os.sep)[0]
+        if path.startswith(self._build_base + os.sep):
+            return f"is in {self._build_base}, the folder of what is built"
+        if first in ("RCS", "CVS", ".svn", ".hg", ".git", ".bzr", "_darcs"):
+            return f"is in {first}, a folder of version control"
+        return None
+
+    def _real(self, path: str) -> str:
+        if os.path.islink(path):
+            return os.path.realpath(path)
+        folder, name = os.path.split(path)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return os.path.join(self._folders[folder], name)
 
 
 def _settings_args(command: Command) -> tuple[str, ...]:
@@ -150,11 +174,16 @@ def _commands(ext: Extension, source: str, command: Command) -> list[flags.Comma
 
 def _include_dirs(ext: Extension, command: Command) -> Iterator[str]:
     """Yield the folders that a build searches; Python's own hold nothing for NASM."""
-    own = {sysconfig.get_path("include"), sysconfig.get_path("platinclude")}
+    own = _pythons_own()
     for folder in (*(ext.include_dirs or ()), *(getattr(command, "include_dirs", None) or ())):
         # Wrong ones are reported when something is built.
         if isinstance(folder, str | os.PathLike) and folder not in own:
             yield os.fspath(folder)
+
+
+@cache
+def _pythons_own() -> frozenset[str | None]:
+    return frozenset((sysconfig.get_path("include"), sysconfig.get_path("platinclude")))
 
 
 def _is_definition(macro: object) -> bool:
