@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from .. import program
 from ..errors import LinkError
 
-BUILD_ID = "--build-id=sha1"
-"""The linker's argument that names a module by its content."""
-
 SUFFIX = ".debug"
 """What the file's name has after the module's; the debuglink holds it."""
 

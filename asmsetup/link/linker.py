@@ -18,7 +18,6 @@ from ..errors import LinkError
 from ..facts.target import EMULATION
 from ..named import NamedTuple
 from . import given
-from .debug_file import BUILD_ID
 from .flags import linker_named, require_possible
 from .given import LD_ARGS, LDFLAGS, LINK_ARGS, Given
 from .libraries import further_folders, named_libraries
@@ -37,6 +36,9 @@ Strip = Literal["all", "debug", "none"]
 """What a module is rid of: all symbols that loading it does not need, debug information, or nothing."""
 
 _STRIP: dict[Strip, tuple[str, ...]] = {"all": ("-s",), "debug": ("-S",), "none": ()}
+
+_BUILD_ID = "--build-id=sha1"
+"""The linker's argument that names a module by its content, for the file with its debug information."""
 
 _INSTALL = program.ways_to_get("binutils", "LD", "ld")
 
@@ -178,7 +180,7 @@ def command(
         *HARDENING,
         *(_WITHOUT_SEPARATE_CODE if _is_gold(ld) else SMALL),
         *_STRIP[options.strip],
-        *((BUILD_ID,) if options.build_id else ()),
+        *((_BUILD_ID,) if options.build_id else ()),
         f"--version-script={script}",
         "-o",
         output,
@@ -210,7 +212,7 @@ def driver_flags(script: str, options: LinkerOptions) -> list[str]:
     # -Xlinker and not -Wl, : a path may hold a comma.
     # Two words: zig does not take them joined.
     linker = (*HARDENING, "--version-script", script, *_STRIP[options.strip])
-    linker += (BUILD_ID,) if options.build_id else ()
+    linker += (_BUILD_ID,) if options.build_id else ()
     return [word for flag in linker for word in ("-Xlinker", flag)]
 
 

@@ -72,6 +72,7 @@ def _files_read(command: Command) -> list[str]:
     # What a build has read in this folder is known.
     folder = os.path.join(lasting_folder(command), "asm")
     reader = includes.Reader(BuildState(os.path.join(folder, "state")))
+    args = _settings_args(command)
     found: dict[str, None] = {}
     for ext in _extensions(command):
         if isinstance(ext, declared.Extension):
@@ -81,19 +82,19 @@ def _files_read(command: Command) -> list[str]:
             found.update((os.path.relpath(each), None) for each in declared.texts(ext.headers))
         for source in assembly_sources([ext]):
             for wanted in _commands(ext, source, command):
-                for path in _read(source, wanted, reader, command):
-                    found[os.path.relpath(path)] = None
-    return list(found)
+                found.update(dict.fromkeys(_read(source, wanted, reader, args)))
+    return list(dict.fromkeys(map(os.path.relpath, found)))
 
 
 def _read(
-    source: str, wanted: flags.Command, reader: includes.Reader, command: Command
+    source: str, wanted: flags.Command, reader: includes.Reader, settings_args: tuple[str, ...]
 ) -> Iterable[str]:
+    """Return the files that a source is assembled from; ``settings_args`` are for each of them."""
     if is_gas(source):
         # What is there of a system's headers is not the project's.
         files = _gas(source, wanted).files
         return [path for path in files if path == source or not _is_outside(path)]
-    args = (*_settings_args(command), *wanted.args)
+    args = (*settings_args, *wanted.args)
     folders = list(includes.search_path(source, wanted.include_dirs))
     define = [(each[0], each[1]) for each in wanted.macros]
     return reader.closure(source, folders, args, define).files
