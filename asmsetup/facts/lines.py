@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from functools import cached_property
 
 from ..named import NamedTuple
 
 _MOST_ROWS = 4_000_000
+OF_ASSEMBLY = (".asm", ".nasm", ".nas", ".inc", ".s", ".S", ".ASM")
+"""How the names of sources of assembly end."""
 
 
 class Place(NamedTuple):
@@ -38,6 +41,14 @@ class Lines:
         whole = cls()
         whole._parts = list(parts)
         return whole
+
+    @cached_property
+    def name_assembly(self) -> bool:
+        """Whether sources of assembly may be among the files; the tables are searched, not read."""
+        texts = self._table, self._line_strings, self._strings
+        endings = [ending.encode() + b"\0" for ending in OF_ASSEMBLY]
+        is_here = any(ending in text for text in texts for ending in endings)
+        return is_here or any(part.name_assembly for part in self._parts)
 
     @property
     def rows(self) -> list[tuple[int, Place | None]]:

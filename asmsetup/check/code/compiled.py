@@ -40,9 +40,10 @@ def goes_on(
         if found is None or found.operation.effect != decode.NOTHING:
             break
         at, found = found.next, decoded(found.next)
-    if at not in leaders or not image.is_compiled(call.at):
+    if at not in leaders:
         return True
-    return not _reads_what_is_lost(decoded, at) and _returns_from(decoded, at, depth)
+    fits = not _reads_what_is_lost(decoded, at) and _returns_from(decoded, at, depth)
+    return fits or not image.is_compiled(call.at)  # which may read the line numbers
 
 
 def _reads_what_is_lost(decoded: Decoder, at: int) -> bool:

@@ -394,7 +394,8 @@ class FunctionAnalysis:
             # The call's own push is undone: what returns has taken it away.
             drop_return_address(state)
             if value is OWN or type(value) in (Item, Target):
-                walk.give_up(found.at, UNKNOWN_CALL)
+                if not image.is_compiled(found.at):  # C functions all have one convention
+                    walk.give_up(found.at, UNKNOWN_CALL)
                 call_unknown(walk, state)
                 return found.next if self._goes_on(state, found, None) else None
         elif goal == found.next:

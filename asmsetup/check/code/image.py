@@ -16,7 +16,7 @@ from itertools import chain
 from ...errors import ObjectError
 from ...facts.elf import ElfFacts, RelocationTable, Section, Symbol, all_symbols
 from ...facts.frames import frames
-from ...facts.lines import Lines
+from ...facts.lines import OF_ASSEMBLY, Lines
 from ...named import NamedTuple
 from ..kinds import ADDRESS_64, GOT_RELATIVE, NUMBERS
 from . import linkage
@@ -36,7 +36,6 @@ _ABSOLUTE_4 = frozenset(NUMBERS[name] for name in ("32", "32S"))
 _DEBUG_SECTIONS = (".debug_line", ".debug_line_str", ".debug_str", MARKS_SECTION)
 _LONGEST_TEXT = 1 << 16
 _LAYOUT = dict.fromkeys(map(ord, "\n\t"), " ")
-_OF_ASSEMBLY = (".asm", ".nasm", ".inc", ".s")
 _LINKER_CODE = (".plt", ".init", ".fini")
 
 
@@ -151,8 +150,8 @@ class Image:
             return found is not None and found.file in self.compiled
         if self.marks.routines or not (self.is_inside(address) or address in self.described):
             return False
-        place = self.lines.at(address)
-        return place is None or not place.file.lower().endswith(_OF_ASSEMBLY)
+        place = self.lines.at(address) if self.lines.name_assembly else None
+        return place is None or not place.file.endswith(OF_ASSEMBLY)
 
     def constant(self, place: int) -> int | None:
         """Return the address that stands at a place, unless code may change it."""
