@@ -172,8 +172,8 @@ def expect_function(name: str) -> None:
 
 def _meant(name: str) -> str:
     """Return the method that a name such as ``__lenght__`` may mean; empty for its own name."""
-    bare = name.strip("_")
-    if not name.endswith("_") or bare in _OTHER_METHODS.split():
+    bare = name.strip("_").lower()
+    if not name.endswith("_") or name.strip("_") in _OTHER_METHODS.split():
         return ""
     known = {each.strip("_") for each in SLOTS.keys() | _BY_HAND.keys()}
     if bare in known:

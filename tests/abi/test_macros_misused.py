@@ -300,6 +300,12 @@ WHOLE = [
         for text, line, message in [
             ("PyModule m\nPyConstant 'a', 1\nPyConstant 'a', 2", 7, "PyConstant: a second a of"),
             ("PyModule m\nPyType T, O_size\nPyTypeSlot 'n', f", 7, "needs a slot such as Py_tp_"),
+            ("PyModule m\nPyType T, O_size\nPyGetSet '__len__', f", 7, "Python looks for __len__"),
+            (
+                "PyModule m\nPyType T, O_size\nPyMember '__call__', 1, O.x",
+                7,
+                "Python looks for __call__ in a slot of the type, and not among its methods",
+            ),
             ("PyModule m\nPyType T, O_size\nPyMember 'x', 1, 'O'", 7, "an offset such as Point.x"),
             (
                 "PyModule m\nPyType T, O_size\nPyMember 'x', 1, O.x, 'r'",
