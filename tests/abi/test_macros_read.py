@@ -28,7 +28,7 @@ STUBS = {
 INCLUDED = re.compile(r'^%include "python/(.+)"$', re.MULTILINE)
 
 CODE = {"misuse.inc", "call.inc", "object.inc", "reference.inc", "function.inc"}
-CODE |= {"unwind.inc", "watch.inc", "plain.inc", "frame.inc"}
+CODE |= {"unwind.inc", "watch.inc", "frame.inc"}
 MODULE = CODE | {"strings.inc", "module.inc"}
 TYPED = MODULE | {"exec.inc", "typed.inc", "runtime.inc"}
 KEYWORDS = TYPED | {"keywords.inc"}
@@ -70,7 +70,8 @@ def files_read(folder: Path, text: str, nasm: str) -> set[str]:
         ("PyModule m\nPySinglePhase\nPyEndModule", MODULE | {"single_phase.inc"}),
         ("struc P\nPyObject_HEAD\nendstruc", MODULE | {"exec.inc", "lifetime.inc", "type.inc"}),
         ("PyRoutine a\nPyBuffer b\nPyReturn\nPyEndRoutine", CODE | {"buffer.inc"}),
-        ("PyDispatch f, g\ng: ret", CODE | {"dispatch.inc"}),
+        ("PyFrame f\nret\nPyEndFrame", CODE | {"plain.inc"}),
+        ("PyDispatch f, g\ng: ret", CODE | {"plain.inc", "dispatch.inc"}),
         ('PyModule m\nPyTypedFunction "f()"\nPyEndModule\nf: ret', TYPED),
         ('PyModule m\nPyTypedFunction "f(a: i64)"\nPyEndModule\nf: ret', KEYWORDS),
     ],

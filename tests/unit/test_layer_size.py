@@ -22,7 +22,7 @@ for path in sorted(Path(INCLUDE_DIR).rglob("*.inc")):
 
 LIMITS = {
     # Of lines, of those that are no comments, and of macros.
-    "macros": (MACROS, (4940, 3620, 232)),
+    "macros": (MACROS, (4950, 3620, 232)),
     "typed functions": (TYPED, (3000, 2400, 90)),
 }
 LONGEST = 50
