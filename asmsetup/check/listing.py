@@ -13,8 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import misspelt
-
 _ROW = re.compile(
     r" *(?P<line>\d+) "
     r"(?:(?P<offset>[0-9A-F]{8}) (?P<data>(?:<[a-z]+ [0-9A-Fa-f]+h?>|[^\s<])+))?"
@@ -108,8 +106,7 @@ class Listing:
         self._search = (str(Path(source).parent), *include_dirs)
         self.lines: list[SourceLine] = []
         """All lines, in the order of the listing."""
-        # python.inc's are made by a macro, whose lines do not show their names.
-        self._macros = {name.lower() for name in misspelt.macros()}
+        self._macros: set[str] = set()
         self._by_offset: dict[int, list[Row]] = {}
         self._repeated: list[Row] = []
         self.rows = list(self._rows(text, source))

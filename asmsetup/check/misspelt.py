@@ -39,9 +39,9 @@ def is_macro_like(text: str) -> bool:
 def macro(text: str) -> str | None:
     """Return the macro of python.inc that a line may have meant; None if it is one, or resembles none."""
     words = statement(text).split()
-    if not words or words[0] in macros():
+    if not words or words[0] in _macros():
         return None
-    by_small = {name.lower(): name for name in macros()}
+    by_small = {name.lower(): name for name in _macros()}
     for word in ("_".join(words[:2]), words[0]):
         if name := by_small.get(word.lower()):
             return name
@@ -50,8 +50,7 @@ def macro(text: str) -> str | None:
 
 
 @functools.cache
-def macros() -> tuple[str, ...]:
-    """Return the macros of python.inc, by the names that sources use."""
+def _macros() -> tuple[str, ...]:
     text = Path(_INCLUDES, "python.inc").read_text(encoding="utf-8").replace("\\\n", "")
     return tuple(
         name
