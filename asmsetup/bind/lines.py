@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
+
+_ESCAPES = {byte: f"\\x{byte:02x}" for byte in (*range(32), *b"`\\", *range(127, 256))}
+_ESCAPES[ord("\n")] = "\\n"
 
 
 def quoted(text: str) -> str:
@@ -14,6 +18,7 @@ def quoted(text: str) -> str:
     return f"`{escaped}`"
 
 
+@functools.cache  # most lines are those of other bindings, too
 def op(mnemonic: str, operands: str = "", comment: str = "") -> str:
     """Return a line: mnemonics in column 4, operands in 16, comments in 36."""
     line = f"    {mnemonic:<11} {operands}".rstrip()
@@ -25,6 +30,7 @@ def label(name: str) -> str:
     return f"{name}:"
 
 
+@functools.cache
 def aligned(line: str) -> str:
     """Return the line with its comment, if it has one, where comments are."""
     code, semicolon, comment = line.partition(";")
@@ -48,12 +54,5 @@ def unquoted(string: str) -> str:
 
 def escaped(content: bytes) -> str:
     """Return one of NASM's strings for bytes: it takes less time than a list of numbers."""
-    letters = (
-        "\\n"
-        if byte == 10
-        else chr(byte)
-        if 32 <= byte < 127 and byte not in b"`\\"
-        else f"\\x{byte:02x}"
-        for byte in content
-    )
-    return f"`{''.join(letters)}`"
+    letters = content.decode("latin-1").translate(_ESCAPES)
+    return f"`{letters}`"
