@@ -102,7 +102,7 @@ def run_build(
     timeout: int = 300,
 ) -> Run:
     """Run Python with setuptools: as ``run`` does, or forked where that is the same."""
-    if not prepared.can_run(arguments, env):
+    if prepared.STARTS_ALL or not prepared.can_run(arguments, env):
         return run(python, *arguments, cwd=cwd, env=env, ok=ok, timeout=timeout)
     ended = prepared.run(python, arguments, cwd, env, timeout)
     return Run([str(python), *arguments], *ended).expect(ok)

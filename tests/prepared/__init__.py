@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 _SERVER = Path(__file__).with_name("server.py")
-_STARTS_ALL = bool({"ASMSETUP_TEST_ALL", "COVERAGE_PROCESS_CONFIG"} & os.environ.keys())
+STARTS_ALL = bool({"ASMSETUP_TEST_ALL", "COVERAGE_PROCESS_CONFIG"} & os.environ.keys())
+"""Builds are started anew, each of them."""
 _READ_AT_THE_START = re.compile(r"PYTHON(?!PATH$)|SETUPTOOLS_|DISTUTILS_|LD_|LC_|LANG$|TZ$")
 _RUNNING: list[subprocess.Popen[bytes]] = []
 # setuptools looks for Cython when it is imported.
@@ -38,7 +39,7 @@ class Ended(NamedTuple):
 
 def can_run(arguments: Sequence[str], env: Mapping[str, str]) -> bool:
     """Return whether ``python ARGUMENT...`` can be forked: a script or -c, with the venv's setuptools."""
-    if _STARTS_ALL or not (arguments[0] == "-c" or arguments[0].endswith(".py")):
+    if not (arguments[0] == "-c" or arguments[0].endswith(".py")):
         return False
     folders = filter(None, env.get("PYTHONPATH", "").split(os.pathsep))
     return not any(Path(folder, name).exists() for folder in folders for name in _IMPORTED)
