@@ -21,7 +21,7 @@ _TEMPLATES = Path(__file__).parent.parent / "templates"
 _SUFFIX = ".in"
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 """The names that a package index accepts."""
-_TAKEN = frozenset({"asmsetup", "setuptools", "pip", "wheel", "pytest", "tests"})
+_TAKEN = frozenset({"asmsetup", "setuptools", "pip", "wheel", "pytest", "src", "test", "tests"})
 _UNIVERSAL = "[tool.asmsetup]\nuniversal = true     # one module and one wheel for every CPython"
 _LIBRARY = "[tool.asmsetup]\nstrict = true        # warnings about the code stop the build"
 _STUB = {"_core.pyi": "the same for type checkers and editors"}
@@ -114,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
     is in the way or cannot be written.
     """
     folder = options.folder
-    name = os.path.basename(os.path.abspath(folder))
+    name = os.path.basename(os.path.abspath(folder)) if folder else ""
     package = package_name(name)
     _require_empty(folder)
     files = dict(project_files(name, package, KINDS[options.kind]))

@@ -121,6 +121,8 @@ def test_names_of_packages(name: str, package: str) -> None:
         ("3d", "'3d' cannot be imported by its name: 3d begins with a digit"),
         ("class", "'class' cannot be imported by its name: class is a keyword of Python"),
         ("json", "'json' would hide the module json that is already there"),
+        ("test", "'test' would hide the module test that is already there"),  # Python's own tests
+        ("src", "'src' would hide the module src that is already there"),
         ("AsmSetup", "'AsmSetup' would hide the module asmsetup that is already there"),
     ],
 )
@@ -138,6 +140,15 @@ def test_a_bad_name_is_a_usage_error(tmp_path: Path) -> None:
         "error: 'class' cannot be imported by its name: class is a keyword of Python\n"
         "  choose another name, for example:   asmsetup new asm-class\n"
     )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_folder_at_all(tmp_path: Path) -> None:
+    """As a shell gives it for a variable that is not set: not the folder it stands in."""
+    done = asmsetup("new", "", cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: '' cannot be the name of a project\n")
     assert list(tmp_path.iterdir()) == []
 
 
