@@ -79,7 +79,7 @@ class Planner:
         unfit = {source: why for source in doubtful if (why := unreadable(source))}
         if unfit:
             raise SourceError(
-                "\n".join(f"{source}: {_no_source(source, why)}" for source, why in unfit.items()),
+                "\n".join(f"{source}: {no_source(source, why)}" for source, why in unfit.items()),
                 f"{recipe.named_by} names it; paths start from {os.getcwd()}",
             )
         # The shortest of its spellings is what people know a file by.
@@ -150,7 +150,8 @@ def _growing(sources: Sequence[str]) -> Iterator[Sequence[str]]:
         start, size = start + size, min(2 * size, 64)
 
 
-def _no_source(path: str, why: str) -> str:
+def no_source(path: str, why: str) -> str:
+    """Return what is wrong with a source, given why it cannot be read."""
     if os.path.lexists(path):
         return f"this source cannot be read: {why}"
     return "there is no such source file"

@@ -16,9 +16,10 @@ from ..check import Finding
 from ..config import Settings
 from ..errors import SourceError
 from ..facts import target
+from ..files import unreadable
 from ..link.linker import LinkerOptions, ModuleFile, entry_points
 from ..named import NamedTuple
-from ..plan import Recipe
+from ..plan import Recipe, no_source
 from ..progress import Reporter
 from ..suffixes import is_assembly
 
@@ -101,6 +102,8 @@ def _assembled(
     """Yield the builder of a source and its module, whose objects are up to date."""
     settings = options.settings
     name = module_name(source)
+    if why := unreadable(source):
+        raise SourceError(f"{source}: {no_source(source, why)}")
     builder = Builder(settings, target.running(), work, reporter)
     assembler = AssemblerOptions(options.include_dirs, options.define, debug=settings.debug)
     recipe = Recipe(name, (source,), assembler, universal=settings.universal)

@@ -104,6 +104,7 @@ def test_what_cannot_be_built(
     assert (done.returncode, done.stdout) == (3, "")
     assert "Traceback" not in done.stderr
     assert error in done.stderr[done.stderr.index("error: ") :]
+    assert "Extension 'none'" not in done.stderr  # nobody has written one
 
 
 def test_without_nasm(kernel: Path, tmp_path: Path) -> None:
