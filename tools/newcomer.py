@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -77,7 +78,10 @@ def main() -> int:
         folder = Path(name)
         (folder / "home").mkdir()
         wheelhouse = ("pip", "wheel", "--quiet", "--no-deps", "-w", str(folder / "wheelhouse"))
-        subprocess.run([sys.executable, "-m", *wheelhouse, str(REPOSITORY)], check=True)
+        tree = folder / "tree"  # a build would leave its own folder in ours
+        ignored = shutil.ignore_patterns(".*", "build", "wheelhouse", "tests", "docs", "*.egg-info")
+        shutil.copytree(REPOSITORY, tree, ignore=ignored)
+        subprocess.run([sys.executable, "-m", *wheelhouse, str(tree)], check=True)
         print(f"load {os.getloadavg()[0]:.1f}")
         total = 0.0
         for step, where, command in steps(kind):
