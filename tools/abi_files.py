@@ -216,13 +216,32 @@ def pasted(texts: Iterable[str]) -> set[str]:
     return {each for text in texts for each in re.findall(r"(?<!\w)_?P[yY]\w*_(?=%[\d\[])", text)}
 
 
-def render_own_names(tables: Iterable[str], texts: Sequence[str]) -> str:
-    """The names in the tables that the hand-written ``texts`` mention, a line each."""
+TYPED = frozenset(("typed", "keywords", "runtime", "parts"))
+"""The files and folders that are only read for typed functions."""
+
+
+def render_own_names(
+    tables: Iterable[str], texts: Iterable[str], typed_texts: Iterable[str]
+) -> str:
+    """The names in the tables that the hand-written texts mention, a line each.
+
+    Behind a name that only ``typed_texts`` mention stands `typed'.
+    """
     names = table_names(tables)
-    words = {word for text in texts for word in re.findall(r"[A-Za-z_][\w.]*", text)}
+    always, typed = mentioned(names, texts), mentioned(names, typed_texts)
+    lines = {name: name if name in always else f"{name} typed" for name in always | typed}
+    return "".join(f"{line}\n" for _, line in sorted(lines.items()))
+
+
+def mentioned(names: Iterable[str], texts: Iterable[str]) -> set[str]:
+    """Return those of the names that texts mention, or that are put together in one."""
+    words: set[str] = set()
+    beginnings: list[str] = []
+    for text in texts:
+        words.update(re.findall(r"[A-Za-z_][\w.]*", re.sub(r"(?m)^ *;.*", "", text)))
+        beginnings += [each for each in pasted([text]) if PASTED.get(each)]
     words |= {f"Py_{word}" for word in words}  # macros are given slots without it
-    made = tuple(beginning for beginning, all_of_them in PASTED.items() if all_of_them)
-    return "".join(f"{name}\n" for name in sorted(names) if name in words or name.startswith(made))
+    return {name for name in names if name in words or name.startswith(tuple(beginnings))}
 
 
 def table_names(tables: Iterable[str]) -> set[str]:

@@ -134,10 +134,13 @@ def tables_of(fresh: Mapping[Path, str]) -> Files:
 
 def own_names(tables: Mapping[Path, str]) -> str:
     """The names in the tables that the hand-written includes mention, a line each."""
-    texts = [path.read_text() for path in (ROOT / INCLUDE.parent).rglob("*.inc")]
+    texts = {path: path.read_text() for path in (ROOT / INCLUDE.parent).rglob("*.inc")}
+    written = {path: text for path, text in texts.items() if not text.startswith(abi_files.HEADER)}
+    typed = [path for path in written if abi_files.TYPED & {path.stem, path.parent.name}]
     return abi_files.render_own_names(
         [text for path, text in tables.items() if path.parent.parent == INCLUDE],
-        [text for text in texts if not text.startswith(abi_files.HEADER)],
+        [text for path, text in written.items() if path not in typed],
+        [written[path] for path in typed],
     )
 
 

@@ -62,7 +62,7 @@ def selection(paths: Iterable[str], options: AssemblerOptions, more: str = "") -
     text = re.sub(rb"\\\r?\n", b"", text)
     tables = _tables(file)
     words = {*map(bytes.decode, re.findall(_WORD, text)), *re.findall(_WORD.decode(), more)}
-    names = {*_own_names(), *words, *_derived(words, tables)}
+    names = {*_own_names(typed=bool(more)), *words, *_derived(words, tables)}
     return _FORM.format(
         layout=_defines(tables.layout, names),
         # The object has its symbols in this order.
@@ -147,9 +147,13 @@ def _tables(path: str) -> _Tables:
 
 
 @cache
-def _own_names() -> Sequence[str]:
-    """Return the names that asmsetup's own macros mention; tools/generate_abi.py writes the list."""
-    return _read(os.path.join(INCLUDE_DIR, "python", "own-names.txt")).split()
+def _own_names(*, typed: bool) -> Sequence[str]:
+    """Return the names that asmsetup's own macros mention, those of typed functions too if wanted.
+
+    tools/generate_abi.py writes the list.
+    """
+    lines = _read(os.path.join(INCLUDE_DIR, "python", "own-names.txt")).splitlines()
+    return [line.split()[0] for line in lines if typed or " " not in line]
 
 
 def _read(path: str) -> str:
