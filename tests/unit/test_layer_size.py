@@ -22,8 +22,8 @@ for path in sorted(Path(INCLUDE_DIR).rglob("*.inc")):
 
 LIMITS = {
     # Of lines, of those that are no comments, and of macros.
-    "macros": (MACROS, (4950, 3620, 232)),
-    "typed functions": (TYPED, (3000, 2400, 90)),
+    "macros": (MACROS, (5000, 3660, 236)),
+    "typed functions": (TYPED, (2750, 2180, 68)),
 }
 LONGEST = 50
 """Lines of a macro."""
