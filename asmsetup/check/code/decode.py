@@ -46,6 +46,7 @@ NEXT, JUMP, BRANCH, CALL, CALL_VALUE, JUMP_VALUE, RETURN, STOP, SYSTEM = range(9
 OTHER, MOVE, LOAD, STORE, SET, ADDRESS, ADD, SUBTRACT, AND, ZERO, PUSH, POP, LEAVE = range(13)
 EXCHANGE, COMPARE, TEST, DIRECTION, UPPER_ZERO, EMPTY_MMX, SET_BIT, LOAD_PART = range(13, 21)
 NOTHING, EXTEND, SHIFT, FLAGS_POP, CONTROL_LOAD, CONTROL_SAVE, ENTER, REPEAT = range(21, 29)
+TEST_SELF = 29  # `or eax, eax'
 
 # What a branch is taken on; all other conditions are ANY.
 ANY, EQUAL, NOT_EQUAL, BELOW, NOT_BELOW, ABOVE, NOT_ABOVE = range(7)
@@ -416,6 +417,9 @@ def _effect(
         and registers[0][1] >= 4
     ):
         return ZERO
+    is_same = len(kinds) == 2 and kinds[0] == OpKind.REGISTER == kinds[1]
+    if mnemonic in (Mnemonic.OR, Mnemonic.AND) and is_same and registers[0] == registers[1]:
+        return TEST_SELF if registers[0][1] >= 4 else OTHER
     if raw.code in (Code.LEAVEW, Code.PUSHW_CS):
         return OTHER
     if mnemonic in UNCHANGING and kinds[0] == OpKind.MEMORY and kinds[1] in IMMEDIATES:

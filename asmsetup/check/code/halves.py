@@ -114,9 +114,14 @@ def _is_pointer(value: Lower) -> bool:
 
 
 def _holds(value: Lower) -> str:
-    return f"holds the lower 32 bits of what {value.result.name} returned, with zeros above"
+    return f"holds only the lower 32 bits of what {value.result.name} returned"
 
 
 def lower_half(value: Value) -> Value:
     """Return the value of a register after a value was moved to it as 32 bits."""
     return Lower(value) if type(value) is Result else value if type(value) is Lower else None
+
+
+def extended_half(value: Result) -> Value:
+    """Return what movsxd makes of a result: of a pointer its lower half, of an int the int."""
+    return Lower(value) if prototype(value.name).result in _POINTERS else None

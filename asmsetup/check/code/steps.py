@@ -10,7 +10,7 @@ from . import decode
 from .arithmetic import add, mask, shift, subtract
 from .control import load_control, save_control
 from .decode import Decoded
-from .halves import check_compared, check_half, check_second_byte, lower_half
+from .halves import check_compared, check_half, check_second_byte, extended_half, lower_half
 from .memory import enter, forget, leave, pop, push, store
 from .places import (
     WORD,
@@ -42,6 +42,7 @@ from .values import (
     Item,
     Label,
     Low,
+    Result,
     Sometimes,
     Value,
 )
@@ -172,6 +173,8 @@ def _load_part(walk: Walk, state: State, decoded: Decoded) -> None:
     elif 0 <= operation.source < 16:
         source = state.registers[operation.source]
         value = source if type(source) in (Item, Below) or source is SMALL else None
+        if type(source) is Result and operation.source_size == 4:
+            value = extended_half(source)
     forget(walk, state, decoded)
     set_register(state, operation.target, value)
 
@@ -264,7 +267,11 @@ def _compare(walk: Walk, state: State, decoded: Decoded) -> None:
             named = place_of(state, memory)
             state.flags = Flags(-2, memory.size, "", -1, operation.number, named)
     elif operation.target >= 0 and operation.source >= 0:
-        state.flags = Flags(operation.target, operation.target_size, "", operation.source)
+        number = get_register(state, operation.source)
+        other = -1 if type(number) is int else operation.source
+        known = number if type(number) is int else 0
+        state.flags = Flags(operation.target, operation.target_size, "", other, known)
+        check_compared(walk, state, decoded.at)
     elif operation.target >= 0:
         state.flags = Flags(operation.target, operation.target_size, "", -1, operation.number)
         check_compared(walk, state, decoded.at)
@@ -282,6 +289,14 @@ def _test(walk: Walk, state: State, decoded: Decoded) -> None:
         _test_alignment(walk, state, operation.number)
     elif operation.target == operation.source and operation.memory is None:
         check_second_byte(walk, state, decoded)
+
+
+def _test_self(walk: Walk, state: State, decoded: Decoded) -> None:
+    target, size = decoded.operation.target, decoded.operation.target_size
+    value = state.registers[target]
+    _test(walk, state, decoded)
+    if size == 4 and type(value) is not int:
+        state.registers[target] = value if type(value) is Below else lower_half(value)
 
 
 def _test_alignment(walk: Walk, state: State, mask: int) -> None:
@@ -324,7 +339,7 @@ def _nothing(walk: Walk, state: State, decoded: Decoded) -> None:
 
 _Effect = Callable[[Walk, State, Decoded], None]
 
-_COMPARING = (decode.COMPARE, decode.TEST, decode.SUBTRACT)
+_COMPARING = (decode.COMPARE, decode.TEST, decode.TEST_SELF, decode.SUBTRACT)
 _EFFECTS: dict[int, _Effect] = {
     decode.OTHER: forget,
     decode.MOVE: _move,
@@ -353,6 +368,7 @@ _EFFECTS: dict[int, _Effect] = {
     decode.SHIFT: shift,
     decode.FLAGS_POP: _pop_flags,
     decode.REPEAT: _repeat,
+    decode.TEST_SELF: _test_self,
     decode.CONTROL_LOAD: load_control,
     decode.CONTROL_SAVE: save_control,
 }
