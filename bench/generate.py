@@ -161,7 +161,7 @@ section .data align=16
 """
 
 
-LIGHT, HEAVY = (2, 2, 2, 2, 2, 2, 2, 2, 2, 8), (24, 32, 40)
+LIGHT, HEAVY = (2, 2, 2, 2, 2, 2, 2, 2, 2, 8), (32, 40, 48, 56)
 """How long sources are, in turn: most are short and some are not, as it is in real projects; and
 as long as the longest of a video decoder, where NASM takes the better part of a second."""
 
