@@ -107,7 +107,9 @@ def _draw_scaling(figure: Figure, rows: Rows) -> None:
     projects = [each for each in distinct(rows, "project") if each.startswith("kernels-")]
     for tool, color in _COLORS.items():
         own = [(each, of(rows, project=each, situation="cold", tool=tool)) for each in projects]
-        points = [(int(name.split("-")[1]), median(map(wall, runs))) for name, runs in own if runs]
+        points = sorted(
+            (int(name.split("-")[1]), median(map(wall, runs))) for name, runs in own if runs
+        )
         if len(points) > 1:
             sources.loglog(*zip(*points, strict=True), color=color, marker="o", label=tool)
     sources.set(xlabel="sources", ylabel="seconds", title="A clean build")
@@ -127,7 +129,7 @@ def _draw_cores(panel: Any, rows: Rows) -> None:
         heights = [gain[number] for gain in gains.values()]
         bars = panel.bar(places, heights, width=0.38, color=_COLORS[tool])
         panel.bar_label(bars, fmt="%.2f", fontsize=7, padding=2)
-    panel.set_xticks([place + 0.2 for place in range(len(gains))], list(gains))
+    panel.set_xticks([place + 0.2 for place in range(len(gains))], list(gains), fontsize=6.5)
     panel.set(ylabel="times faster", title="All cores to one")
 
 
