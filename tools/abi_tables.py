@@ -417,7 +417,7 @@ def sizes_of_both_builds(facts: Mapping[str, Abi]) -> Defines:
 
 
 def additions(facts: Mapping[str, Abi]) -> Defines:
-    """What every target has besides what its own headers define."""
+    """Return the names that every target has besides those of its own headers."""
     constants = facts[FULL_TARGETS[len(LIMITED_VERSIONS) - 1]].constants
     defines = {
         name: spell(name, value)

@@ -64,7 +64,7 @@ def environment(folder: Path) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "PIP_FIND_LINKS": str(folder / "wheelhouse"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        # What else says where packages come from here.
+        # A machine may have a mirror of its own.
         **{name: os.environ[name] for name in ("PIP_CONFIG_FILE",) if name in os.environ},
     }
 

@@ -1,4 +1,4 @@
-"""What mkdocs does to each page, and which scripts they load.
+"""Hooks of mkdocs: links in pages, the script they load, and how the search weighs words.
 
 Links to files outside of docs/ lead to the repository; without one (repo_url in mkdocs.yml)
 they become plain text.

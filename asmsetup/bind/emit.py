@@ -19,7 +19,7 @@ class Binding(Results):
     """The data and the code of one binding."""
 
     def __init__(self, signature: Signature, *, nogil: bool, slot: Slot | None = None) -> None:
-        """``slot`` is where a method of a type is entered in the place of its table."""
+        """``slot`` is the slot of a method that is entered there, and not in the type's table."""
         super().__init__(signature, nogil=nogil, slot=slot)
         self._count = len(signature.parameters)
         last = self._count - 1
@@ -99,7 +99,7 @@ class Binding(Results):
             yield from self._enter_array()
 
     def unwinding(self) -> list[str]:
-        """Return what says how the function, whose code is written, is unwound."""
+        """Return the lines of the function's table for unwinding; ``code`` comes first."""
         return rows(pushes=bool(self._pushed), frame=self._frame, exits=self._exits_left)
 
     def _enter_array(self) -> Iterator[str]:

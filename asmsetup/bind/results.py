@@ -31,7 +31,7 @@ def form(signature: Signature, slot: Slot | None = None) -> str:
 
 
 class Results:
-    """The end of one binding, and what both ends know of it."""
+    """The end of one binding, and the fields that its beginning uses, too."""
 
     def __init__(self, signature: Signature, *, nogil: bool, slot: Slot | None) -> None:
         self.signature = signature
@@ -136,7 +136,7 @@ class Results:
         yield last
 
     def _unframed(self, left: int) -> str:
-        """Say that the frame is given back, for those who unwind the stack."""
+        """Name the place where the frame is given back, for the table for unwinding."""
         self._exits_left.append(left)
         return f".py_exit_{len(self._exits_left)} equ $ - _pyt_function"
 

@@ -17,7 +17,7 @@ _LONGEST_NAME = 255
 
 
 class SignatureError(ValueError):
-    """A signature says something that cannot be; the message is for its author."""
+    """A signature is wrong; the message is for its author."""
 
 
 class Type(NamedTuple):
@@ -44,7 +44,7 @@ class Type(NamedTuple):
 
     @property
     def is_number(self) -> bool:
-        """Whether the routine gets or returns a number."""
+        """Return whether the routine gets or returns a number."""
         return self.kind in ("signed", "unsigned", "real", "bool")
 
 
@@ -64,17 +64,17 @@ class Parameter(NamedTuple):
 
     @property
     def is_none(self) -> bool:
-        """Whether None is its default."""
+        """Return whether None is its default."""
         return self.default is not None and self.default.value is None
 
     @property
     def is_optional_number(self) -> bool:
-        """Whether the routine gets a pointer to a number, or a null pointer for None."""
+        """Return whether the routine gets a pointer to a number, or a null pointer for None."""
         return self.is_none and self.type.is_number
 
 
 class Signature(NamedTuple):
-    """A signature, understood."""
+    """A signature that has been read."""
 
     text: str
     name: str
@@ -91,22 +91,22 @@ class Signature(NamedTuple):
 
     @property
     def least(self) -> int:
-        """How many positional arguments a call needs."""
+        """Return how many positional arguments a call needs."""
         return _last_required(self.parameters[: self.positional])
 
     @property
     def required(self) -> int:
-        """How many parameters there are up to the last without a default."""
+        """Return how many parameters there are up to the last without a default."""
         return _last_required(self.parameters)
 
     @property
     def needs_keyword(self) -> bool:
-        """Whether some keyword-only parameter has no default."""
+        """Return whether some keyword-only parameter has no default."""
         return any(each.default is None for each in self.parameters[self.positional :])
 
     @property
     def takes_keywords(self) -> bool:
-        """Whether an argument can be given by name."""
+        """Return whether an argument can be given by name."""
         return self.positional_only < len(self.parameters)
 
 
@@ -140,7 +140,7 @@ def _last_required(parameters: tuple[Parameter, ...]) -> int:
 
 
 def parse(text: str, *, typed: bool = True) -> Signature:
-    """Return what ``name(parameter: type = default, ...) -> type`` says.
+    """Read a signature, ``name(parameter: type = default, ...) -> type``.
 
     With ``typed=False`` there are no types: each parameter is an object. Raises SignatureError.
     """

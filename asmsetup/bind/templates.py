@@ -1,9 +1,9 @@
 """The templates of each type in a binding: the instructions that convert, recover and return it.
 
 In the templates {k} is the number of the parameter, {object} where its argument is, {home}
-and {length} where its words wait for the call, {view} its Py_buffer, {scratch} 16 bytes of
-nobody's, {error} where it goes on with an exception set. rax is the value. What jumps
-out of the straight line jumps `near': left to nasm, the sizes of forward jumps cost it a pass.
+and {length} where its words wait for the call, {view} its Py_buffer, {scratch} 16 bytes that
+no parameter owns, {error} the label to go to with an exception set. rax is the value. Jumps out
+of the straight line are `near': left to nasm, the sizes of forward jumps cost it a pass.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ _CONVERT["sequence"] = (
     call        _pyt_read_sequence      ; into memory of their own
     jnc         short .value_{k}
     test        eax, eax
-    jz          near {error}      ; an item is wrong
+    jz          near {error}            ; an item is wrong
 """
     + _BAD_ARGUMENT
 )
@@ -238,7 +238,7 @@ RESULTS = {
     "real 8": (["    movq        rax, xmm0"], _MINUS_ONE, ""),
     "real 4": (["    cvtss2sd    xmm0, xmm0", "    movq        rax, xmm0"], _MINUS_ONE, ""),
 }
-"""A number's way to an object: before it is known whether it is an error, the question, after."""
+"""By type of a number: lines before the test for an error's -1, the test, a line after it."""
 
 MAKERS = {
     "signed 8": "PyLong_FromLong",
@@ -252,7 +252,7 @@ MAKERS = {
     "str": "PyUnicode_FromStringAndSize",
     "cstr": "PyUnicode_FromString",
 }
-"""The function of CPython's that makes an object of a result."""
+"""By type of a result: the function of CPython's that makes an object of it."""
 
 
 def key(type_: Type) -> str:
@@ -263,12 +263,12 @@ def key(type_: Type) -> str:
 
 
 def convert(type_: Type) -> str:
-    """Return the template that converts an argument."""
+    """Return the template that converts an argument, empty for an object."""
     return _CONVERT.get(_key(type_), "")
 
 
 def recover(type_: Type) -> str:
-    """Return the template of what the conversion jumps to."""
+    """Return the template of the lines that the conversion jumps to, empty without any."""
     return _RECOVER.get(_key(type_), "")
 
 
@@ -292,13 +292,13 @@ def has_items(type_: Type) -> bool:
 
 
 def wanted(type_: Type, *, or_none: bool) -> str:
-    """Return the name of the words that say what an argument must be."""
+    """Return the runtime's name of the text in errors for such an argument."""
     what = "sequence" if type_.is_sequence else "writable" if type_.writable else "str"
     return what + ("_or_none" if or_none else "")
 
 
 def buffer_flags(type_: Type) -> str:
-    """Return what an argument is asked for by PyObject_GetBuffer."""
+    """Return the flags for PyObject_GetBuffer."""
     flags = ["PyBUF_ND", "PyBUF_FORMAT"] if type_.item else ["PyBUF_SIMPLE"]
     if type_.dimensions:
         layout = f"PyBUF_{type_.order}_CONTIGUOUS" if type_.order else "PyBUF_STRIDES"
@@ -307,7 +307,7 @@ def buffer_flags(type_: Type) -> str:
 
 
 def letters(type_: Type) -> tuple[str, str]:
-    """Return which formats of the struct module a buffer's items have."""
+    """Return the formats of the struct module that fit: a letter less one, and the set after it."""
     return _LETTERS[type_.item_kind]
 
 

@@ -1,4 +1,4 @@
-"""What a call of ``compile`` gives each source: macros, folders, arguments; and one of ``link_shared_object`` the linker."""
+"""Options from a call of the compiler object: ``compile`` for each source, ``link_shared_object`` for the linker."""
 
 from __future__ import annotations
 

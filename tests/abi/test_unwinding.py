@@ -80,7 +80,7 @@ RUNTIME = ["_pyt_parse_tuple", "_pyt_parse_unusual", "_pyt_bind_arguments", "tol
 
 @pytest.mark.skipif(GDB is None, reason="gdb shows the backtraces")
 def test_backtrace_of_the_runtime(tmp_path: Path) -> None:
-    """What bindings call has tables like them, and gdb shows no label within either."""
+    """Routines that bindings call have tables, too, and gdb shows none of their labels as a function."""
     (tmp_path / "told.asm").write_text(TYPED)
     module = build(tmp_path / "told.asm", tmp_path / "told.so")
     assert_backtrace(module, "same(1, 2, 3)", RUNTIME, stop="PyArg_VaParseTupleAndKeywords")

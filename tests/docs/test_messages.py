@@ -13,7 +13,7 @@ from tools.matrix.interpreters import REPOSITORY
 PAGES = sorted((REPOSITORY / "docs" / "messages").glob("*.md"))
 MESSAGES = {**python_messages(), **macro_messages(), **raised_messages()}
 OF_TOOLS = [each for each, _ in (*explain._NASM_HINTS, *explain_ld._LD_HINTS)]
-"""What NASM and ld say that asmsetup has a hint on, as regular expressions."""
+"""The messages of NASM and ld that asmsetup has a hint on, as regular expressions."""
 
 NEVER_SHOWN = {
     "the section with the names of sections is missing",  # caught: the object stays as it is
@@ -30,7 +30,7 @@ OTHERS = [
     f"module {HOLE} has no attribute {HOLE}",
     "a quotation mark in it has no other end",
 ]
-"""What is no first argument of an error, and is shown all the same."""
+"""Messages that are no first argument of an error, and are shown all the same."""
 
 
 def quotes(page: Path) -> Iterator[str]:

@@ -24,7 +24,7 @@ def test_arguments_in_order():
 
 
 def by_name(a, ab, abc=3, abcd=4, abcde=5, *, abcdefgh=6, abcdefghi=7, twelve_chars=8):
-    """What typed.lengths is, in Python."""
+    """Return the same as typed.lengths."""
     return int("".join(map(str, (a, ab, abc, abcd, abcde, abcdefgh, abcdefghi, twelve_chars))))
 
 

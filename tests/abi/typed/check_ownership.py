@@ -15,7 +15,7 @@ from arguments import BadBool, BadIndex, Float, Index, raised
 
 
 def exports(data):
-    """Whether something holds the bytearray's buffer."""
+    """Return whether something holds the bytearray's buffer."""
     try:
         data.append(0)
     except BufferError:

@@ -137,7 +137,7 @@ def bad_calls(chance, signature, function, model):
 
 
 def found(signature):
-    """What the function is given as its receiver, and the function."""
+    """Return the receiver that the function gets, and the function."""
     if signature.is_call:
         called = getattr(randomized, signature.name)()
         return called, called
