@@ -22,6 +22,8 @@ class Jobs:
         self._together = together
         self._lock = threading.Lock()
         self._vital: list[Job] = []
+        self._shown: set[str] = set()
+        """The compilers' messages that were shown: once each, however often a source is tried."""
 
     def add(self, job: Job, cost: float, *, vital: bool) -> None:
         """Queue a job; the errors of ``vital`` ones are reported together with those of others."""
@@ -49,10 +51,13 @@ class Jobs:
             others = self._queue.wait(job for job in self._vital if job.is_done)
             self._raise_all([*errors, *others])
 
-    def _print_once(self, error: CompileError) -> None:
+    def _print_once(self, output: str) -> None:
+        # Its first line is the command, which names another temporary file each time.
+        messages = output.partition("\n")[2] or output
         with self._lock:
-            output, error.output = error.output, ""
-        if output:
+            is_known = messages in self._shown
+            self._shown.add(messages)
+        if output and not is_known:
             self._show(output)
 
     def supersede(self, jobs: Iterable[Job | None]) -> None:
@@ -71,7 +76,7 @@ class Jobs:
         distinct = list({str(error): error for error in errors}.values())
         for error in distinct:
             if isinstance(error, CompileError):
-                self._print_once(error)
+                self._print_once(error.output)
         if not distinct:
             raise AssembleError("the build was stopped")
         for error in distinct:
