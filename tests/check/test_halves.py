@@ -17,6 +17,23 @@ ROWS = [
     ("PyObject_Size", "mov rcx, -1 / cmp eax, ecx / je .end", "cmp rax, -1 / je .end"),
     ("PyObject_IsTrue", "mov eax, eax / or rax, rax / js .end", "or eax, eax / js .end"),
 ]
+SIZE = "test rax, rax / js .end / mov ebx, eax"
+RIGHT = [
+    # A number that is known to be small, behind the test for a failure.
+    ("PyList_Size", f"{SIZE} / cmp rbx, 3 / jl .end"),
+    ("PyList_Size", f"{SIZE} / test rbx, rbx / jle .end"),
+    ("PyList_Size", "cmp rax, -1 / je .end / mov ebx, eax / test rbx, rbx / jg .end"),
+    ("PyList_Size", "test rax, rax / jle .end / mov ebx, eax / cmp rbx, 100 / jg .end"),
+    # A bit of the second byte, as compilers test it.
+    ("PyType_GetFlags", "test ah, 2 / jz .end"),
+]
+
+
+@pytest.mark.parametrize(("name", "use"), RIGHT)
+def test_a_part_that_is_enough(name: str, use: str, tmp_path: Path) -> None:
+    body = f"push rbx / call [rel {name} wrt ..got] / {use} / xor eax, eax / .end: pop rbx / ret"
+
+    assert rules(tmp_path, function(body, name)) == set()
 
 
 @pytest.mark.parametrize(("name", "broken", "kept"), ROWS)

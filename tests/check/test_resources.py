@@ -134,3 +134,52 @@ def test_a_reference_that_is_lost(broken: str, kept: str, tmp_path: Path) -> Non
 
     assert rules(tmp_path, function(broken, names)) == {"reference-lost"}
     assert rules(tmp_path, function(kept, names)) == set()
+
+
+SAVE, BACK = "push rbx / push r12 / push r13", "pop r13 / pop r12 / pop rbx / ret"
+MAKE = CALL.format("PyLong_FromLong") + " / test rax, rax / jz .end"
+GROW = f"add rsp, 960 / xor eax, eax / {BACK}"
+WALK = (
+    f"{SAVE} / sub rsp, 960 / mov rbx, rdi / mov r12, rsp / mov r13d, 12"
+    f" / .next: mov rdi, [rbx] / mov rsi, r12 / xor edx, edx / {ASK} / test eax, eax / jnz .undo"
+    " / add r12, 80 / add rbx, 8 / {} / jnz .next / .undo: cmp r12, rsp / je .end / sub r12, 80"
+    f" / mov rdi, r12 / {RELEASE} / jmp .undo / .end: {GROW}"
+)
+ONE = f"{SAVE} / sub rsp, 960 / mov r12, rsi / mov rsi, rsp / xor edx, edx / {ASK}"
+# A reference from before the loop, in what the loop writes.
+TURNS = {
+    "exchanged": f"xchg rbx, r12 / {CALL.format('getpid')} / xchg rbx, r12",
+    "spilled": "mov r12, rbx / xor ebx, ebx / mov rbx, r12",
+    "moved": "add rbx, 16 / sub rbx, 16",
+    "in a slot": "mov [rsp], rbx / mov ebx, 1 / mov rbx, [rsp]",
+}
+RIGHT = {
+    name: f"{SAVE} / mov r13, rdi / {MAKE} / mov rbx, rax / sub rsp, 16"
+    f" / .next: {turn} / dec r13 / jnz .next / mov rax, rbx / add rsp, 16 / .end: {BACK}"
+    for name, turn in TURNS.items()
+} | {
+    "in a vector register": f"push rbx / mov rbx, rdi / {MAKE} / movq xmm0, rax"
+    " / .next: dec rbx / jnz .next / movq rax, xmm0 / .end: pop rbx / ret",
+    # One Py_buffer after the other; the address is counted in another register, or compared.
+    "buffers": WALK.format("dec r13d"),
+    "buffers up to an end": WALK.format("lea rax, [rsp + 960] / cmp r12, rax"),
+    # The buffer goes to code that may release it, or to where it lives on.
+    "released by a routine": f"{ONE} / test eax, eax / jnz .end / mov rdi, rsp / call .give"
+    f" / .end: {GROW} / .give: sub rsp, 8 / {RELEASE} / add rsp, 8 / ret",
+    "copied": f"{ONE} / test eax, eax / jnz .end / mov rdi, r12 / mov rsi, rsp / mov edx, 80"
+    f" / {CALL.format('memcpy')} / .end: {GROW}",
+    "copied by words": f"{ONE} / test eax, eax / jnz .end / mov rdi, r12 / mov rsi, rsp"
+    f" / mov ecx, 10 / rep movsq / .end: {GROW}",
+    "copied where it is there": f"{SAVE} / sub rsp, 960 / mov r12, rsi / mov qword [rsp + 8], 0"
+    " / test r12, r12 / jz .end"
+    f" / mov rsi, rsp / xor edx, edx / {ASK} / test eax, eax / jnz .end / nop"
+    f" / .end: mov rdi, r12 / mov rsi, rsp / mov edx, 80 / {CALL.format('memcpy')}"
+    f" / mov qword [rsp + 8], 0 / {GROW}",
+}
+
+
+@pytest.mark.parametrize("body", RIGHT.values(), ids=RIGHT)
+def test_what_lives_on(body: str, tmp_path: Path) -> None:
+    names = "PyObject_GetBuffer, PyBuffer_Release, PyLong_FromLong, memcpy, getpid"
+
+    assert rules(tmp_path, function(body, names)) == set()

@@ -51,15 +51,16 @@ class Block:
     rank: int = 0
 
     def add(self, at: int, following: int) -> None:
-        """Take in that another block may follow an instruction."""
+        """Record that another block may follow an instruction."""
         self.leaves.append(at)
         self.successors.append(following)
 
 
 @dataclass
 class Loop:
-    """Registers and slots that a loop writes."""
+    """The blocks of a loop, with the registers and slots that they write."""
 
+    inside: set[int] = field(default_factory=set)
     writes: int = 0
     stores: set[tuple[int, int, int]] = field(default_factory=set)
 
@@ -76,18 +77,22 @@ class Blocks:
         block = self.blocks.get(at)
         return block.rank if block is not None else 1 << 30
 
+    def is_inside(self, head: int, at: int) -> bool:
+        """Return whether an instruction is in the loop that begins at a block."""
+        return self._block_of(at) in self.loops[head].inside
+
     def is_in_each_turn(self, head: int, at: int) -> bool:
-        """Return whether no way leads from a block to itself but over an instruction."""
+        """Return whether every way from a block back to itself passes an instruction."""
         return head not in self._reached(head, [at])
 
     def is_reached(self, head: int, at: int, without: Sequence[int]) -> bool:
-        """Return whether a way leads from a block to an instruction, not over any of the others."""
+        """Return whether a way leads from a block to an instruction and passes none of the others."""
         place = self._block_of(at)
         is_before = any(place <= other < at for other in without)
         return not is_before and (place == head or place in self._reached(head, without))
 
     def _reached(self, head: int, without: Sequence[int]) -> set[int]:
-        """Return the blocks that ways from a block lead to, not over any of these instructions."""
+        """Return the blocks that ways from a block lead to which pass none of these instructions."""
         last = {self._block_of(other): other for other in sorted(without, reverse=True)}
         reached: set[int] = set()
         pending = [head]
@@ -263,8 +268,8 @@ def _find_loops(order: list[int], blocks: dict[int, Block]) -> dict[int, Loop]:
 def _loop(
     head: int, ends: list[int], blocks: dict[int, Block], before: dict[int, list[int]]
 ) -> Loop:
-    loop = Loop()
     inside = {head}
+    loop = Loop(inside)
     pending = list(ends)
     while pending:
         at = pending.pop()

@@ -95,6 +95,7 @@ def call_unknown(walk: Walk, state: State) -> None:
     Each may have a convention of its own.
     """
     _let_escape(walk, state, Prototype("?", "", known=False))
+    resources.pass_buffers(state, *range(16))
     for number in _CHANGING:
         state.registers[number] = None
     state.vectors.clear()
@@ -307,11 +308,11 @@ def call_inside(walk: Walk, state: State, at: int, name: str, callee: Summary | 
     ``callee`` is None for one that is not understood or is being analysed: it is taken for a
     C function.
     """
+    state.owned = frozenset()
+    resources.pass_buffers(state, *range(16))
     if callee is None:
-        state.owned = frozenset()
         change_by_call(walk, state, at, name, Prototype("?", "", known=False))
         return True
-    state.owned = frozenset()
     _check_callee(walk, state, at, name, callee)
     if callee.exit is None:
         return not callee.is_complete

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import decode
+from .prototypes import prototype
 from .resources import is_null
 from .state import GONE, KNOWN, Flags, State
 from .values import (
@@ -89,7 +90,9 @@ def _compares(walk: Walk, state: State, flags: Flags, condition: int) -> None:
     call = value.result if type(value) is Lower else value
     if type(call) is Result and call.at in walk.buffer_calls and _succeeds(flags, condition):
         state.buffers |= {walk.buffer_calls[call.at]}
-    if condition in (decode.BELOW, decode.NOT_ABOVE):
+    if type(value) is Result and _is_no_failure(flags, condition, value):
+        _replace(state, value, value._replace(tested=True))
+    elif condition in (decode.BELOW, decode.NOT_ABOVE):
         limit = flags.number + (condition == decode.NOT_ABOVE)
         is_argument = type(value) is Entry and flags.register not in KEPT
         is_free = value is None or value is LOADED or type(value) in (Lower, Below)
@@ -118,6 +121,14 @@ def _succeeds(flags: Flags, condition: int) -> bool:
     if flags.number % (1 << 8 * flags.size) == (1 << 8 * flags.size) - 1:
         return condition in (decode.NOT_EQUAL, decode.GREATER)
     return flags.number == 0 and condition in (decode.EQUAL, decode.NOT_LESS)
+
+
+def _is_no_failure(flags: Flags, condition: int, value: Result) -> bool:
+    """Return whether a number is found not to be what a function returns that fails."""
+    if condition == decode.EQUAL or prototype(value.name).result not in ("i", "l"):
+        return False
+    is_positive = condition == decode.GREATER and flags.number >= 0
+    return is_positive or _succeeds(flags, condition)
 
 
 def _limit(state: State, flags: Flags, value: Value, limit: int) -> bool:

@@ -141,7 +141,8 @@ class FunctionAnalysis:
         if block is not None:
             state.forget_dead(block.live)
             if loop is not None:
-                if self._rank >= block.rank:
+                known = self._states.get(at, ())
+                if self._rank >= block.rank and not any(map(state.has_moved, known)):
                     check_turn(self._walk, state, self._blocks, at)
                 state.expect_loop(loop.writes, loop.stores)
         if at in self._unsteady:
@@ -272,7 +273,7 @@ class FunctionAnalysis:
         is_taken = is_possible(state, condition)
         goes_on = is_possible(state, NEGATED[condition])
         if condition >= decode.LESS:
-            check_sign(self._walk, state, found.at)
+            check_sign(self._walk, state, found.at, condition)
         state.pass_branch()
         taken = state.copy()
         taken.way = Step(found.at, found.goal, state.way)

@@ -49,13 +49,17 @@ def check_compared(walk: Walk, state: State, at: int) -> None:
     if type(value) is Lower:
         _check_lower(walk, state, at, flags, value)
     elif type(value) is Result and _is_end(flags):
-        # Compilers compare what C narrows; of a pointer C does not.
         kind = prototype(value.name).result
-        size = _SIZES.get(kind, 0)
-        if flags.size < size and (kind in _POINTERS or not walk.image.is_compiled(at)):
+        if flags.size < _SIZES.get(kind, 0) and _is_whole(walk, value, at):
             returns = f"{value.name} returns {_KINDS.get(kind, 'a pointer')}"
             what = f"{8 * flags.size} bits of {NAMES[flags.register]} are tested, and {returns}"
             walk.report(_RULE, at, what, state)
+
+
+def _is_whole(walk: Walk, value: Result, at: int) -> bool:
+    """Return whether all of a result is compared: of a number, compilers compare what C narrows."""
+    kind = prototype(value.name).result
+    return kind in _POINTERS or (kind in _SIZES and not walk.image.is_compiled(at))
 
 
 def _is_end(flags: Flags) -> bool:
@@ -81,18 +85,21 @@ def check_second_byte(walk: Walk, state: State, decoded: Decoded) -> None:
     for register in range(4):
         value = state.registers[register]
         is_read = decoded.operation.uses >> register & 1
-        if is_read and type(value) is Result and prototype(value.name).result in _SIZES:
+        if is_read and type(value) is Result and _is_whole(walk, value, decoded.at):
             what = f"bits 8 to 15 of {NAMES[register]} are tested, of what {value.name} returned"
             walk.report(_RULE, decoded.at, what, state)
 
 
-def check_sign(walk: Walk, state: State, at: int) -> None:
+def check_sign(walk: Walk, state: State, at: int, condition: int) -> None:
     """Judge a branch on the sign of what was compared."""
     flags = state.flags
     if flags is None or flags.size != 8 or flags.other >= 0 or not 0 <= flags.register < 16:
         return
     value = state.registers[flags.register]
-    if type(value) is Lower:
+    if type(value) is not Lower or flags.number > 0:
+        return
+    # Where a failure was seen before, whether there is anything at all is asked in this way, too.
+    if condition in (decode.LESS, decode.NOT_LESS) or not value.result.tested:
         what = f"{NAMES[flags.register]} {_holds(value)}: all 64 bits never are negative"
         walk.report(_RULE, at, what, state)
 

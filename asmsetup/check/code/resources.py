@@ -17,11 +17,14 @@ from .walk import Walk
 
 _COUNTS = (0, 12, 16)
 """Where an object has its reference count; builds without the GIL have two."""
+_COPYING = frozenset(("memcpy", "memmove"))
 _DROPPING = frozenset(("Py_DecRef", "_Py_DecRef", "_Py_Dealloc", "_Py_MergeZeroLocalRefcount"))
 
 
 def pass_to_call(state: State, name: str, known: Prototype) -> None:
-    """Record that references are passed to a function of another module."""
+    """Record that references and buffers are passed to a function of another module."""
+    if not known.known or name in _COPYING:
+        pass_buffers(state, *ARGUMENTS)
     if not state.owned:
         return
     if not known.known or known.variadic or known.words > len(ARGUMENTS):
@@ -33,6 +36,14 @@ def pass_to_call(state: State, name: str, known: Prototype) -> None:
     for register, letter in zip(ARGUMENTS, letters, strict=False):
         if letter == "x" or name in _DROPPING:
             give_up(state, state.registers[register])
+
+
+def pass_buffers(state: State, *registers: int) -> None:
+    """Record that these registers are passed to code that may release a buffer, or move it."""
+    values = (state.registers[register] for register in registers)
+    passed = {stack_key(v.base, v.offset) for v in values if type(v) is Frame}
+    state.buffers -= passed
+    state.partly -= passed
 
 
 def take_result(state: State, at: int, name: str, known: Prototype) -> None:
@@ -89,12 +100,14 @@ def check_owned(walk: Walk, state: State, at: int) -> None:
 def check_turn(walk: Walk, state: State, blocks: Blocks, head: int) -> None:
     """Judge a loop that comes round with what it has to give back.
 
-    A reference that nothing holds any more is lost. A buffer is when no turn goes round the
-    place that asks for it anew, and none releases it before.
+    A reference of this turn that nothing holds any more is lost; one from before the loop may be
+    in a register or slot that the loop writes. A buffer is lost when every turn asks for another,
+    and reaches that place without a release.
     """
-    held = {v.at for v in (*state.registers, *state.stack.values()) if type(v) is Result}
+    values = *state.registers, *state.stack.values(), *state.vectors.values()
+    held = {value.at for value in values if type(value) is Result}
     for lost in sorted(state.owned):
-        if lost.at not in held:
+        if lost.at not in held and blocks.is_inside(head, lost.at):
             what = f"the new reference that {lost.name} returned is lost in each turn of a loop"
             walk.report("reference-lost", lost.at, what, state)
     for at, key in walk.buffer_calls.items():
@@ -113,6 +126,7 @@ def follow_buffer(walk: Walk, state: State, at: int, name: str) -> None:
     register = RSI if name == "PyObject_GetBuffer" else RDI
     place = state.registers[register]
     if type(place) is not Frame:
+        walk.buffer_calls.pop(at, None)  # known in the first turn of a loop only
         return
     key = stack_key(place.base, place.offset)
     if name == "PyBuffer_Release":

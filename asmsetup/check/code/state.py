@@ -243,6 +243,12 @@ class State:
                 if key not in self.stack or type(self.stack[key]) not in (Entry, Frame, Marker):
                     self.stack[key] = None
 
+    def has_moved(self, other: State) -> bool:
+        """Return whether an address in the frame is another one here than in ``other``, or lost."""
+        pairs = [*zip(self.registers, other.registers, strict=True)]
+        pairs += [(self.stack.get(key), value) for key, value in other.stack.items()]
+        return any(type(value) is Frame and mine != value for mine, value in pairs)
+
     def lose_depth(self, base: int) -> None:
         """Set rsp to ``base``, an unknown place; forget what was counted from it before."""
         for number, value in enumerate(self.registers):

@@ -25,13 +25,14 @@ from .places import (
     set_register,
     word_of,
 )
-from .resources import let_go, see_count
+from .resources import let_go, pass_buffers, see_count
 from .state import KNOWN, Flags, State
 from .uses import check_memory, check_stale, check_stored
 from .values import (
     KEPT,
     RAX,
     RCX,
+    RSI,
     RSP,
     SMALL,
     Below,
@@ -92,6 +93,7 @@ def step(walk: Walk, state: State, decoded: Decoded) -> None:
 
 
 def _repeat(walk: Walk, state: State, decoded: Decoded) -> None:
+    pass_buffers(state, RSI)
     forget(walk, state, decoded)
     state.registers[RCX] = 0  # which compilers use as a zero
 
@@ -287,7 +289,7 @@ def _test(walk: Walk, state: State, decoded: Decoded) -> None:
         check_compared(walk, state, decoded.at)
     elif operation.target == RSP and operation.source < 0:
         _test_alignment(walk, state, operation.number)
-    elif operation.target == operation.source and operation.memory is None:
+    elif operation.target == operation.source and not operation.number and not operation.memory:
         check_second_byte(walk, state, decoded)
 
 

@@ -60,7 +60,7 @@ class Result(NamedTuple):
     at: int
     name: str
     tested: bool
-    """It is known not to be NULL."""
+    """It is known not to be NULL; of a number, not to be negative."""
 
 
 class Copy(NamedTuple):
