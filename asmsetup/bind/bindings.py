@@ -43,7 +43,7 @@ def bindings(declarations: Iterable[Declaration]) -> str:
     if any(each.macro == "PyArguments" for each in declarations):
         needed |= {"bind_here", "bind_positional"}
     if any("%define _pyt_part_" in piece for piece in pieces):
-        needed |= {"parts", "has_slot"}
+        needed.add("parts")
     frames = {int(size) for piece in pieces for size in _ERROR.findall(piece)}
     if frames:
         needed.add("error")

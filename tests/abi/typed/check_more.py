@@ -172,6 +172,63 @@ def check_items():
     refused(TypeError, "'Dumb' object does not support item deletion", dumb.__delitem__, "a")
 
 
+def check_what_is_inherited():
+    table, emptied, number = more.Table(a=1), more.Emptied(a=1), more.Number(5)
+    table["b"] = 2
+    assert (table, table == {"a": 1}, table != 3) == ({"a": 1}, True, True)
+    del table["a"]
+    emptied["b"] = 2
+    del emptied["a"]
+    assert (table, emptied) == ({}, {"a": 1, "b": 2})
+    refused(KeyError, "a", table.__delitem__, "a")
+    assert (number == 5, number != 5, number > 7, number < 3) == (True, False, False, True)
+    assert (hash(number), {number: 1}[5]) == (5, 1)
+    refused(TypeError, "unhashable", hash, table)
+
+    looked = more.Looked(more.Table, table)
+    assert (looked.keys(), looked.abc) == (table.keys(), 3)
+
+
+class Derived(more.Best):
+    def __hash__(self):
+        return super().__hash__() + 1
+
+    def __lt__(self, other):
+        return "derived", super().__lt__(other)
+
+    def __delattr__(self, name):
+        super().__delattr__(name)
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+
+
+def check_what_is_inherited_in_a_module():
+    best, derived = more.Best(), Derived()
+    assert (best < 5, best < -5, best > 5, best == best) == (True, False, True, True)
+    assert ((derived < 5), derived > 5, derived == best) == (("derived", True), True, False)
+    assert {best: 1, more.Ranked(): 2}[best] == 1
+    assert hash(derived) == object.__hash__(derived) + 1
+    refused(TypeError, "'>=' not supported", lambda: best >= 5)
+    derived.anything = best.anything = 5
+    del derived.anything, best.anything
+    assert not hasattr(derived, "anything")
+
+
+def check_what_descriptors_inherit():
+    cleared = more.Cleared()
+
+    class Owner:
+        field = cleared
+
+    owner = Owner()
+    owner.field = 3
+    assert cleared.x == 3
+    del owner.field
+    assert cleared.x == -1
+    refused(AttributeError, "__delete__", more.Field().__delete__, owner)
+
+
 def check_attributes():
     thing, closed = more.Open(), more.Closed()
     thing.x = 5
@@ -239,6 +296,7 @@ def check_leaks():
         for buffer in (shared, shared.cast("B")):
             with contextlib.suppress(TypeError):
                 more.shape(buffer)
+        check_what_is_inherited_in_a_module()
         for wrong in (lambda: v + thing, lambda: more.sumi([1, thing]), lambda: more.sumf(thing)):
             refused(TypeError, "", wrong)
 

@@ -64,6 +64,42 @@ PyEndType
 PyType              Dumb, Vector_object_size
 PyTypedFunction     "__setitem__(self, key: str, value: object)", calls ignore
 PyEndType
+PyType              Ranked, Vector_object_size, \
+                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE
+PyTypedFunction     "__lt__(self, other: i64) -> bool", calls lt
+PyTypedFunction     "__setattr__(self, name: str, value: object)", calls ignore
+PyEndType
+PyType              Best, 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE
+PyTypeSlot          Py_tp_base, Ranked
+PyTypedFunction     "__gt__(self, other: i64) -> bool", calls lt
+PyTypedFunction     "__delattr__(self, name: str)", calls ignore
+PyEndType
+PyType              Table, 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE
+PyTypeSlot          Py_tp_base, PyDict_Type
+PyTypedFunction     "__setitem__(self, key: str, value: object)", calls ignore
+PyTypedFunction     "__ne__(self, other: i64) -> bool", calls answer
+PyEndType
+PyType              Emptied, 0
+PyTypeSlot          Py_tp_base, PyDict_Type
+PyTypedFunction     "__delitem__(self, key: object)", calls ignore
+PyEndType
+PyType              Number, 0
+PyTypeSlot          Py_tp_base, PyLong_Type
+PyTypedFunction     "__lt__(self, other: object) -> bool", calls answer
+PyEndType
+PyType              Looked, 0
+PyTypeSlot          Py_tp_base, PySuper_Type
+PyTypedFunction     "__getattr__(self, name: str) -> i64", calls letters
+PyEndType
+PyType              Field, Vector_object_size, \
+                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE
+PyMember            "x", Py_T_LONGLONG, Vector_object.x
+PyTypedFunction     "__set__(self, instance: object, value: i64)", calls setx
+PyEndType
+PyType              Cleared, 0
+PyTypeSlot          Py_tp_base, Field
+PyTypedFunction     "__delete__(self, instance: object)", calls delx
+PyEndType
 PyType              Open, Vector_object_size
 PyMember            "x", Py_T_LONGLONG, Vector_object.x
 PyTypedFunction     "__getattr__(self, name: str) -> i64", calls letters
