@@ -18,7 +18,7 @@ from .named import NamedTuple
 
 _lock = threading.Lock()
 _running: set[int] = set()
-"""The programs that run, by their numbers; none that was waited for."""
+"""The process ids of the programs that run; each is removed before it is waited for."""
 _CHUNK = 1 << 16
 _F_SETSIG = 10
 """From <fcntl.h>; the module fcntl does not have it."""
@@ -129,7 +129,13 @@ def kill_running() -> None:
     """
     with _lock:
         for process in _running:
-            os.kill(process, signal.SIGKILL)
+            _kill(process)
+
+
+def _kill(process: int) -> None:
+    # Where SIGCHLD is ignored, what has ended is gone without being waited for.
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
 
 
 def _with_a_nul(command: Sequence[str]) -> tuple[str, str]:
@@ -149,7 +155,8 @@ def _run(command: Sequence[str], environment: Mapping[str, str] | None) -> tuple
             process = _started(command, environment, writing)
         finally:
             os.close(writing)
-        fcntl.fcntl(guard, fcntl.F_SETOWN, process)
+        with suppress(ProcessLookupError):  # it has ended; see _kill
+            fcntl.fcntl(guard, fcntl.F_SETOWN, process)
         return _ended(process, reading)
     finally:
         for end in (guard, ours, reading):
@@ -180,7 +187,7 @@ def _ended(process: int, reading: int) -> tuple[int, bytes]:
         with suppress(ChildProcessError):
             os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
     except BaseException:
-        os.kill(process, signal.SIGKILL)
+        _kill(process)
         raise
     finally:
         # Its number is another program's as soon as it has been waited for.
@@ -193,9 +200,8 @@ def _ended(process: int, reading: int) -> tuple[int, bytes]:
 def _status(process: int) -> int:
     try:
         return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-    except (
-        ChildProcessError
-    ):  # SIGCHLD is ignored, or other code has waited for it; as in subprocess
+    except ChildProcessError:
+        # SIGCHLD is ignored, or other code has waited for it; as in subprocess.
         return 0
 
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
+from typing import Any
 
 import pytest
 
@@ -35,3 +38,21 @@ def test_more_output_than_a_pipe_holds() -> None:
     code = "import sys; sys.stderr.write('e' * 300_000); print('o' * 300_000)"
     done = program.run([sys.executable, "-c", code])
     assert (done.status, len(done.output)) == (0, 600_000)
+
+
+def test_a_program_that_is_gone_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where SIGCHLD is ignored, a process that has ended does not wait to be waited for."""
+
+    def started(*arguments: Any) -> int:
+        process = start(*arguments)
+        while os.path.exists(f"/proc/{process}"):
+            time.sleep(0.001)
+        return process
+
+    start = program._started
+    monkeypatch.setattr(program, "_started", started)
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert program.run(["echo", "done"]) == program.Done(0, "done")
+    finally:
+        signal.signal(signal.SIGCHLD, before)
