@@ -107,7 +107,7 @@ def measure(nasm: str, runs: int, folder: Path) -> dict[str, list[float]]:
             define = tuple((macro, value) for macro, _, value in map(_parted, case.macros))
             names = folder / f"case{number}.names.inc"
             names.write_text(selection([str(path)], AssemblerOptions(define=define)))
-            options.append(f"-D_py_names={as_string(str(names))}")
+            options.append(f"-D_py_mentioned={as_string(str(names))}")
         commands[name] = [nasm, "-f", "elf64", *options, "-o", f"{path}.o", str(path)]
     for _ in range(runs):
         for name, command in commands.items():

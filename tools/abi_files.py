@@ -98,7 +98,7 @@ def render_all(facts: Mapping[str, Abi], since: Mapping[str, Version]) -> dict[s
         files[f"{file}.inc"] = render_target(target, parts[file])
         files[f"{file}-more.inc"] = parts[file]("more") + parts[file]("widths")
     files["abi.inc"] = (
-        '%include "python/names.inc"\n%ifdef _py_names\n%include _py_names\n%else\n'
+        '%include "python/names.inc"\n%ifdef _py_mentioned\n%include _py_mentioned\n%else\n'
         + select(targets, "")
         + "%endif\n"
     )

@@ -120,9 +120,8 @@ class Objects:
             content, notes = self._extended(partial, wanted.source)
             seconds = round(time.monotonic() - start, 6)
             dependencies = uptodate.dependencies(rules, closure, wanted.options.include_dirs)
-            # These are made of what the closure holds.
-            for path in (_bindings_path(wanted), _names_path(wanted)):
-                dependencies = dependencies.without(path)
+            # Made of what the closure holds. NASM lists no files where it gets names.
+            dependencies = dependencies.without(_bindings_path(wanted))
             _require_regular(self._irregular(wanted.source, dependencies))
         full_digest = uptodate.full_digest(print_.digest, dependencies, self._reader, print_.text)
         read = (*closure.files, *dependencies.files)
@@ -219,7 +218,7 @@ class Objects:
         path = _names_path(wanted)
         # NASM takes no path with control characters from a text.
         if path.isprintable() and (names := self._names(closure, texts, wanted.options, bindings)):
-            args = (f"-D_py_names={as_string(_written(path, names))}", *args)
+            args = (f"-D_py_mentioned={as_string(_written(path, names))}", *args)
         options = wanted.options._replace(args=(*wanted.options.args, *args))
         return nasm.command(self._nasm.path, wanted.source, output, options)
 

@@ -26,7 +26,7 @@ _INCLUDE = r'(?m)^%include "python/((layout|symbols|absent)/[\w-]+\.inc)"$'
 
 _FORM = """\
 ; The names of CPython's that a source mentions, out of the tables of python.inc: made by
-; asmsetup. python/abi.inc reads it in place of the tables, where _py_names is its path.
+; asmsetup. python/abi.inc reads it in place of the tables, where _py_mentioned is its path.
 {layout}%if __?PASS?__ != 2
 {symbols}%endif
 %if __?PASS?__ >= 2
@@ -36,10 +36,10 @@ _FORM = """\
 
 class _Tables(NamedTuple):
     layout: Mapping[str, str]
-    """What each constant, field and size is defined as."""
+    """The value of each constant, field and size, by its name."""
     symbols: Sequence[str]
     absent: Mapping[str, str]
-    """What the names are defined as that the target lacks."""
+    """The definition of each name that the target lacks: a use of it is an error."""
 
 
 def selection(paths: Iterable[str], options: AssemblerOptions, more: str = "") -> str:
