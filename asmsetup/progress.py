@@ -1,4 +1,4 @@
-"""How a build tells what it does: lines through callbacks, and a bar on a terminal for long work."""
+"""The output of a build: lines through callbacks, and a bar on a terminal for long work."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Steps:
         self._lock = threading.Lock()
         self._counted: set[str] = set()
         self._done = 0
-        self._untold: list[tuple[int, str, str]] = []
+        self._unshown: list[tuple[int, str, str]] = []
         """Steps that were not shown yet: the number of each, its text, warnings."""
         self._is_counting = False
 
@@ -114,26 +114,26 @@ class Steps:
 
     @contextmanager
     def counting(self) -> Iterator[None]:
-        """Show nothing before all that is started inside is counted: the total shown is right."""
+        """Show the steps of what is started inside at the end only, when their total is known."""
         self._is_counting = True
         try:
             yield
         finally:
             with self._lock:
                 self._is_counting = False
-                self._tell()
+                self._show()
 
     def done(self, what: str, warnings: str) -> None:
         """Show that a step is done, and its warnings, if there are any."""
         with self._lock:
             self._done += 1
-            self._untold.append((self._done, what, warnings))
+            self._unshown.append((self._done, what, warnings))
             if not self._is_counting:
-                self._tell()
+                self._show()
 
-    def _tell(self) -> None:
-        for done, what, warnings in self._untold:
+    def _show(self) -> None:
+        for done, what, warnings in self._unshown:
             self._reporter.step(done, len(self._counted), what)
             if warnings:
                 self._reporter.warning(warnings)
-        self._untold.clear()
+        self._unshown.clear()

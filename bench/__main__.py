@@ -256,11 +256,11 @@ def main() -> None:
         "--only", action="append", choices=_NAMES, help="one project; may be given again"
     )
     parser.add_argument(
-        "--second-python", help="another CPython, for the warm cache; an installed one unless said"
+        "--second-python", help="another CPython, for the warm cache; by default an installed one"
     )
     parser.add_argument("--output", type=Path, default=REPOSITORY / "docs")
     parser.add_argument(
-        "--work", type=Path, default=_memory(), help="where to build; in memory unless said"
+        "--work", type=Path, default=_memory(), help="where to build; by default in memory"
     )
     options = parser.parse_args()
     wanted = options.only or _NAMES

@@ -183,7 +183,7 @@ def _assembled(name: str, folder: Path) -> Path:
 
 
 def _print_levels(files: Iterable[Path]) -> None:
-    """Whether routines whose names say what they need are found to need that."""
+    """Print how many routines are found to need the level of processor in their names, and the others."""
     agree, differ = 0, []
     ranks = ("x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4", "beyond")
     for path in files:

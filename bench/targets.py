@@ -13,7 +13,7 @@ RIVALS = ("meson-python", "scikit-build-core")
 _OWN, _ALONE, _BARE, _IN_C = "asmsetup", "build_ext alone", "bare tools", "setuptools"
 _RESAMPLED = 2000
 _FEWEST = 3
-"""Runs; of less no interval is told."""
+"""The number of runs that an interval needs."""
 
 README_ROWS = {
     "one small module, clean": ("sayit", "cold"),
@@ -35,7 +35,7 @@ class Ratio(NamedTuple):
 
     @property
     def is_behind(self) -> bool:
-        """It is more than it may be."""
+        """Whether it is above ``at_most``."""
         return self.at_most is not None and round(self.measured, 2) > self.at_most
 
     def cells(self) -> tuple[str, str, str]:

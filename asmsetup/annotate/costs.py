@@ -1,4 +1,4 @@
-"""What instructions cost on a processor: latency and throughput, as llvm-mca knows them."""
+"""The costs of instructions on a processor: latency and throughput, as llvm-mca knows them."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ class Costs(NamedTuple):
     processor: str
     """As LLVM calls it."""
     of: dict[int, Cost]
-    """By address; without those that LLVM knows nothing of."""
+    """By address; instructions that LLVM does not know are left out."""
     turns: dict[int, float]
     """The cycles of one turn of an innermost loop, by the address of the jump that ends it."""
 
 
 def costs(instructions: Sequence[Seen], processor: str) -> Costs:
-    """Return what instructions, in the order of their addresses, cost on a processor.
+    """Return the costs on a processor of instructions in the order of their addresses.
 
-    Raises ToolError when llvm-mca is missing, or does not know the processor.
+    Raises ToolError if llvm-mca is missing or does not know the processor.
     """
     tool = program.find("llvm-mca", "llvm-mca", _INSTALL, chosen_by="", arguments="")
     mca = _Mca(tool, processor)
@@ -113,7 +113,7 @@ class _Mca:
         return float(found["CodeRegions"][0]["SummaryView"]["TotalCycles"]) / _TURNS
 
     def _run(self, texts: Sequence[str], *options: str) -> Any:
-        """Return what llvm-mca writes of the instructions, None when it fails."""
+        """Return the JSON that llvm-mca writes about instructions, None if it fails."""
         with tempfile.TemporaryDirectory(prefix="asmsetup-") as folder:
             source, output = os.path.join(folder, "code.s"), os.path.join(folder, "costs.json")
             with open(source, "w", encoding="utf-8") as file:

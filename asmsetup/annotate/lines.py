@@ -73,7 +73,7 @@ class Annotated:
     elsewhere: list[Finding] = field(default_factory=list)
     """The findings that no line of the source can be blamed for."""
     costs: Costs | None = None
-    """What the instructions cost, if that was asked for."""
+    """The costs of the instructions, if they were asked for."""
 
 
 def annotate(

@@ -94,7 +94,7 @@ def _digest(
 
 @cache
 def _code() -> list[tuple[str, Status]]:
-    """Return the files that link and judge: another version of them may find something else."""
+    """Return the files of asmsetup that link and judge, with their statuses: other versions may find something else."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     folders = [os.path.join(package, name) for name in ("link", "check", "facts", "data")]
     found: list[tuple[str, Status]] = []

@@ -204,9 +204,8 @@ class BuildRun:
         extensions = sorted(self._extensions(), key=lambda ext: bool(ext.optional))
         with builder.steps.counting():
             for ext in extensions:
-                with suppress(
-                    AsmsetupError, TypeError
-                ):  # Reported when this extension's turn comes.
+                # Reported when this extension's turn comes.
+                with suppress(AsmsetupError, TypeError):
                     self._planned(chosen, ext, partial(self._guessed_objects, ext))
         for ext in extensions:
             with suppress(AsmsetupError, TypeError, *FAILURES):

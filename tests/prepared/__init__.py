@@ -48,7 +48,10 @@ def can_run(arguments: Sequence[str], env: Mapping[str, str]) -> bool:
 def run(
     python: Path, arguments: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: int
 ) -> Ended:
-    """Run ``python ARGUMENT...``, its input empty. Raises TimeoutError, and kills it, after seconds."""
+    """Run ``python ARGUMENT...`` with empty input.
+
+    Raises TimeoutError after ``timeout`` seconds, when it was killed.
+    """
     server = _server(python, frozenset(_read_at_the_start(env)))
     request = {"arguments": list(arguments), "folder": str(cwd), "environment": dict(env)}
     with tempfile.TemporaryFile() as output:

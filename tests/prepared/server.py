@@ -30,7 +30,7 @@ IMPORTED = [
     *("setuptools.config._validate_pyproject", "distutils.unixccompiler", "auditwheel.wheel_abi"),
     *("concurrent.futures", "fcntl", "hashlib", "heapq", "tempfile", "zipfile"),
 ]
-"""What builds import, but for asmsetup; what a version of setuptools lacks is left out."""
+"""The modules that builds import, but for asmsetup; those that a version of setuptools lacks are left out."""
 
 
 def next_build(requests: socket.socket) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def read(path: str | os.PathLike[str], data: bytes | None = None) -> ElfFacts:
 
 
 def read_if_supported(path: str | os.PathLike[str]) -> ElfFacts | None:
-    """Return the facts of a file; None of one that is not for x86-64 Linux to load."""
+    """Return the facts of a file, or None if x86-64 Linux cannot load it."""
     try:
         return read(path)
     except ObjectError:
