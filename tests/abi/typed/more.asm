@@ -162,15 +162,16 @@ PyEndRoutine
 nothing_more:
     xor             eax, eax
     ret
-shape:
-    mov             [r9 + 16], rcx
-    mov             [r9 + 24], r8
-    mov             rcx, r9
 counts:
     mov             [rcx], rsi
     mov             [rcx + 8], rdx
     xor             eax, eax
     ret
+shape:
+    mov             [r9 + 16], rcx
+    mov             [r9 + 24], r8
+    mov             rcx, r9
+    jmp             counts
 strided:
     xor             eax, eax
 .next:
