@@ -93,6 +93,13 @@ def test_a_slot_gets_its_arguments(
         ("Py_tp_richcompare", "lea rcx, [rdx - 1]", False),
         ("Py_tp_richcompare", "lea ecx, [rdx - 1]", True),
         *(("Py_bf_getbuffer", "test rdx, rdx", False), ("Py_bf_getbuffer", "test edx, 1", True)),
+        # The upper half is masked, shifted out, or not looked at.
+        *(("Py_bf_getbuffer", "test rdx, 1", True), ("Py_bf_getbuffer", "test rdx, -2", False)),
+        *(("Py_tp_richcompare", "and rdx, 7", True), ("Py_tp_richcompare", "and rdx, -8", False)),
+        *(("Py_tp_richcompare", "bt rdi, rdx", True), ("Py_tp_richcompare", "bt rdx, 33", False)),
+        ("Py_tp_richcompare", "shl rdx, 32\n    sar rdx, 32", True),
+        ("Py_tp_richcompare", "xchg rsi, rdx\n    cmp esi, 2", True),
+        ("Py_tp_richcompare", "xchg rsi, rdx\n    cmp rsi, 2", False),
         ("Py_tp_init", "test rdx, rdx", True),
     ],
 )

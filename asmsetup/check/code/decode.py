@@ -34,6 +34,7 @@ from .mnemonics import (
     MOVES,
     UNCHANGING,
     VECTOR_MOVES,
+    ignored_halves,
     ignores_operands,
     needs_alignment,
 )
@@ -319,22 +320,21 @@ def _operation(raw: Instruction, factory: InstructionInfoFactory) -> Operation:
     # Zero for an operand that does not exist.
     named = [*map(raw.op_register, range(len(kinds)))]
     registers = [_OPERANDS.get(register, _NO_REGISTER) for register in named]
-    reads, whole, writes = _registers(information, mnemonic, registers)
-    uses = reads
+    uses, whole, writes = _registers(information)
     memory = _memory(raw, information, kind_of) if OpKind.MEMORY in kinds else None
     target, target_size = registers[0] if registers else _NO_REGISTER
     source, source_size = registers[1] if len(registers) > 1 else _NO_REGISTER
     number = _signed(raw.immediate(len(kinds) - 1)) if kinds and kinds[-1] in IMMEDIATES else 0
     effect = _effect(mnemonic, kinds, registers, raw)
     unused = _unused(mnemonic, effect, kinds, registers, number, memory)
-    reads, whole = reads & ~unused, whole & ~unused
+    whole &= ~(unused | ignored_halves(mnemonic, kinds, registers, number))
     if mnemonic == Mnemonic.VZEROUPPER:
         writes = 0  # the lower halves stay
     return Operation(
         flow=kind_of.flow,
         effect=effect,
         uses=uses,
-        reads=reads,
+        reads=uses & ~unused,
         reads_whole=whole,
         writes=writes,
         target=target,
@@ -361,11 +361,8 @@ def _flow(raw: Instruction, mnemonic: int) -> int:
     return _FLOWS.get(raw.flow_control, STOP)
 
 
-def _registers(
-    information: InstructionInfo, mnemonic: int, operands: Sequence[tuple[int, int]]
-) -> tuple[int, int, int]:
+def _registers(information: InstructionInfo) -> tuple[int, int, int]:
     reads = whole = writes = 0
-    keeps_half = mnemonic == Mnemonic.LEA and operands[0][1] < 8  # the lower half of a sum
     for used in information.used_registers():
         number, size = _NUMBERS.get(used.register, _NO_REGISTER)
         if number < 0:
@@ -373,7 +370,7 @@ def _registers(
         access = used.access
         if access in _READS:
             reads |= 1 << number
-            if size == 8 and not keeps_half:
+            if size == 8:
                 whole |= 1 << number
         if access in _WRITES:
             writes |= 1 << number

@@ -12,13 +12,14 @@ from .walk import Walk
 _POINTERS = "pnbx"
 _SIZES = {"i": 4, "l": 8, **dict.fromkeys(_POINTERS, 8)}
 _RULE = "half-result"
+_MOVING = (decode.MOVE, decode.PUSH, decode.STORE, decode.LOAD, decode.EXCHANGE)
 
 
 def check_half(walk: Walk, state: State, decoded: Decoded) -> None:
     """Judge an instruction that uses 64 bits of an int."""
     bits = decoded.operation.reads_whole & state.half
     operation = decoded.operation
-    if operation.effect in (decode.MOVE, decode.PUSH, decode.STORE, decode.LOAD):
+    if operation.effect in _MOVING:
         return
     register = (bits & -bits).bit_length() - 1
     walk.report("int-result", decoded.at, half_sentence(state, register), state)

@@ -60,6 +60,9 @@ CONTROL_LOADING = frozenset(
 CONTROL_SAVING = frozenset((Mnemonic.STMXCSR, Mnemonic.VSTMXCSR, Mnemonic.FNSTCW, Mnemonic.FSTCW))
 UNCHANGING = frozenset((Mnemonic.OR, Mnemonic.ADD, Mnemonic.SUB, Mnemonic.XOR))
 LOOPS = frozenset((Mnemonic.LOOP, Mnemonic.LOOPE, Mnemonic.LOOPNE))
+_MASKING = frozenset((Mnemonic.AND, Mnemonic.TEST))
+_SHIFTING = frozenset((Mnemonic.SHL, Mnemonic.SAL))
+_BIT_TESTS = frozenset((Mnemonic.BT, Mnemonic.BTS, Mnemonic.BTR, Mnemonic.BTC))
 IMMEDIATES = frozenset(
     (
         *(OpKind.IMMEDIATE8, OpKind.IMMEDIATE16, OpKind.IMMEDIATE32, OpKind.IMMEDIATE64),
@@ -97,3 +100,22 @@ def ignores_operands(
             mnemonic == Mnemonic.AND and number == 0 and kinds[1] in IMMEDIATES
         )
     return False
+
+
+def ignored_halves(
+    mnemonic: int, kinds: Sequence[int], registers: Sequence[tuple[int, int]], number: int
+) -> int:
+    """Return the registers whose upper halves do not matter, a bit each: `test rax, 1'."""
+    if mnemonic == Mnemonic.LEA and registers[0][1] < 8:  # the lower half of a sum
+        return -1
+    if len(kinds) != 2 or kinds[0] != OpKind.REGISTER:
+        return 0
+    if kinds[1] in IMMEDIATES:
+        is_ignored = (mnemonic in _MASKING and number >= 0) or (
+            mnemonic in _SHIFTING and number >= 32
+        )
+        return -1 if is_ignored else 0
+    is_count = (
+        mnemonic in _BIT_TESTS and kinds[1] == OpKind.REGISTER and registers[0] != registers[1]
+    )
+    return 1 << registers[1][0] if is_count else 0

@@ -76,7 +76,7 @@ def step(walk: Walk, state: State, decoded: Decoded) -> None:
         state.intact &= ~writes
         if state.stale:
             state.stale &= ~writes
-        if state.half and operation.effect not in (decode.MOVE, decode.LOAD):
+        if state.half and operation.effect not in (decode.MOVE, decode.LOAD, decode.EXCHANGE):
             state.half &= ~writes
     flags = state.flags
     if flags is not None and operation.effect not in _COMPARING:
@@ -242,9 +242,12 @@ def _zero(walk: Walk, state: State, decoded: Decoded) -> None:
 def _exchange(walk: Walk, state: State, decoded: Decoded) -> None:
     operation = decoded.operation
     target, source = operation.target, operation.source
+    half = state.half
+    state.half &= ~operation.writes
     if target >= 0 and source >= 0 and operation.target_size == 8:
         registers = state.registers
         registers[target], registers[source] = registers[source], registers[target]
+        state.half |= (half >> source & 1) << target | (half >> target & 1) << source
     elif operation.memory is not None:
         state.owned = frozenset()
         register = max(target, source)
