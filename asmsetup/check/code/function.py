@@ -215,7 +215,8 @@ class FunctionAnalysis:
                 break
             if (following := self._branch(state, found)) is None:
                 break
-            at = following
+            # A jump to what follows is meant.
+            at, behind = following, -1 if found.operation.flow == decode.JUMP else behind
         self._visits += visits
         self._engine.notes.visits += visits
 

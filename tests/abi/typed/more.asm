@@ -162,16 +162,16 @@ PyEndRoutine
 nothing_more:
     xor             eax, eax
     ret
-counts:
-    mov             [rcx], rsi
-    mov             [rcx + 8], rdx
-    xor             eax, eax
-    ret
 shape:
     mov             [r9 + 16], rcx
     mov             [r9 + 24], r8
     mov             rcx, r9
     jmp             counts
+counts:
+    mov             [rcx], rsi
+    mov             [rcx + 8], rdx
+    xor             eax, eax
+    ret
 strided:
     xor             eax, eax
 .next:
