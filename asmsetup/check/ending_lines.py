@@ -21,7 +21,9 @@ _JUMP = re.compile(
 _CLOSER = re.compile(r"\s*PyEnd(?:Function|Routine|Frame)\b")
 _OPENER = re.compile(r"\s*Py(?:Function|Routine|Frame)\b")
 _BARE = re.compile(r"\s*(?:[\w.$@?~#]+:\s*)?([a-z]\w*)\s*(?:;|$)", re.IGNORECASE)
-_PADDING = {0x90}
+_PADDING = ("align", "nop")
+"""With smartalign, say, its bytes are longer instructions than 0x90."""
+_NOPS = {0x90}
 _MACRO = re.compile(r"(?:[\w.$@?~#]+:\s*)?(Py\w+)")
 _MACROS_THAT_LEAVE = re.compile(r"Py(Return|TailCall|_RETURN_\w+|End\w+)$")
 _MAKERS = {
@@ -41,7 +43,7 @@ def falls_off(places: ObjectPlaces, function: Function) -> Iterator[Finding]:
         return
     # A few bytes further on, in another section, may be the same as there.
     rows = [row for row in rows if row.line.number < closer.number]
-    while rows and set(rows[-1].content) == _PADDING:
+    while rows and _is_padding(rows[-1]):
         rows.pop()
     if not rows:
         return
@@ -57,6 +59,16 @@ def falls_off(places: ObjectPlaces, function: Function) -> Iterator[Finding]:
             tuple(_endings(function, closer)),
             function=function.name,
         )
+
+
+def _is_padding(row: Row) -> bool:
+    return set(row.content) == _NOPS or (row.line.direct and _word(row.line) in _PADDING)
+
+
+def _word(line: SourceLine) -> str:
+    """Return the instruction or directive of a line, in lower case; empty for data."""
+    written, bare = corrections.parse(line.text), _BARE.match(line.text)
+    return written.mnemonic.lower() if written else bare[1].lower() if bare else ""
 
 
 def _endings(function: Function, closer: SourceLine) -> Iterator[str]:
@@ -99,8 +111,7 @@ def _last_instruction(rows: list[Row], function: Function) -> str:
         return ""
     line = row.line
     if line.direct:
-        written, bare = corrections.parse(line.text), _BARE.match(line.text)
-        word = written.mnemonic.lower() if written else bare[1].lower() if bare else ""
+        word = _word(line)
         # A line that is no instruction is data: where that is, its author has thought of it.
         leads_on = word and word not in _LEAVING
     else:

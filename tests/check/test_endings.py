@@ -47,6 +47,9 @@ def two(body: str, other: str = "g:  mov rax, rdi\n    ret") -> str:
     )
 
 
+SMART = "%use smartalign\nalignmode p6, 32\n"
+
+
 def in_type(slot: str, routine: str) -> str:
     return (
         f"PyModule m\nPyType P, 0\n{slot}\nPyEndType\nPyEndModule\n"
@@ -144,6 +147,7 @@ WRONG = [
     (two("add rdi, 1/mov rax, rdi"), 9, "f ends here without a return: line 8 is no return, and"),
     (two("mov rax, rdi/cqo"), 9, "line 8 is no return, and the processor goes on into g"),
     (two("mov rax, rdi/align 16"), 9, "line 7 is no return"),
+    (SMART + two("mov rax, rdi/align 32"), 11, "line 9 is no return"),
     (two("test rdi, rdi/jz .end/ret/.end:"), 11, "line 8 jumps to `.end'"),
     (two("test rdi, rdi/jz .end/ret/.end: mov rax, rdi"), 11, "line 10 is no return"),
     (two("mov eax, 1", "PyRoutine g, x\n    PyReturn x\nPyEndRoutine"), 8, "line 7 is no return"),
@@ -256,6 +260,9 @@ RIGHT = [
     function("test x, x/jz .no/PyRaise PyExc_OSError, 'a'/PyReturn NULL/.no: PyReturn x"),
     function("test x, x/jz .no/PyRaise PyExc_OSError, 'a'/.no: PyReturn x"),
     two("mov rax, rdi/ret/align 16"),
+    SMART + two("mov rax, rdi/ret/align 32"),
+    SMART + function("PyReturn NULL/align 32"),
+    *(two(f"mov rax, rdi/ret/{pad}") for pad in ("align 16, db 0", "nop dword [rax + rax]")),
     two("mov rax, rdi/ret/.text: db 1, 2"),
     two("test rdi, rdi/jz .end/ret/.end: jmp g"),
     # Methods are declared where they stand, behind data of the one before.
