@@ -16,8 +16,8 @@ _BEGIN, _END = "<!-- begin of the measured part -->", "<!-- end of the measured 
 
 
 _RATIOS = """\
-Each is the median of the ratios of runs that were made in turn; in brackets where it lies at 95 %, from these runs resampled.
-🔴 is what is behind."""
+Each is the median of the ratios of runs that were made in turn; in brackets its 95 % interval, from these runs resampled.
+🔴 marks a ratio above its limit."""
 _INSTRUCTIONS = """\
 `pip wheel --no-build-isolation` of sayit below valgrind, in millions; a busy machine has the same counts.
 Valgrind's processor has no instructions for SHA-256, so that the digests of NASM and of the includes count for more than they cost."""

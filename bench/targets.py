@@ -24,14 +24,14 @@ README_ROWS = {
 
 
 class Ratio(NamedTuple):
-    """One ratio: what it is of, what it may be at most, and what it is."""
+    """One ratio: its name, its limit, and its measured value."""
 
     what: str
     at_most: float | None
-    """None where nothing was set."""
+    """None for a ratio without a limit."""
     measured: float
     interval: tuple[float, float] | None
-    """Between these it is at 95 %, from the runs resampled; None for few runs."""
+    """Its 95 % interval, from the runs resampled; None for few runs."""
 
     @property
     def is_behind(self) -> bool:

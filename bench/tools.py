@@ -43,7 +43,7 @@ class Tool:
     def build(self, output: Path) -> list[str]:
         """Return the command that builds the wheel of the project in the current directory.
 
-        Where a tool would build in a temporary folder it is told to keep one, as
+        Where a tool would build in a temporary folder it is set to keep one, as
         setuptools does: else it could never be incremental.
         """
         keep = () if self.name in ("asmsetup", "setuptools") else ("-Cbuild-dir=build",)
