@@ -18,9 +18,9 @@ from .written import text_signature
 _RULE = ";" + "=" * 71
 
 # Each begins with letters, which are searched for much faster than a choice is.
-_CALLED = re.compile(rf"{op('call', '_pyt_')}(\w+)")
-_READ = re.compile(r"\[\.\.@pyt_(\w+)")
-_ERROR = re.compile(r"_pyt_error_(\d+)")
+_CALLED = re.compile(rf"{op('call', '_py_')}(\w+)")
+_READ = re.compile(r"\[\.\.@py_(\w+)")
+_ERROR = re.compile(r"_py_error_(\d+)")
 
 _FLAGS = {"noargs": 4, "o": 8, "fastcall": 0x80, "keywords": 0x82, "tuple": 0, "pair": 0}
 """METH_ flags (CPython, Include/methodobject.h)."""
@@ -42,7 +42,7 @@ def bindings(declarations: Iterable[Declaration]) -> str:
     needed = {name for piece in pieces for each in (_CALLED, _READ) for name in each.findall(piece)}
     if any(each.macro == "PyArguments" for each in declarations):
         needed |= {"bind_here", "bind_positional"}
-    if any("%define _pyt_part_" in piece for piece in pieces):
+    if any("%define _py_part_" in piece for piece in pieces):
         needed.add("parts")
     frames = {int(size) for piece in pieces for size in _ERROR.findall(piece)}
     if frames:
@@ -52,9 +52,9 @@ def bindings(declarations: Iterable[Declaration]) -> str:
         "; Bindings of typed functions, made by asmsetup from the signatures in the source.",
         "; Include it before the source: nasm -P. python/typed.inc says what is what.",
         _RULE,
-        f"%assign _pyt_pieces {len(pieces)}",
-        *(f"%define _pyt_needs_{name}" for name in sorted(needed)),
-        *([f"%define _pyt_frames {', '.join(map(str, sorted(frames)))}"] if frames else []),
+        f"%assign _py_pieces {len(pieces)}",
+        *(f"%define _py_needs_{name}" for name in sorted(needed)),
+        *([f"%define _py_frames {', '.join(map(str, sorted(frames)))}"] if frames else []),
     ]
     return "\n".join(["\n".join(head), *pieces]) + "\n"
 
@@ -62,7 +62,7 @@ def bindings(declarations: Iterable[Declaration]) -> str:
 def _piece(number: int, declaration: Declaration) -> Iterator[str]:
     typed = declaration.macro == "PyTypedFunction"
     yield ""
-    yield f"%define _pyt_key_{number} {quoted(declaration.key)}"
+    yield f"%define _py_signature_key_{number} {quoted(declaration.key)}"
     try:
         signature = parse(declaration.signature, typed=typed)
         if not typed:
@@ -72,12 +72,12 @@ def _piece(number: int, declaration: Declaration) -> Iterator[str]:
         if not declaration.in_type:
             expect_function(signature.name)
     except SignatureError as error:
-        yield f"%define _pyt_refusal_{number} {quoted(f'{declaration.macro}{error}')}"
+        yield f"%define _py_refusal_{number} {quoted(f'{declaration.macro}{error}')}"
         return
     yield from _binding(number, signature, slot, nogil=declaration.nogil)
     size = _ADDRESS + len(declaration.signature.encode()) + 1
     head = escaped(struct.pack("<BH", _FACT_PROTOTYPE, size))
-    yield f"%define _pyt_signature_{number} {head}"
+    yield f"%define _py_signature_{number} {head}"
 
 
 def _binding(number: int, signature: Signature, slot: Slot | None, *, nogil: bool) -> Iterator[str]:
@@ -86,32 +86,32 @@ def _binding(number: int, signature: Signature, slot: Slot | None, *, nogil: boo
             f"PyTypedFunction {signature.name}: `nogil' and `object' exclude each other, "
             "as nothing may touch an object without the GIL"
         )
-        yield f"%define _pyt_refusal_{number} {quoted(message)}"
+        yield f"%define _py_refusal_{number} {quoted(message)}"
         return
     binding = Binding(signature, nogil=nogil, slot=slot)
-    yield f"%define _pyt_name_{number} {quoted(signature.name)}"
+    yield f"%define _py_typed_name_{number} {quoted(signature.name)}"
     text = escaped(f"{text_signature(signature)}\n--\n\n".encode())
-    yield f"%define _pyt_text_{number} {text}"
+    yield f"%define _py_signature_text_{number} {text}"
     in_class = signature.receiver == "cls" and slot is None
     flags = _FLAGS[binding.form] | _METH_CLASS * in_class
-    yield f"%define _pyt_flags_{number} {flags:#x}"
-    yield f"%define _pyt_label_{number} {signature.name}"
+    yield f"%define _py_typed_flags_{number} {flags:#x}"
+    yield f"%define _py_routine_label_{number} {signature.name}"
     if in_class:
-        yield f"%define _pyt_is_class_{number}"
+        yield f"%define _py_is_class_{number}"
     if signature.receiver:
-        yield f"%define _pyt_receiver_{number} {quoted(signature.receiver)}"
+        yield f"%define _py_receiver_{number} {quoted(signature.receiver)}"
     if slot is not None and slot.part:
-        yield f"%define _pyt_part_{number} {slot.part}"
+        yield f"%define _py_part_{number} {slot.part}"
     elif slot is not None:
-        yield f"%define _pyt_slots_{number} {', '.join(slot.ids)}"
+        yield f"%define _py_typed_slots_{number} {', '.join(slot.ids)}"
     if binding.layout.views:
-        yield f"%define _pyt_has_buffers_{number}"
+        yield f"%define _py_has_buffers_{number}"
     if binding.form == "keywords":
         yield from _held_names(number, signature)
-    yield _macro(f"_pyt_data_{number} 0", binding.data())
+    yield _macro(f"_py_data_{number} 0", binding.data())
     yield f"; {prototype(signature)}"
-    yield _macro(f"_pyt_code_{number} 1", binding.code("%1"))
-    yield _macro(f"_pyt_told_{number} 0", (*binding.unwinding(), *_told(signature, flags)))
+    yield _macro(f"_py_code_{number} 1", binding.code("%1"))
+    yield _macro(f"_py_told_{number} 0", (*binding.unwinding(), *_told(signature, flags)))
 
 
 def _told(signature: Signature, flags: int) -> Iterator[str]:
@@ -119,33 +119,33 @@ def _told(signature: Signature, flags: int) -> Iterator[str]:
     fact = struct.pack("<BI", _ROLE_PROVED, flags) + signature.name.encode() + b"\0"
     yield "[section .debug_asmsetup]"
     yield op("db", escaped(struct.pack("<BH", _FACT_FUNCTION, 2 * _ADDRESS + len(fact))))
-    yield op("dq", "_pyt_function, _pyt_function + .py_bytes")
+    yield op("dq", "_py_function, _py_function + .py_bytes")
     yield op("db", escaped(fact))
 
 
 def _arguments(number: int, signature: Signature) -> Iterator[str]:
     count = len(signature.parameters)
-    yield f"%define _pyt_name_{number} {quoted(signature.name)}"
-    yield f"%assign _pyt_count_{number} {count}"
-    yield f"%assign _pyt_takes_keywords_{number} {int(signature.takes_keywords)}"
+    yield f"%define _py_typed_name_{number} {quoted(signature.name)}"
+    yield f"%assign _py_parameter_count_{number} {count}"
+    yield f"%assign _py_takes_keywords_{number} {int(signature.takes_keywords)}"
     if count:
-        yield _macro(f"_pyt_data_{number} 0", table(signature))
+        yield _macro(f"_py_data_{number} 0", table(signature))
     names = [
-        op("_py_define_name", f"{each.name}, _py_base - _pyt_bound + {8 * k}")
+        op("_py_define_name", f"{each.name}, _py_base - _py_bound + {8 * k}")
         for k, each in enumerate(signature.parameters)
     ]
     if signature.rest:
-        yield f"%define _pyt_has_rest_{number}"
+        yield f"%define _py_has_rest_{number}"
         for k, name in enumerate((signature.rest, f"{signature.rest}_count"), count):
-            names.append(op("_py_define_name", f"{name}, _py_base - _pyt_bound + {8 * k}"))
-    yield _macro(f"_pyt_places_{number} 0", names)
+            names.append(op("_py_define_name", f"{name}, _py_base - _py_bound + {8 * k}"))
+    yield _macro(f"_py_places_{number} 0", names)
 
 
 def _held_names(number: int, signature: Signature) -> Iterator[str]:
     names = [each.name for each in signature.parameters[signature.positional_only :]]
     texts = "".join(f"{name}\0" for name in names)
-    yield f"%define _pyt_keywords_{number} {escaped(texts.encode())}"
-    yield f"%assign _pyt_keyword_count_{number} {len(names)}"
+    yield f"%define _py_keywords_{number} {escaped(texts.encode())}"
+    yield f"%assign _py_keyword_count_{number} {len(names)}"
 
 
 def _macro(head: str, lines: Iterable[str]) -> str:

@@ -136,7 +136,7 @@ class Binding(Results):
     def _enter_tuple(self) -> Iterator[str]:
         yield op("lea", "rdi, [.py_bindings]")
         yield op("lea", f"rcx, [rsp + {self.layout.bound}]", "where the arguments go")
-        yield op("call", "_pyt_bind_tuple")
+        yield op("call", "_py_bind_tuple")
         yield op("jc", f"near {self._error(0)}")
         yield op("mov", "rbx, rax", "the arguments, NULL for one left out")
 
@@ -319,9 +319,9 @@ class Binding(Results):
             yield op("lea", "r9, [.py_bindings]")
             yield op("lea", f"r8, [rsp + {self.layout.bound}]", "where they can go")
             if has_rest:
-                yield op("call", "_pyt_bind_behind_rest")
+                yield op("call", "_py_bind_behind_rest")
             else:
-                yield op("call", "_pyt_bind_arguments", "rsi = the arguments, rdx = how many")
+                yield op("call", "_py_bind_arguments", "rsi = the arguments, rdx = how many")
             yield op("jnc", ".bound")
             if has_rest and least:
                 yield op("jmp", f"near {self._error(0)}")
@@ -336,7 +336,7 @@ class Binding(Results):
         yield op("lea", "rsi, [.py_name]")
         yield op("mov", f"r8d, {self.signature.least}")
         yield op("mov", "rcx, 0x7fffffffffffffff" if self.signature.rest else most)
-        yield op("call", "_pyt_raise_wrong_number")
+        yield op("call", "_py_raise_wrong_number")
 
     def _recover(self, k: int) -> Iterator[str]:
         parameter = self.signature.parameters[k]

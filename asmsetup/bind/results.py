@@ -71,16 +71,16 @@ class Results:
             if not self.nogil:
                 yield op("cmp", "eax, -1")
                 yield op("jne", "short .result")
-                yield op("call", "_pyt_check_error", "an error?")
+                yield op("call", "_py_check_error", "an error?")
                 yield op("jc", f"near {self._error(self._held)}")
                 yield label(".result")
             yield op("lea", f"rdi, [rsp + {self.layout.results}]")
             yield op("lea", "rsi, [.py_results]")
-            yield op("call", "_pyt_make_tuple")
+            yield op("call", "_py_make_tuple")
             yield from self._leave()
         else:
             if result.kind == "none":
-                yield op("_pyt_load_none", "", "rax = a new reference to None")
+                yield op("_py_load_none", "", "rax = a new reference to None")
             yield from self._leave()
 
     def _plain_result(self, slot: Slot) -> Iterator[str]:
@@ -92,7 +92,7 @@ class Results:
         if slot.result != "done" and not self.nogil:
             yield op("cmp", "al, -1" if slot.result == "truth" else "rax, -1")
             yield op("jne", "short .result")
-            yield op("call", "_pyt_check_error", "the number -1, or an error?")
+            yield op("call", "_py_check_error", "the number -1, or an error?")
             yield op("jc", f"near {self._error(self._held)}")
             again = {"truth": "1", "hash": "-2"}.get(slot.result)
             if again:
@@ -138,7 +138,7 @@ class Results:
     def _unframed(self, left: int) -> str:
         """Name the place where the frame is given back, for the table for unwinding."""
         self._exits_left.append(left)
-        return f".py_exit_{len(self._exits_left)} equ $ - _pyt_function"
+        return f".py_exit_{len(self._exits_left)} equ $ - _py_function"
 
     def _exits(self, *, goes_on: bool) -> Iterator[str]:
         """The labels that a failure jumps to, by the number of resources held.
@@ -150,7 +150,7 @@ class Results:
         converted = any(each.type.kind != "object" for each in self.signature.parameters)
         if converted and self.slot is not None and self.slot.may_not_fit:
             yield label(".error_other_type")
-            yield op("call", "_pyt_not_implemented", "in the place of a TypeError")
+            yield op("call", "_py_not_implemented", "in the place of a TypeError")
             yield from self._return()
         if self._shares_error:
             if goes_on:
@@ -168,7 +168,7 @@ class Results:
 
     def _error(self, held: int) -> str:
         """Return where a failure goes, with so many resources held."""
-        return f"_pyt_error_{self._frame}" if self._shares_error else f".error_{held}"
+        return f"_py_error_{self._frame}" if self._shares_error else f".error_{held}"
 
     def _failed(self, register: str) -> str:
         """Load what is returned with an exception set."""
@@ -186,18 +186,18 @@ class Results:
         is_object = self.slot is None or self.slot.result == "object"
         if key in templates.RESULTS and is_object and not self.nogil:
             yield label(".other_result")
-            yield op("call", "_pyt_check_error", "rax = -1")
+            yield op("call", "_py_check_error", "rax = -1")
             yield op("jc", f"near {self._error(self._held)}")
             if key.startswith("real"):
-                yield op("movsd", "xmm0, [..@pyt_minus_one]")
+                yield op("movsd", "xmm0, [..@py_minus_one]")
             yield op("jmp", ".result")
         if self.signature.result.kind not in ("buffer", "str", "cstr"):
             return
         yield label(".null_result")
         if not self.nogil:
-            yield op("call", "_pyt_check_error")
+            yield op("call", "_py_check_error")
             yield op("jc", f"near {self._error(self._held)}")
-        yield op("_pyt_load_none", "", "rax = a new reference to None")
+        yield op("_py_load_none", "", "rax = a new reference to None")
         yield from self._back_with_object()
 
     def _back_with_object(self) -> Iterator[str]:

@@ -22,7 +22,7 @@ def words(type_: Type) -> str:
 
 
 _FLOAT = """
-    _pyt_load_float .other_{k}          ; rax = the bits, without a call
+    _py_load_float .other_{k}           ; rax = the bits, without a call
 .checked_{k}:
 """
 _TEXT = """
@@ -32,8 +32,8 @@ _TEXT = """
     mov         rdi, {object}
     lea         rsi, [.py_name]
     lea         rdx, [.display_{k}]
-    lea         rcx, [..@pyt_{wanted}]
-    call        _pyt_raise_if_not_str
+    lea         rcx, [..@py_{wanted}]
+    call        _py_raise_if_not_str
     jmp         near {error}
 """
 _BUFFER = """
@@ -49,15 +49,15 @@ _CHECK_ITEMS = """
     mov         esi, {size}
     mov         edx, {case}             ; formats are letters after this one,
     mov         ecx, {letters}          ; a bit each
-    call        _pyt_check_items
+    call        _py_check_items
 """
 
 _BAD_ARGUMENT = """\
     mov         rdi, {object}
     lea         rsi, [.py_name]
     lea         rdx, [.display_{k}]
-    lea         rcx, [..@pyt_{wanted}]
-    call        _pyt_raise_bad_argument
+    lea         rcx, [..@py_{wanted}]
+    call        _py_raise_bad_argument
     jmp         near {error}
 """
 
@@ -66,7 +66,7 @@ _WRONG_ITEMS = """\
     lea         rsi, [.py_name]
     lea         rdx, [.display_{k}]
     lea         rcx, [.items_{k}]
-    call        _pyt_raise_wrong_items
+    call        _py_raise_wrong_items
 """
 
 _CONVERT = {
@@ -118,7 +118,7 @@ _CONVERT = {
     + """
 .utf8_{k}:
     mov         rsi, [rsp + {scratch}]
-    call        _pyt_find_null          ; which is an error
+    call        _py_find_null           ; which is an error
     jc          near {error}
 """,
     "bytes": _BUFFER
@@ -157,7 +157,7 @@ _CONVERT["sequence"] = (
     """
     lea         rsi, [rsp + {view}]
     mov         edx, '{letter}'         ; the type of its items
-    call        _pyt_read_sequence      ; into memory of their own
+    call        _py_read_sequence       ; into memory of their own
     jnc         short .value_{k}
     test        eax, eax
     jz          near {error}            ; an item is wrong
@@ -167,7 +167,7 @@ _CONVERT["sequence"] = (
 
 _OTHER_FLOAT = """
 .other_{k}:
-    call        _pyt_as_double          ; __float__, __index__, or an error
+    call        _py_as_double           ; __float__, __index__, or an error
     jnc         .checked_{k}
     jmp         near {error}
 """
@@ -175,28 +175,28 @@ _OTHER_FLOAT = """
 _RECOVER = {
     "signed 8": """
 .other_{k}:
-    call        _pyt_check_error        ; rax = -1
+    call        _py_check_error         ; rax = -1
     jnc         .value_{k}
     jmp         near {error}
 """,
     "signed 4": """
 .other_{k}:
     mov         edx, [rsp + {scratch}]
-    call        _pyt_check_i32
+    call        _py_check_i32
     jnc         .value_{k}
     jmp         near {error}
 """,
     "unsigned 8": """
 .other_{k}:
     mov         rdi, {object}
-    call        _pyt_as_unsigned
+    call        _py_as_unsigned
     jnc         .value_{k}
     jmp         near {error}
 """,
     "unsigned 4": """
 .other_{k}:
     mov         rdi, {object}
-    call        _pyt_as_u32
+    call        _py_as_u32
     jnc         .value_{k}
     jmp         near {error}
 """,
@@ -216,7 +216,7 @@ _RECOVER["shaped"] = (
     lea         rsi, [.py_name]
     lea         rdx, [.display_{k}]
     mov         ecx, {dimensions}
-    call        _pyt_raise_wrong_shape
+    call        _py_raise_wrong_shape
     jmp         .error_{held_with_it}
 """
 )
@@ -228,7 +228,7 @@ _LETTERS = {
     "real": ("0x60", "1 << 4 | 1 << 6"),
 }
 
-_MINUS_ONE = "    cmp         rax, [..@pyt_minus_one]"
+_MINUS_ONE = "    cmp         rax, [..@py_minus_one]"
 RESULTS = {
     "signed 8": ([], "    cmp         rax, -1", "    mov         rdi, rax"),
     "signed 4": ([], "    cmp         eax, -1", "    movsxd      rdi, eax"),

@@ -37,10 +37,10 @@ def rows(*, pushes: bool, frame: int, exits: Sequence[int]) -> list[str]:
     missing = -(size + _SIZE) % 8
     rules[-1] += bytes(missing)
     written = [
-        ".py_bytes equ $ - _pyt_function",
+        ".py_bytes equ $ - _py_function",
         "[section .eh_frame]",
         op("dd", f"{size + missing}, $ - $$ + {_SIZE} - _py_unwind_common"),
-        op("dd", "_pyt_function - $, .py_bytes"),
+        op("dd", "_py_function - $, .py_bytes"),
         op("db", f"0, {dwarf.ADVANCE + first:#x} + _PY_LANDING_PAD_BYTES, {escaped(rules[0])}"),
     ]
     behind = f"{pushes + prologue} + _PY_LANDING_PAD_BYTES"

@@ -60,7 +60,7 @@ def test_binding(name: str) -> None:
 def test_the_page_shows_what_is_written() -> None:
     """docs/explanation/a-binding.md goes through a binding piece by piece, and leaves nothing out."""
     (code,) = re.findall(
-        r"%macro _pyt_code_1 1\.nolist\n(.*?)%endmacro",
+        r"%macro _py_code_1 1\.nolist\n(.*?)%endmacro",
         (GOLDEN / "clamp.inc").read_text(),
         re.DOTALL,
     )

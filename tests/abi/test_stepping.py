@@ -82,7 +82,7 @@ def test_tables_of_typed_functions(tmp_path: Path) -> None:
         runtime = {
             each.name: each["st_value"]
             for each in symbols.iter_symbols()
-            if each["st_shndx"] == text and re.fullmatch(r"_pyt_\w+", each.name)
+            if each["st_shndx"] == text and re.fullmatch(r"_py_\w+", each.name)
         }
     assert len(runtime) > 12
     missing = {name for name, place in runtime.items() if place not in rows_of(module)}

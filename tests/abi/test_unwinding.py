@@ -75,7 +75,7 @@ same:
     mov rax, rdi
     ret
 """
-RUNTIME = ["_pyt_parse_tuple", "_pyt_parse_unusual", "_pyt_bind_arguments", "told.same"]
+RUNTIME = ["_py_parse_tuple", "_py_parse_unusual", "_py_bind_arguments", "told.same"]
 
 
 @pytest.mark.skipif(GDB is None, reason="gdb shows the backtraces")
