@@ -4,7 +4,8 @@
 
 Whatever is no ObjectError, takes longer than a second or 64 MB of memory more than the file is
 a bug: the input is saved under the folder given by --keep, and its path printed. Exits 1 when
-there was one. Not collected by pytest; tests/unit/test_elf_damaged.py holds what it found.
+there was one. Not collected by pytest; tests/check/test_damaged.py makes a short run, and
+tests/unit/test_elf_damaged.py holds what was found.
 """
 
 from __future__ import annotations

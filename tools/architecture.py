@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,8 +35,13 @@ def part(path: Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Yield the full name of each module a file imports when it is loaded or run."""
+@cache
+def imports(path: Path) -> frozenset[str]:
+    """Return the full names of the modules that a file imports when it is loaded or run."""
+    return frozenset(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
     package = list(path.relative_to(ROOT).parts[:-1])
     for node in _running(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -50,7 +56,11 @@ def imports(path: Path) -> Iterator[str]:
 def _running(node: ast.AST) -> Iterator[ast.AST]:
     """Yield every node but those that only a type checker sees."""
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+        if (
+            isinstance(child, ast.If)
+            and isinstance(child.test, ast.Name)
+            and child.test.id == "TYPE_CHECKING"
+        ):
             continue
         yield child
         yield from _running(child)

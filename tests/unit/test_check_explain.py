@@ -150,14 +150,14 @@ def test_errors_come_first_and_each_keeps_what_belongs_to_it() -> None:
 
 
 def test_of_very_many_errors_the_first_are_shown() -> None:
-    errors = [f"x.asm:{line}: error: symbol `n{line}' not defined" for line in range(1, 50001)]
+    errors = [f"x.asm:{line}: error: symbol `n{line}' not defined" for line in range(1, 5001)]
     warnings = [f"x.asm:{line}: warning: odd" for line in range(1, 22)]
-    end = "x.asm:50000: fatal: this ends it"
+    end = "x.asm:5000: fatal: this ends it"
     asked: list[str] = []
 
     def source(path: str) -> list[str]:
         asked.append(path)
-        return [f"call n{line}" for line in range(1, 50001)]
+        return [f"call n{line}" for line in range(1, 5001)]
 
     lines = explain_nasm("\n".join([*errors, *warnings, end]), source).splitlines()
 
@@ -166,7 +166,7 @@ def test_of_very_many_errors_the_first_are_shown() -> None:
     assert told == [
         *errors[:20],
         end,
-        "x.asm: ... and 49980 more errors",
+        "x.asm: ... and 4980 more errors",
         *warnings[:20],
         "x.asm: ... and 1 more warning",
     ]

@@ -39,6 +39,12 @@ def runs(script: Path, log: Path, program: str) -> None:
     replace_text(script, f'#!/bin/sh\necho >> "{log}"\nexec {program} "$@"\n', mode=0o755)
 
 
+@pytest.fixture(scope="module")
+def own() -> Interpreter:
+    """The interpreter below the one that runs the tests."""
+    return probe((str(BASE),))
+
+
 def starts(log: Path) -> int:
     return len(log.read_text().splitlines()) if log.exists() else 0
 
@@ -56,13 +62,12 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return root
 
 
-def test_the_running_interpreter_describes_itself() -> None:
-    interpreter = probe((str(BASE),))
-    assert interpreter.version == sys.version_info[:3]
-    assert interpreter.name.startswith(f"3.{sys.version_info[1]}")
-    assert interpreter.ext_suffix == sysconfig.get_config_var("EXT_SUFFIX")
-    assert interpreter.include_dir == Path(sysconfig.get_path("include"))
-    assert interpreter.debug == hasattr(sys, "gettotalrefcount")
+def test_the_running_interpreter_describes_itself(own: Interpreter) -> None:
+    assert own.version == sys.version_info[:3]
+    assert own.name.startswith(f"3.{sys.version_info[1]}")
+    assert own.ext_suffix == sysconfig.get_config_var("EXT_SUFFIX")
+    assert own.include_dir == Path(sysconfig.get_path("include"))
+    assert own.debug == hasattr(sys, "gettotalrefcount")
 
 
 @pytest.mark.parametrize(
@@ -77,8 +82,10 @@ def test_the_running_interpreter_describes_itself() -> None:
     ],
 )
 @pytest.mark.skipif("CS_GNU_LIBC_VERSION" not in os.confstr_names, reason="no glibc to compare")
-def test_names_say_what_is_special(facts: dict[str, object], name: str, tmp_path: Path) -> None:
-    plain = dataclasses.asdict(probe((str(BASE),)))
+def test_names_say_what_is_special(
+    facts: dict[str, object], name: str, own: Interpreter, tmp_path: Path
+) -> None:
+    plain = dataclasses.asdict(own)
     plain = {key: value for key, value in plain.items() if key not in ("name", "command")}
     plain |= {"version": [3, 13, 0], "free_threaded": False, "debug": False} | facts
     said = json.dumps({**plain, "implementation": "cpython"}, default=str)
@@ -198,9 +205,9 @@ def test_what_does_not_start_is_left_out_and_not_asked_again(
 # The inventory.
 
 
-def test_inventory_round_trip(tmp_path: Path) -> None:
+def test_inventory_round_trip(own: Interpreter, tmp_path: Path) -> None:
     inventory = Inventory(
-        (probe((str(BASE),)),),
+        (own,),
         {"nasm-2.15.05": tmp_path / "nasm"},
         {"3.14t": "refused", "3.13-musl": "no gcc"},
     )
@@ -214,9 +221,8 @@ def test_without_an_inventory_nothing_is_cached(tmp_path: Path) -> None:
 
 
 def test_the_installed_interpreter_is_taken_before_the_cached(
-    bare_machine: Path, tmp_path: Path
+    own: Interpreter, bare_machine: Path, tmp_path: Path
 ) -> None:
-    own = probe((str(BASE),))
     special = dataclasses.replace(own, name="3.15t", command=("/special",))
     fetched = dataclasses.replace(own, command=("/fetched",))
     save_inventory(Inventory((fetched, special)), tmp_path)
@@ -238,11 +244,6 @@ def test_the_cache_folder_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert cache_folder() == tmp_path / "here"
 
 
-# What collect() trusts. The recipes below make their folder without the network.
-
-
-def test_interpreters_are_hashable_values() -> None:
+def test_interpreters_are_hashable_values(own: Interpreter) -> None:
     # pytest parametrizes with them, and caches by them.
-    one = probe((str(BASE),))
-    assert isinstance(one, Interpreter)
-    assert {one, probe((str(BASE),))} == {one}
+    assert {own, probe((str(BASE),))} == {own}

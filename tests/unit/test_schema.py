@@ -31,6 +31,12 @@ def test_validate_pyproject_finds_it() -> None:
     assert '"validate_pyproject.tool_schema"]\nasmsetup = "asmsetup.schema:schema"' in pyproject
 
 
+@pytest.fixture(scope="module")
+def validator() -> api.Validator:
+    """validate-pyproject with asmsetup's schema."""
+    return api.Validator(plugins=[PluginWrapper("asmsetup", schema)])  # type: ignore[arg-type]
+
+
 def toml(value: Any) -> str:
     """A value as TOML spells it."""
     if isinstance(value, dict):
@@ -72,7 +78,9 @@ def toml(value: Any) -> str:
         {"unknown": 1},
     ],
 )
-def test_schema_and_parsers_agree(table: dict[str, Any], tmp_path: Path) -> None:
+def test_schema_and_parsers_agree(
+    table: dict[str, Any], validator: api.Validator, tmp_path: Path
+) -> None:
     lines = "\n".join(f"{key} = {toml(value)}" for key, value in table.items())
     (tmp_path / "pyproject.toml").write_text(f"[tool.asmsetup]\n{lines}\n")
     try:
@@ -81,8 +89,6 @@ def test_schema_and_parsers_agree(table: dict[str, Any], tmp_path: Path) -> None
     except ConfigError:
         accepted = False
 
-    plugin = PluginWrapper("asmsetup", schema)  # type: ignore[arg-type]
-    validator = api.Validator(plugins=[plugin])
     if accepted:
         validator({"tool": {"asmsetup": table}})
     else:
