@@ -400,7 +400,6 @@ class Builder:
         Raises FileError when the commands cannot be written.
         """
         self.jobs.stop()
-        self.reader.remember()
         self.state.save()
         if "cache" in self.__dict__ and self.cache is not None:
             self.cache.close()

@@ -92,11 +92,13 @@ class Closure(_Closure):
 class _File:
     """A regular file; its text and its digest are found out when they are first wanted."""
 
-    def __init__(self, path: str, status: Status, known: KnownFile | None) -> None:
+    def __init__(
+        self, path: str, status: Status, known: KnownFile | None, state: BuildState
+    ) -> None:
         self.path = path
         self.status = status
         self.own = path.startswith(INCLUDE_DIR + os.sep)
-        self.read_at = 0
+        self._state = state
         self._text = _OWN_TEXT if self.own else known.text if known else None
         self._digest = "asmsetup's" if self.own else known.digest if known else None
 
@@ -116,17 +118,11 @@ class _File:
         assert self._digest is not None
         return self._digest
 
-    def known(self) -> KnownFile | None:
-        """Return what a later build need not find out again, None before it is read."""
-        if self._digest is None or self.own or not self.read_at:
-            return None
-        return KnownFile(self.status, self._digest, self._text)
-
     def _read(self) -> None:
         if self.status.size > _LONGEST_TEXT:
             self._text, self._digest = UNREAD, ""
             return
-        self.read_at = time.time_ns()
+        read_at = time.time_ns()
         try:
             with open_regular(self.path) as file:
                 self.status = Status.of(os.fstat(file.fileno()))
@@ -134,11 +130,14 @@ class _File:
         except (OSError, ValueError):
             self._text, self._digest = UNREAD, ""
             return
-        self._text = scan(data) if len(data) <= _LONGEST_TEXT else UNREAD
-        self._digest = hashlib.sha256(data).hexdigest()
+        digest = hashlib.sha256(data).hexdigest()
+        text = self._state.text(self.path, digest)
+        if text is None:
+            text = scan(data) if len(data) <= _LONGEST_TEXT else UNREAD
+        self._keep(digest, text, read_at)
 
     def _hash(self) -> None:
-        self.read_at = time.time_ns()
+        read_at = time.time_ns()
         hashed = hashlib.sha256()
         try:
             with open_regular(self.path) as file:
@@ -147,7 +146,13 @@ class _File:
         except (OSError, ValueError):
             self._digest = ""
             return
-        self._digest = hashed.hexdigest()
+        digest = hashed.hexdigest()
+        self._keep(digest, self._state.text(self.path, digest), read_at)
+
+    def _keep(self, digest: str, text: Text | None, read_at: int) -> None:
+        """Keep what was found out, also for later builds."""
+        self._digest, self._text = digest, text
+        self._state.add_file(self.path, KnownFile(self.status, digest, text), read_at)
 
 
 class Reader:
@@ -266,12 +271,6 @@ class Reader:
         """Look anew at a file that was written."""
         self._files.pop(path, None)
 
-    def remember(self) -> None:
-        """Give what was read to the build's state."""
-        for path, file in list(self._files.items()):
-            if isinstance(file, _File) and (known := file.known()) is not None:
-                self._state.add_file(path, known, file.read_at)
-
     def find(self, name: str, search: Sequence[str]) -> tuple[str, _File | str | None]:
         """Return where nasm finds a file of this name, and the file; see ``look``."""
         for folder in search:
@@ -297,7 +296,8 @@ class Reader:
         status = Status.of(found)
         known = self._state.file(path, status)
         # nasm passes over a file that it cannot open
-        return _File(path, status, known) if known or os.access(path, os.R_OK) else None
+        can_read = known is not None or os.access(path, os.R_OK)
+        return _File(path, status, known, self._state) if can_read else None
 
 
 class _Walk:

@@ -2,8 +2,8 @@
 
 A file counts as unchanged when its status is: size, times of modification and of change in
 nanoseconds, inode and device. One that was read less than two seconds after it last changed is
-not kept: it may change again in the same tick of its file system's clock, as git's "racily
-clean" entries may. The file itself is written in one step and holds a digest of itself; what is
+read again: it may have changed in the same tick of its file system's clock, as git's "racily
+clean" entries may. What its text names is kept for that text. The file itself is written in one step and holds a digest of itself; what is
 damaged, or of another version, is as good as not there.
 """
 
@@ -22,7 +22,7 @@ from ..files import atomic_write, open_regular
 from ..named import NamedTuple
 from .scan import Text
 
-_VERSION = "asmsetup state 3"
+_VERSION = "asmsetup state 4"
 """Another one for each change in what is kept, or in how texts are read (scan.py)."""
 
 _COARSEST_CLOCK = 2_000_000_000
@@ -55,6 +55,10 @@ class Status(NamedTuple):
         return Status(
             found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
         )
+
+
+_OF_NO_FILE = Status(0, 0, 0, 0, 0)
+"""Kept for a file that was too young when it was read: no file has this status."""
 
 
 class KnownFile(NamedTuple):
@@ -104,6 +108,11 @@ class BuildState:
             return None
         self._used.add(path)
         return entry
+
+    def text(self, path: str, digest: str) -> Text | None:
+        """Return what is known of a file's text if its content has this digest, whatever its status."""
+        entry = self._get("files", path, _known_file)
+        return entry.text if entry is not None and entry.digest == digest else None
 
     def add_file(self, path: str, known: KnownFile, read_at: int) -> None:
         """Keep what a file held; it was read at this time (nanoseconds since the epoch)."""
@@ -160,15 +169,14 @@ class BuildState:
         self._status = status if status is None else status_of(path)
 
     def _apply_changes(self, lag: int) -> None:
-        """Move the changes to the tables, but for files that were read too early.
+        """Move the changes to the tables; of files that were read too early without the status.
 
         ``lag`` is how far the file system's clock is behind ours, in nanoseconds.
         """
         for path, entry in self._changes["files"].items():
-            if _is_settled(Status(*entry[:5]), self._read_at[path] - max(lag, 0)):
-                self._tables["files"][path] = entry
-            else:
-                self._tables["files"].pop(path, None)
+            if not _is_settled(Status(*entry[:5]), self._read_at[path] - max(lag, 0)):
+                entry = [*_OF_NO_FILE, *entry[5:]]
+            self._tables["files"][path] = entry
         for table in ("objects", "modules", "verdicts"):
             self._tables[table].update(self._changes[table])
         unused = [path for path in self._tables["files"] if path not in self._used]

@@ -163,7 +163,8 @@ class BuildRun:
                 self._compiled.add(path)
         if ext is None or isinstance(ext, Library):
             self._name(made, given)
-        return [path for source in sources for named, path in made if named == source]
+        place = {source: number for number, source in enumerate(sources)}
+        return [path for _, path in sorted(made, key=lambda each: place[each[0]])]
 
     def _name(self, made: Sequence[tuple[str, str]], given: Mapping[str, Any]) -> None:
         compiler, folder = self._command.compiler, given.get("output_dir") or ""

@@ -20,6 +20,7 @@ import pytest
 from asmsetup import files
 from asmsetup.assemble import includes, state
 from asmsetup.assemble.nasm import AssemblerOptions
+from asmsetup.assemble.scan import Text, scan
 from tests.building import assembled, build_objects
 
 SOURCES = {
@@ -300,6 +301,36 @@ def test_what_is_too_young_is_read_again(monkeypatch: pytest.MonkeyPatch) -> Non
     # Changed in the same tick of a coarse clock, its status would be the same: it is not kept.
     assert state.BuildState("build/state").file("inc/common.inc", status) is None
     assert state.BuildState("build/state").file("inc/outer.inc", status) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "searched"),
+    [
+        (lambda: None, []),
+        (lambda: os.utime("inc/common.inc"), []),
+        (lambda: there_and_back("plain.asm"), []),
+        (lambda: moved(shutil.copytree), []),
+        (lambda: edit("inc/common.inc"), ["section .data\n db 7\n"]),
+    ],
+)
+def test_a_text_that_was_too_young_is_read_again_and_not_searched_again(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[], object], searched: list[str]
+) -> None:
+    """A first build follows the checkout: to search all texts twice costs more than all else."""
+    monkeypatch.setattr(state, "_COARSEST_CLOCK", 3600 * 10**9)
+    for name in (*SOURCES, *FILES):
+        Path(name).touch()
+    build()
+    change()
+    texts: list[str] = []
+
+    def noting(data: bytes) -> Text:
+        texts.append(data.decode())
+        return scan(data)
+
+    monkeypatch.setattr(includes, "scan", noting)
+    build()
+    assert texts == searched
 
 
 def test_two_builds_in_one_folder_keep_what_each_has_found_out() -> None:

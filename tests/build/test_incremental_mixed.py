@@ -167,6 +167,20 @@ def test_headers_count(built: None) -> None:
     assert numbers() == [140, 42]
 
 
+SHOWING = """
+from asmsetup.assemble import includes
+real = includes.open_regular
+includes.open_regular = lambda path: print("opened", path) or real(path)
+"""
+
+
+def test_headers_are_not_read_again(built: None) -> None:
+    setup(before=SHOWING)
+    opened = re.findall("^opened (.*)$", build(), re.MULTILINE)
+    assert "common.h" in opened  # too young in the first build
+    assert [path for path in opened if "Python.h" in path or path.startswith("/usr/include")] == []
+
+
 PARALLEL_COMPILE = """
 from pybind11.setup_helpers import ParallelCompile
 ParallelCompile("JOBS", default=2).install()
