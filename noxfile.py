@@ -18,8 +18,10 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check the format, the style and the types."""
+    """Check the format, the style, the types, the layout of NASM sources and the workflows."""
     session.install("-e", ".", "--group", "lint", "--group", "test")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy", "--strict")
+    session.run("python", "tools/nasm_layout.py")
+    session.run("zizmor", "--offline", "--no-progress", ".github/workflows")
