@@ -67,7 +67,7 @@ class Builder:
         self.reader = includes.Reader(self.state)
         self.reporter = reporter
         self.compilations: dict[str, Compilation] = {}
-        """How objects that are not NASM's are made, by their paths, where the settings ask for it."""
+        """The commands of objects that are not NASM's, by their paths, where the settings ask for them."""
         self._planner = Planner(settings, target, folder)
         self._planned: dict[Recipe, list[ObjectFile]] = {}
         self._starting = threading.RLock()

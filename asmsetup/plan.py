@@ -33,7 +33,7 @@ class Recipe(NamedTuple):
     universal: bool = False
     """One module for every CPython, free-threaded ones included."""
     kind: str = "Extension"
-    """What it is declared as: Extension or Library."""
+    """The class that it is declared with: Extension or Library."""
 
     @property
     def named_by(self) -> str:
@@ -50,7 +50,7 @@ class Planner:
         self._target = target
         self._folder = folder
         self._own_dirs: dict[tuple[str, ...], str] = {}
-        """Where our own includes are, by the folders that are searched before; for one recipe."""
+        """The folder of our own includes, by the folders that are searched before it; for one recipe."""
 
     def objects(
         self,

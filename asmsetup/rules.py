@@ -11,8 +11,8 @@ from .named import NamedTuple
 
 Severity = Literal["error", "warning"]
 MachineCode = bool | Literal["errors"] | None
-"""Whether builds judge the machine code: True, False, "errors" (and let warnings be), or None:
-where the decoder is installed."""
+"""True when builds check machine code, "errors" when they report its errors only; None: True where the
+decoder is installed."""
 Reasons = tuple[tuple[str, str], ...]
 """(rule, why it is ignored; empty if no reason is given)."""
 

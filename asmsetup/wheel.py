@@ -44,7 +44,7 @@ class Verdict(NamedTuple):
     """Platform tags, sorted; empty when only this machine will do."""
     graftable: tuple[str, ...] = ()
     """The tags after external libraries are copied into the wheel, the canonical name first, as
-    auditwheel wants them; empty when that is no way."""
+    auditwheel wants them; empty when that does not help."""
     obstacles: tuple[str, ...] = ()
     """Libraries and symbols that keep ``platforms`` empty."""
 
@@ -195,7 +195,7 @@ def _analyzed(wheel: Path, libc: Libc) -> WheelAbIInfo:
     from auditwheel.libc import Libc as AuditwheelLibc
     from auditwheel.wheel_abi import analyze_wheel_abi
 
-    # Told the C library: it cannot be detected in a module that needs no library.
+    # auditwheel cannot detect the C library in a module that needs no library, so it is passed.
     return analyze_wheel_abi(
         AuditwheelLibc(libc),
         Architecture.x86_64,
@@ -291,7 +291,7 @@ def graft(
 
 
 def _repaired(path: Path, platforms: Sequence[str], libc: Libc, folder: Path) -> Path:
-    """Let auditwheel copy the libraries of the wheel at ``path`` into one in ``folder``."""
+    """Have auditwheel copy the libraries of the wheel at ``path`` into one in ``folder``."""
     from auditwheel.patcher import ElfPatcher
     from auditwheel.repair import repair_wheel
 
@@ -371,7 +371,7 @@ def _component(kind: str, name: str, version: str = "", file: str = "") -> dict[
 
 
 _GRAFTED = re.compile(r"[^/]+\.libs/(.+)-[0-9a-f]{8}(\.so.*)")
-"""Where auditwheel puts a library: in a folder beside the packages, with a hash in its name."""
+"""A library that auditwheel has copied: in a folder beside the packages, with a hash in its name."""
 
 
 def _is_grafted(path: str) -> bool:

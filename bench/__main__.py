@@ -43,14 +43,14 @@ class Result:
     rebuilt: int
     """Objects that were made."""
     expected: int | None
-    """How many had to be made; None when all."""
+    """The number of objects that had to be made; None when all."""
     assembled: int | None
-    """How many of them the cache did not have; None for the tools that have no cache."""
+    """The number of them that the cache did not have; None for tools that have no cache."""
 
 
 @dataclass(frozen=True)
 class Situation:
-    """What is done to a project, and then to build it with a tool."""
+    """A change of a project, and the build with a tool that follows."""
 
     name: str
     build: Callable[[Tool], None]

@@ -71,7 +71,7 @@ class Mutant(NamedTuple):
 
 @dataclass
 class Totals:
-    """What came out for all files together."""
+    """The result for all files together."""
 
     files: int = 0
     functions: int = 0
@@ -158,7 +158,7 @@ def _list(lines: Sequence[str]) -> None:
 
 
 def _print_example() -> None:
-    """How long the counter example takes, the best of several times."""
+    """Return the seconds that the counter example takes, the best of several times."""
     with tempfile.TemporaryDirectory() as folder:
         image_path = _assembled("counter", Path(folder))
         times = []

@@ -1,4 +1,4 @@
-"""What the checks cost: on sayit, and on 10,000 lines of assembly beside nasm's own time.
+"""Measure the cost of the checks: on sayit, and on 10,000 lines of assembly beside nasm's own time.
 
     python bench/check_cost.py [--runs N]
 

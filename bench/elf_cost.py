@@ -1,4 +1,4 @@
-"""What reading an object costs in instructions: asmsetup.facts.elf against pyelftools, under valgrind.
+"""Count the instructions of reading an object: asmsetup.facts.elf against pyelftools, under valgrind.
 
     .venv/bin/python bench/elf_cost.py
 
@@ -37,7 +37,7 @@ with open({path!r}, "rb") as file:
 
 
 def instructions(code: str) -> int:
-    """How many instructions an interpreter needs for ``code``, its start included."""
+    """Return the number of instructions that an interpreter needs for ``code``, its start included."""
     callgrind = ("--tool=callgrind", "--callgrind-out-file=/dev/null")
     command = ["valgrind", *callgrind, sys.executable, "-I", "-S", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

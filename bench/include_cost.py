@@ -1,4 +1,4 @@
-"""What `%include "python.inc"' adds to assembling a source, beside what it replaces: EXTERNs.
+"""Measure what `%include "python.inc"' adds to assembling a source, beside what it replaces: EXTERNs.
 
     python -m bench.include_cost [--runs N] [--nasm NASM]
 

@@ -1,4 +1,4 @@
-"""Say what a measurement comes from: the processor, the system, the versions; no path and no name."""
+"""Describe the machine of a measurement: the processor, the system, the versions; no path and no name."""
 
 from __future__ import annotations
 

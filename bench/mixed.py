@@ -7,7 +7,7 @@ from pathlib import Path
 from . import generate
 
 COUNTS = {"c": 60, "asm": 60, "S": 10}
-"""How many of each kind there are; one of C is the binding."""
+"""The number of sources of each kind; one of C is the binding."""
 
 _C = """\
 #include "common.h"

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from .rows import Rows, distinct, of, wall
 
 _INK = "#808890"
-"""Of lines and words: it can be read on white and on black, for the files have no background."""
+"""The colour of lines and words: it can be read on white and on black, for the files have no background."""
 _COLORS = {
     "asmsetup": "#3d8fd1",
     "setuptools": "#a07cc5",

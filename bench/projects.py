@@ -324,7 +324,7 @@ def isal(sdist: Path) -> Project:
 def _member(archive: tarfile.TarFile, path: str) -> str:
     file = archive.extractfile(f"{ISAL}/{path}")
     if file is None:
-        raise RuntimeError(f"{path} is no file")
+        raise RuntimeError(f"{path} is not a file")
     return file.read().decode()
 
 

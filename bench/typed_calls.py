@@ -118,7 +118,7 @@ def measure(interpreter: Interpreter) -> None:
 
 
 def ratio(rounds: list[float], of_c: list[float]) -> float:
-    """Of rounds next to each other, which a busy machine slows alike."""
+    """Return ratios of rounds next to each other, which a busy machine slows alike."""
     return statistics.median(each / c for each, c in zip(rounds, of_c, strict=True))
 
 

@@ -20,7 +20,7 @@ from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
 SHA256 = "b7324cbe86e767b65f26f467ed8b12ad80e124e3ccb89076855c98e43a9eddd4"
-"""Of nasm-3.01.tar.xz, NASM's own, which Debian has as nasm_3.01.orig.tar.xz."""
+"""The SHA-256 of nasm-3.01.tar.xz, NASM's own, which Debian has as nasm_3.01.orig.tar.xz."""
 
 PLATFORMS = "manylinux1_x86_64.manylinux_2_5_x86_64.musllinux_1_1_x86_64"
 """The program is linked statically with musl, and needs nothing but the kernel."""
@@ -66,7 +66,7 @@ def compile_nasm(program: Path) -> None:
 
 def _make(tree: Path) -> None:
     compiler = f"{sys.executable} -m ziglang cc {' '.join(TARGET)}"
-    # ziglang keeps what it has compiled of musl where it is told to.
+    # ziglang keeps what it has compiled of musl where that variable says.
     environment = {
         **os.environ,
         "ZIG_GLOBAL_CACHE_DIR": str(tree / "zig-cache"),

@@ -90,7 +90,7 @@ class Sample:
         return module
 
     def outcome(self, python: str = sys.executable) -> str:
-        """What becomes of the project without the checks."""
+        """The outcome for the project without the checks."""
         try:
             self.link()
         except LinkError:

@@ -101,7 +101,7 @@ def hello(project: MakeProject) -> Project:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was not run, and why, where nobody can overlook it: in CI on the run's own page."""
+    """List what was not run, and why, at the end of the run; in CI also on its own page."""
     skipped = terminalreporter.stats.get("skipped", [])
     reasons = Counter(_reason(report) for report in skipped)
     if not reasons:

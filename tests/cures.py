@@ -41,7 +41,7 @@ class Cure(NamedTuple):
 
     kind: Kind
     text: str
-    """Of a replacement perhaps several lines."""
+    """The lines that replace it, perhaps several."""
     file: str
     line: int
 

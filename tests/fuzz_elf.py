@@ -2,8 +2,8 @@
 
     python -m tests.fuzz_elf --seconds 600 --seed 1
 
-Whatever is no ObjectError, takes longer than a second or 64 MB of memory more than the file is
-a bug: the input is saved under the folder given by --keep, and its path printed. Exits 1 when
+Another exception than ObjectError, more than a second, or 64 MB of memory beyond the file's size is a
+bug: the input is saved under the folder given by --keep, and its path printed. Exits 1 when
 there was one. Not collected by pytest; tests/check/test_damaged.py makes a short run, and
 tests/unit/test_elf_damaged.py holds what was found.
 """
@@ -168,7 +168,7 @@ def _put_number(data: bytearray, at: int, chance: random.Random) -> None:
 
 
 def exercise(data: bytes) -> None:
-    """Everything a build does with a file, and every lazy part of the facts."""
+    """Do everything that a build does with a file, and read every lazy part of the facts."""
     facts = elf.parse(data)
     for symbol in facts.symbols:
         facts.defined(symbol.name)
@@ -199,7 +199,7 @@ def judge(image: Image) -> None:
 
 
 def complaint(data: bytes, measure_memory: bool) -> str | None:
-    """What is wrong with how ``data`` was taken; None when it was taken well."""
+    """Return the bug that ``data`` has shown, or None."""
     if measure_memory:
         tracemalloc.start()
     started = time.process_time()

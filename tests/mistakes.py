@@ -21,14 +21,14 @@ class Mistake:
 
     name: str
     outcome: str
-    """What becomes of the project without the checks."""
+    """The outcome for the project without the checks."""
     broken: str
     kept: str
     """The two sources."""
     other: str
     """A second source, other.asm; empty without one."""
     settings: str
-    """What pyproject.toml has besides."""
+    """Further lines of pyproject.toml."""
     report: str
 
 

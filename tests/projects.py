@@ -35,7 +35,7 @@ BUILD_REQUIREMENTS = (
     # Where coverage is measured, it is in builds, too.
     *([f"coverage=={version('coverage')}"] if "COVERAGE_PROCESS_CONFIG" in os.environ else []),
 )
-"""What is in each virtual environment; asmsetup itself comes by PYTHONPATH."""
+"""The content of each virtual environment; asmsetup itself comes by PYTHONPATH."""
 
 # What the machine or the person who runs the tests may have set must not decide a test.
 _OURS = re.compile(
@@ -63,7 +63,7 @@ class Run:
 
     @property
     def error(self) -> str:
-        """What is printed from the line that begins with ``error:`` to the end."""
+        """The output from the line that begins with ``error:`` to the end."""
         assert "Traceback" not in self.output, str(self)
         match = re.search(r"^error: (.*)\Z", self.output, re.DOTALL | re.MULTILINE)
         assert match, str(self)
@@ -187,7 +187,7 @@ class Wheel:
 
     @property
     def payload(self) -> list[str]:
-        """What is installed besides metadata, sorted."""
+        """The files installed besides metadata, sorted."""
         return sorted(name for name in self.files if ".dist-info/" not in name)
 
     def unpacked(self) -> Path:
@@ -312,7 +312,7 @@ class Project:
         return Wheel(path)
 
     def answer(self, module: str = "hello", path: Path | str = ".") -> str:
-        """What ``answer()`` of a module returns, called in a process of its own."""
+        """The result of ``answer()`` of a module, called in a process of its own."""
         code = f"import sys; sys.path.insert(0, {str(path)!r}); import {module} as m; print(m.answer())"
         # A free-threaded Python may have its say about the lock first.
         return self.run("-c", code).output.splitlines()[-1]

@@ -44,7 +44,7 @@ ABI_VERSION = "PyABIInfo_DEFAULT_ABI_VERSION"
 
 @dataclass
 class Abi:
-    """What a module compiled for one kind of CPython may rely on.
+    """The ABI that a module compiled for one kind of CPython may rely on.
 
     `sizes` and `fields` are in bytes, by struct and by `struct.member`; a field
     is (offset, width). `bits` gives (shift, width) of a bit-field within the
@@ -334,7 +334,7 @@ def read_symbols(
 def guess_free_threaded_exports(
     interpreter: Interpreter, exported: dict[str, str], declared: set[str], headers: str
 ) -> dict[str, str]:
-    """What a free-threaded library exports, as far as headers and its GIL sister tell."""
+    """Return the exports of a free-threaded library, as far as headers and the one with a GIL show them."""
     with_gil = declared_names(Compiler(interpreter.include_dir), headers)
     kept = {
         name: kind for name, kind in exported.items() if name in declared or name not in with_gil

@@ -1,4 +1,4 @@
-"""What each target of python.inc has and lacks, from what was read from the headers.
+"""The names that each target of python.inc has and lacks, from what was read in the headers.
 
 Pure: texts in, tables out. The facts of each ABI are kept as text under tools/abi/,
 so that one new header does not need all the others at hand.
@@ -172,7 +172,7 @@ def stable_since(
     """When each name entered the stable ABI; (3, 10) stands for then or before.
 
     `lists` are the names in each version's own list, the first being that of 3.11.
-    What is older is told by the headers of 3.10 under the limited API, and where
+    The headers of 3.10 show what is older, under the limited API, and where
     the headers of 3.11 declare nothing (names for old binaries), by its library.
     """
     since: dict[str, Version] = {}
@@ -189,7 +189,7 @@ def stable_since(
 
 
 def version_of(name: str) -> Version:
-    """Of `3.13`, `3.13t` or `3.13-limited`."""
+    """Return the version of `3.13`, `3.13t` or `3.13-limited`."""
     major, minor = re.findall(r"\d+", name)[:2]
     return int(major), int(minor)
 
@@ -199,7 +199,7 @@ def version_of(name: str) -> Version:
 
 @dataclass
 class Target:
-    """What NASM is to know when it assembles for one ABI.
+    """The definitions that NASM reads when it assembles for one ABI.
 
     `defines` are there from the start, `more` and `widths` on demand; `names` are
     declared EXTERN.
@@ -302,7 +302,7 @@ def struct_of(name: str) -> str:
 
 
 def is_core(name: str) -> bool:
-    """Whether python.inc declares a struct or a constant without being asked."""
+    """Return whether python.inc declares a struct or a constant that no source mentions."""
     return name in STRUCTS or bool(CONSTANTS.match(name))
 
 

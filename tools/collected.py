@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = ROOT / "tests" / "collected.json"
-"""How many tests each folder has at least; the numbers only fall by a change of this file."""
+"""The least number of tests in each folder; the numbers only fall by a change of this file."""
 _PYTHON = re.compile(r"(?<=[\[ -])3\.\d+t?(?:-(?:debug|musl|glibc[\d.]+))?(?=[\] -])")
 """The name of an interpreter in the name of a test."""
 

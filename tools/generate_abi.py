@@ -104,7 +104,7 @@ def settle(name: str, fresh: Abi) -> str:
 
 
 def stable_list_of(interpreter: Interpreter) -> Path:
-    """Where its own list of the stable ABI is, if its test-suite is installed."""
+    """The path of its own list of the stable ABI, if its test suite is installed."""
     include = interpreter.include_dir
     library = include.parents[1] / "lib" / include.name
     return library / "test" / "test_stable_abi_ctypes.py"

@@ -61,7 +61,7 @@ QUALIFIERS = frozenset(
 
 
 class Row(NamedTuple):
-    """How one function is called; the letters are those of check/code/prototypes.py."""
+    """The parameters and the result of one function, in the letters of check/code/prototypes.py."""
 
     result: str
     parameters: str

@@ -47,7 +47,7 @@ class Seen(NamedTuple):
     extensions: tuple[str, ...]
     """Features that it needs and no level has."""
     goals: tuple[int, ...]
-    """Where it jumps to: addresses of the same object."""
+    """The addresses in the same object that it jumps to."""
     before: Before | None
     """None where nothing leads to it, or where generated code was not looked at."""
 

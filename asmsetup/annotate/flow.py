@@ -1,4 +1,4 @@
-"""Where jumps, and the ways to findings, are drawn: in lanes of their own beside the lines."""
+"""Lanes beside the lines, in which jumps and the ways to findings are drawn."""
 
 from __future__ import annotations
 

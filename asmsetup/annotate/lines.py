@@ -64,12 +64,12 @@ class Way(NamedTuple):
 
 @dataclass
 class Annotated:
-    """A source with what became of it."""
+    """A source, and what the assembler and the checker made of its lines."""
 
     source: str
     lines: list[Line]
     ways: dict[Finding, Way] = field(default_factory=dict)
-    """How the code gets to those findings that lie on some of its paths."""
+    """The path to each finding that only some paths lead to."""
     elsewhere: list[Finding] = field(default_factory=list)
     """The findings that no line of the source can be blamed for."""
     costs: Costs | None = None

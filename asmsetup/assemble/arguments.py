@@ -63,7 +63,7 @@ def parse(args: tuple[str, ...]) -> Arguments:
 
 
 def _options(words: Iterator[str]) -> Iterator[tuple[str, str]]:
-    """Yield each option with its value; a word that is no option as an empty one."""
+    """Yield each option with its value; a word that is not an option as an empty one."""
     for word in words:
         if word.startswith("--"):
             name, equals, value = word.partition("=")

@@ -38,7 +38,7 @@ Macro = tuple[str, str | None]
 
 
 class Missing(NamedTuple):
-    """A file that is named but was found nowhere, or is no file that can be read."""
+    """A file that is named and was not found or cannot be read."""
 
     name: str
     file: str
@@ -281,7 +281,7 @@ class Reader:
         return name, None
 
     def look(self, path: str) -> _File | str | None:
-        """Return the file; what it is in words when it is no regular file; None without one."""
+        """Return the file; words for its kind when it is irregular; None when there is none."""
         if path not in self._files:
             self._files[path] = self._look(path)
         return self._files[path]
@@ -356,7 +356,7 @@ class _Walk:
             yield from ((inner, path) for inner in file.text.named[::-1])
 
     def _is_skipped(self, asking: str, named: Named) -> bool:
-        """Return whether nasm will not open what is no regular file."""
+        """Return whether nasm leaves an irregular file unopened here."""
         if named.is_only_looked_for:
             return True
         if asking not in self.files:
@@ -403,7 +403,7 @@ def _normalized(path: str, here: str) -> str:
     short = os.path.normpath(path)
     if ".." in path:
         try:
-            # a/../b is b only when a is no symbolic link.
+            # a/../b is b only when a is not a symbolic link.
             if not os.path.samefile(short, path):
                 short = path
         except OSError:

@@ -11,7 +11,7 @@ from .cache import Cache
 from .uptodate import Dependencies
 
 _ANSWERS = 16
-"""How many answers of a tool's the cache keeps for one text."""
+"""The number of a tool's answers that the cache keeps for one text."""
 
 
 class Entry(NamedTuple):

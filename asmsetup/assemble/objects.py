@@ -102,7 +102,7 @@ class Objects:
                     file.write(cached.object)
                 self._keep(wanted, print_, dependencies, full_digest, cached.object, cached.seconds)
                 self._cache.count(hit=True)
-                self._tell(cached.notes)
+                self._show_all(cached.notes)
                 return cached.warnings
         self._cache.count(hit=False)
         return None
@@ -163,7 +163,7 @@ class Objects:
             self._state.save_now_and_then()
 
     def _irregular(self, source: str, dependencies: Dependencies) -> list[Missing]:
-        """Return what NASM has read that is no regular file; only a folder does not stop it."""
+        """Return the irregular files that NASM has read; only a folder does not stop it."""
         kinds = ((path, self._reader.look(path)) for path in dependencies.files)
         return [Missing(path, source, 0, kind) for path, kind in kinds if isinstance(kind, str)]
 
@@ -240,17 +240,17 @@ class Objects:
         return selection(texts, options, bindings)
 
     def _extended(self, path: str, source: str) -> tuple[bytes, list[str]]:
-        """Return the object that NASM has left, with what is added, and what to tell of that."""
+        """Return the object that NASM has left, with what is added, and notes about that."""
         content = self._read_object(path, source)
         if self._extra is None:
             return content, []
         content, notes = self._extra.add(source, content)
         with open(path, "wb") as file:
             file.write(content)
-        self._tell(notes)
+        self._show_all(notes)
         return content, notes
 
-    def _tell(self, notes: Sequence[str]) -> None:
+    def _show_all(self, notes: Sequence[str]) -> None:
         for note in notes:
             self._show(note)
 
@@ -314,7 +314,7 @@ class Objects:
 
 
 def _require_regular(named: Sequence[Missing]) -> None:
-    """Raise AssembleError for what is named and is no regular file: NASM may never end."""
+    """Raise AssembleError for an irregular file that is named: NASM may never end."""
     lines = [
         f"{each.file}:{each.line}: error: `{each.name}' cannot be read: it is {each.kind}"
         if each.line

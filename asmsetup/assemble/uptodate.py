@@ -36,7 +36,7 @@ class Fingerprint(NamedTuple):
     """NASM has to be asked which further files it reads."""
     lasting: bool
     """The digest can be compared with that of an earlier build; false when NASM may read files that
-    nobody lists."""
+    no list names."""
     cacheable: bool
     """The same digest means the same object anywhere, at any time."""
     text: Text

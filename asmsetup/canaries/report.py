@@ -160,14 +160,14 @@ def _lost(_: Reporter, event: Event) -> str:
     return f"gives away {_references(event.detail)} to an argument, which is its caller's"
 
 
-_Tell = Callable[[Reporter, Event], str]
+_Sentence = Callable[[Reporter, Event], str]
 
 
-def _plain(text: str) -> _Tell:
+def _plain(text: str) -> _Sentence:
     return lambda reporter, event: text.format(api=reporter.api(event), value=event.value)
 
 
-_WORDS: dict[int, tuple[str, _Tell, str]] = {
+_WORDS: dict[int, tuple[str, _Sentence, str]] = {
     1: (
         "kept-registers",
         _register_changed,
@@ -207,7 +207,7 @@ _WORDS: dict[int, tuple[str, _Tell, str]] = {
     9: (
         "no-exception",
         _plain("returns an error ({value:#x}) without an exception"),
-        "set one:   PyRaise; or return what is no error",
+        "set one:   PyRaise; or return what is not an error",
     ),
     10: (
         "exception",

@@ -120,7 +120,7 @@ class Thunks:
         return (record - self._records) // RECORD_SIZE if record else None
 
     def forget_gains(self, number: int) -> None:
-        """Let a function report references that it keeps again."""
+        """Make a function report kept references once more."""
         ctypes.c_uint32.from_address(self._records + number * RECORD_SIZE + 36).value = 0
 
 

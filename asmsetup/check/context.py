@@ -61,7 +61,7 @@ class ModuleContext(NamedTuple):
     exports: frozenset[str] = frozenset()
     """Extension(export_symbols=...), names and patterns, without the entry points."""
     include_dirs: tuple[str, ...] = ()
-    """Where nasm looked for %include, to show such files by their path."""
+    """The folders in which nasm looked for %include, to show such files by their path."""
     strict: bool = False
     """Warnings are errors."""
     rules: RuleSettings = RuleSettings()

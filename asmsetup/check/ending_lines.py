@@ -112,12 +112,12 @@ def _last_instruction(rows: list[Row], function: Function) -> str:
     line = row.line
     if line.direct:
         word = _word(line)
-        # A line that is no instruction is data: where that is, its author has thought of it.
+        # A line that is not an instruction is data: where that is, its author has thought of it.
         leads_on = word and word not in _LEAVING
     else:
         macro = _MACRO.match(line.text)
         leads_on = macro is not None and not _MACROS_THAT_LEAVE.match(macro[1])
-    return f"line {line.number} is no return" if leads_on else ""
+    return f"line {line.number} is not a return" if leads_on else ""
 
 
 def _jump_to_end(places: ObjectPlaces, rows: list[Row], function: Function) -> str:
@@ -138,7 +138,7 @@ def _jump_to_end(places: ObjectPlaces, rows: list[Row], function: Function) -> s
 
 
 def no_object(places: ObjectPlaces, function: Function, result: Result) -> Iterator[Finding]:
-    """Yield the finding for a result that is no object, if the line confirms it."""
+    """Yield the finding for a result that is not an object, if the line confirms it."""
     offset = function.start + result.offset
     row = next((row for row in _rows(places, function) if row.offset == offset), None)
     if row is None:

@@ -66,7 +66,7 @@ class Function(NamedTuple):
     is_plain: bool = False
     """No macro opened it, and where it ends is where the next label is."""
     following: str = ""
-    """Of a plain one: the function that begins at its end."""
+    """The function that begins at the end of a plain one."""
 
 
 def check(places: ObjectPlaces) -> Iterator[Finding]:
@@ -223,7 +223,7 @@ class Result(NamedTuple):
     """A result of a function that is not an object."""
 
     offset: int
-    """Of the instruction that makes it, in the section."""
+    """The offset in the section of the instruction that makes it."""
     number: int
     called: str
     """The function of CPython's whose result it is; else empty, and it is the number."""

@@ -21,7 +21,7 @@ AboutInclude = Callable[[str], "str | None"]
 """Returns why an include of this name could not be opened, None when that is not known."""
 
 SHOWN = 20
-"""How many errors of one source are shown, and how many warnings: one cause may have thousands."""
+"""The number of errors of one source that are shown, and of warnings: one cause may have thousands."""
 _SHOWN_WIDTH = 200
 _MOST_LABELS = 5000
 """Among more, a search for a similar one takes longer than assembling them."""

@@ -32,7 +32,7 @@ class Finding(NamedTuple):
     function: str = ""
     """The function that breaks the rule, where that is known."""
     about: tuple[str, ...] = ()
-    """What it is about, where that stands elsewhere: labels and sections, behind their object."""
+    """Labels and sections that it is about and that stand elsewhere, each behind its object."""
 
     @property
     def is_error(self) -> bool:

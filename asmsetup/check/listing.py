@@ -26,7 +26,7 @@ _INCLUDE = re.compile(r"\s*%(?:include|require)\s+[\"'<]?([^\"'>\s]+)", re.IGNOR
 _SECTION = re.compile(r"\s*\[?\s*(?:section|segment)\s+([^\s\]]+)", re.IGNORECASE)
 _MACRO = re.compile(r"\s*%i?macro\s+([^\s,]+)", re.IGNORECASE)
 _STUBS = re.compile(r"\s*_py_stubs\s+\w+,\s*(\w.*)")
-"""How python.inc makes a macro of each of its names."""
+"""The lines by which python.inc makes a macro of each of its names."""
 _WORD = re.compile(r"\s*(?:[\w.$@?~#]+:\s*)?([\w.$@?~#]+)")
 _DIRECTIVE = r"\s*\[?\s*(?:{})\s+.*(?<![\w.$@?~#]){}(?![\w.$@?~#])"
 _LABEL = r"\s*{}(?::|\s|$)"
@@ -87,7 +87,7 @@ class Row:
 
 @dataclass(slots=True)
 class _Frame:
-    """Where the rows of one nesting level come from."""
+    """The source of the rows of one nesting level."""
 
     file: str
     use: SourceLine | None
@@ -96,7 +96,7 @@ class _Frame:
     opened_at: int = 0
     """For an include that has no row yet: the line of its %include."""
     ahead: int = 0
-    """How many lines the numbers of the listing run ahead."""
+    """The number of lines by which the listing's numbers run ahead."""
 
 
 class Listing:

@@ -45,7 +45,7 @@ def judges(wanted: MachineCode) -> bool:
 
 
 def require_decoder() -> None:
-    """Raise ToolError, with how to install it, unless the decoder of machine code is there."""
+    """Raise ToolError, with how to install it, unless the decoder of machine code is installed."""
     if find_spec(DECODER) is None:
         raise ToolError("the decoder of machine code, iced-x86, is not installed", INSTALL)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def findings_of(mistake: Mistake, place: Place) -> Iterator[Finding]:
     """Yield the finding for one place, unless another finding covers it."""
-    finding = _TELL[mistake](place)
+    finding = _FINDINGS[mistake](place)
     if finding is not None:
         yield finding
 
@@ -34,7 +34,7 @@ def data_run(place: Place, label: SourceLine | None, *, holds_pointer: bool) -> 
             way = f"enter a routine that jumps to where it points:   jmp [rel {name}]"
         elif instruction and instruction.mnemonic.lower() in ("call", "jmp"):
             way = f"write:   {instruction.mnemonic} [rel {name}]"
-        what = f"`{name}' holds the address of a routine, and is no code itself: {crash} is called"
+        what = f"`{name}' holds the address of a routine, and is not code: {crash} is called"
         found = _about_target(place, what, way)
         return found if place.line or label is None else _at_label(found, label)
     section = place.relocation.symbol.section or place.section.name
@@ -231,7 +231,7 @@ def _local_exec(place: Place) -> Finding:
     )
 
 
-_TELL: dict[Mistake, Callable[[Place], Finding | None]] = {
+_FINDINGS: dict[Mistake, Callable[[Place], Finding | None]] = {
     "absolute": _absolute_address,
     "narrow": _narrow_address,
     "external": _external_relative,

@@ -230,7 +230,7 @@ def _needed(path: str, facts: ElfFacts, module: ModuleContext) -> Iterator[Findi
                 path,
                 None,
                 f"the {module.kind} needs {library}: it works only where Python is that shared library,"
-                f" and is no manylinux {module.kind}",
+                f" and is not a manylinux {module.kind}",
                 ways_out=("take -lpython out: the interpreter provides its names itself",),
             )
         elif not (

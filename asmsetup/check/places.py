@@ -1,4 +1,4 @@
-"""What rules ask about one object, and about one relocation in it: bytes, symbol, source line."""
+"""An object and each of its relocations as rules see them: bytes, symbol, source line."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Place(_Place):
         start = end - 8 * count
         data = self.content[max(0, start) : end].rjust(8 * count, b"\0")
         return [
-            # What the loader will put there is no zero, whatever stands there now.
+            # The loader will put something else than 0 there, whatever stands there now.
             int.from_bytes(data[at : at + 8], "little") or (start + at in self.pointers)
             for at in range(0, len(data), 8)
         ]

@@ -14,7 +14,7 @@ from ..named import NamedTuple
 
 _MOST_ROWS = 4_000_000
 OF_ASSEMBLY = (".asm", ".nasm", ".nas", ".inc", ".s", ".S", ".ASM")
-"""How the names of sources of assembly end."""
+"""The suffixes of assembly sources, as compilers name them."""
 
 
 class Place(NamedTuple):

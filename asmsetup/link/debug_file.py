@@ -9,7 +9,7 @@ from .. import program
 from ..errors import LinkError
 
 SUFFIX = ".debug"
-"""What the file's name has after the module's; the debuglink holds it."""
+"""The suffix after the module's file name; the debuglink holds the whole name."""
 
 _INSTALL = program.ways_to_get("binutils", "OBJCOPY", "objcopy", is_setting=False)
 

@@ -1,4 +1,4 @@
-"""What people give the linker, in their own words, and which of it makes a link fail."""
+"""The linker options that users have given, as they wrote them; finds the one that makes a link fail."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..named import NamedTuple
 from .flags import asks_for_definitions, for_ld, takes_an_argument
 
 LDFLAGS, LINK_ARGS, LD_ARGS = "LDFLAGS", "extra_link_args", "ld-args"
-"""Where options come from, as users know it: the environment, an extension, asmsetup's settings."""
+"""The origins of options, as users know them: the environment, an extension, asmsetup's settings."""
 
 
 class Given(NamedTuple):

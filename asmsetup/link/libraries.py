@@ -1,4 +1,4 @@
-"""Where libraries are: the C library in use, what arguments name, and what only a compiler finds."""
+"""Find libraries: the C library in use, those that arguments name, and those that only a compiler finds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SYSTEM_FOLDERS = (
     *("/usr/local/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu"),
     *("/usr/local/lib64", "/lib64", "/usr/lib64", "/usr/local/lib", "/lib", "/usr/lib"),
 )
-"""Where ld looks by default (its SEARCH_DIR on the distributions), after -L."""
+"""The folders that ld searches after those of -L (its SEARCH_DIR on the distributions)."""
 
 
 class NamedLibraries(NamedTuple):

@@ -33,7 +33,7 @@ _WITHOUT_SEPARATE_CODE = SMALL[2:]
 """The same for gold, which has two segments anyway and does not know the option."""
 
 Strip = Literal["all", "debug", "none"]
-"""What a module is rid of: all symbols that loading it does not need, debug information, or nothing."""
+"""The symbols that a module goes without: all that loading it does not need, debug information, none."""
 
 _STRIP: dict[Strip, tuple[str, ...]] = {"all": ("-s",), "debug": ("-S",), "none": ()}
 
@@ -129,7 +129,7 @@ class ModuleFile(NamedTuple):
 def find(name: str | None, ldflags: Sequence[str] = ()) -> str:
     """Return the path of the linker called ``name``: a path, or a name on PATH.
 
-    Without a name, it is the one that ``ldflags`` have a driver use, if that is there, else ld.
+    Without a name, it is the one that ``ldflags`` have a driver use, if that exists, else ld.
     Raises ToolError if it is missing.
     """
     named = None if name else _found(linker_named(ldflags))

@@ -25,7 +25,7 @@ from ..suffixes import is_assembly
 
 
 class Options(NamedTuple):
-    """How to build a source."""
+    """The options for building a source."""
 
     settings: Settings = Settings()
     include_dirs: tuple[str, ...] = ()

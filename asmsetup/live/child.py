@@ -64,7 +64,7 @@ def run(work: Work) -> int:
 
 
 def main(task: str) -> None:
-    """Be the child process."""
+    """Run the code in the child process, and exit with its status."""
     sources, text, arguments, everything, more = json.loads(task)
     built, others = (list(map(_read, each)) for each in (sources, more))
     report_crashes(

@@ -50,7 +50,7 @@ class BdistWheel(Command):
     py_limited_api: str | Literal[False]
     python_tag: str
     bdist_dir: str | None
-    """Where the wheel's files are collected; ours has the process in its name, so that two
+    """The folder in which the wheel's files are collected; ours has the process in its name, so that two
     builds do not meet there, and a build that was killed leaves nothing to the next."""
     dist_dir: str
     _examined: wheel.Verdict | None = None

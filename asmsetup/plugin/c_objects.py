@@ -50,7 +50,7 @@ _FOR_LINKING = frozenset(
 )
 
 _RUNNERS = ("call", "spawn")
-"""What a compiler object runs commands with: the first since setuptools 84, before the second."""
+"""The methods by which a compiler object runs commands: since setuptools 84 the first one."""
 
 _FAILURES = (setuptools.errors.BaseError, setuptools.errors.CCompilerError)
 
@@ -93,7 +93,7 @@ class _Work(NamedTuple):
     options: Mapping[str, Any]
     """Those of ``compile``."""
     folder: str
-    """Where the object goes; compilers make folders below it by the source's path."""
+    """The folder of the object; compilers make folders below it by the source's path."""
     path: str
     """The object's."""
     fingerprint: str

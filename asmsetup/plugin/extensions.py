@@ -64,7 +64,7 @@ def _require_sound(ext: Extension, given: Mapping[str, Any]) -> None:
     for name in ext.export_symbols or ():
         if not re.fullmatch(r"[\w.$@?*!^\[\]-]+", name):
             raise SourceError(
-                f"{owner(ext)}: export_symbols has {name!r}, which is no name of a symbol",
+                f"{owner(ext)}: export_symbols has {name!r}, which is not the name of a symbol",
                 'each is a name or a pattern:   export_symbols=["kernel", "kernel_*"]',
             )
     if isinstance(ext, declared.Extension):
@@ -127,7 +127,7 @@ def _require_platforms(owner: str, ext: declared.Extension) -> None:
         require_list(owner, f"sources_for[{key!r}]", paths)
         if not isinstance(key, str) or not fnmatch.filter(target.PLATFORMS, key):
             raise SourceError(
-                f"{owner}: sources_for has the key {key!r}, which is no platform",
+                f"{owner}: sources_for has the key {key!r}, which is not a platform",
                 *(f"did you mean {each!r}?" for each in _near_platforms(str(key))),
                 "a platform is a machine and a system, such as x86_64-linux, aarch64-linux,"
                 " aarch64-macos, x86_64-windows, or a pattern such as aarch64-*",

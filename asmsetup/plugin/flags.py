@@ -49,7 +49,7 @@ def other_calls(
 ) -> list[dict[str, Any]]:
     """Return the part of a call of ``compile`` that is not for NASM, as calls of one list of arguments.
 
-    Raise SourceError for a key that is no language and matches no source.
+    Raise SourceError for a key that is neither a language nor matches a source.
     """
     languages = {
         source: "gas" if is_gas(source) else _c_language(compiler, source)
@@ -182,7 +182,7 @@ def _parts_match(path: Sequence[str], pattern: Sequence[str]) -> bool:
 
 
 def require_keys(owner: str, extra_args: Mapping[str, Any], sources: Sequence[str]) -> None:
-    """Raise SourceError for a key of extra_compile_args that is no language and matches no source."""
+    """Raise SourceError for a key of extra_compile_args that is neither a language nor matches a source."""
     for key in extra_args:
         if key in LANGUAGES:
             continue

@@ -33,7 +33,7 @@ def inputs(chosen: Any, call: Mapping[str, Any]) -> str:
 
 
 def is_current(record: str, made_from: str, module: str) -> bool:
-    """Return whether the module is there, undamaged, and was made from these inputs."""
+    """Return whether the module exists, is undamaged, and was made from these inputs."""
     return same_text(record, _text(made_from, module))
 
 

@@ -21,7 +21,7 @@ _COMMANDS = ("linker_so", "linker_so_cxx")
 
 @contextmanager
 def run_paths_as_asked(compiler: Any) -> Iterator[None]:
-    """Let the driver of ``compiler`` add only the run paths of LDFLAGS and the extension."""
+    """Make the driver of ``compiler`` add only the run paths of LDFLAGS and the extension."""
     unasked = _run_paths(sysconfig.get_config_vars("LDSHARED", "LDCXXSHARED")) - _run_paths(
         [os.environ.get("LDSHARED"), os.environ.get("LDFLAGS")]
     )

@@ -57,7 +57,7 @@ else:
 def source_date() -> int | None:
     """Return SOURCE_DATE_EPOCH, the time in archives that are to be reproducible.
 
-    Raises SetupError when it is no time that archives can hold.
+    Raises SetupError when it is not a time that archives can hold.
     """
     given = os.environ.get("SOURCE_DATE_EPOCH")
     if not given:

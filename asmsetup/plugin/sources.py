@@ -91,7 +91,7 @@ def _read(
 ) -> Iterable[str]:
     """Return the files that a source is assembled from; ``settings_args`` are for each of them."""
     if is_gas(source):
-        # What is there of a system's headers is not the project's.
+        # A system's headers do not belong to the project.
         files = _gas(source, wanted).files
         return [path for path in files if path == source or not _is_outside(path)]
     args = (*settings_args, *wanted.args)
@@ -120,7 +120,7 @@ class _Project:
         base = str(command.get_finalized_command("build").build_base)
         self._build_base = os.path.relpath(base)
         self._folders: dict[str, str] = {}
-        """Where the folders that were asked about really are."""
+        """The real paths of the folders that were asked for."""
 
     def why_not_shipped(self, path: str) -> str | None:
         """Return why an sdist does not hold a file, None when it does."""

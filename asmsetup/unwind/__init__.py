@@ -40,7 +40,7 @@ def tables() -> Extra:
 def add_tables(source: str, content: bytes) -> Extended:
     """Return an object with tables for its routines, and what to tell of those without.
 
-    ``source`` names it. One that is no object, or a damaged one, comes back as it is: the checks
+    ``source`` names it. One that is not an object, or is damaged, comes back as it is: the checks
     tell of it.
     """
     try:

@@ -1,4 +1,4 @@
-"""Where the frame of a routine's caller is before each instruction, on all paths that lead to it."""
+"""Find the frame of a routine's caller before each instruction, on all paths that lead to it."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Unchanged(NamedTuple):
 
 
 Address: TypeAlias = Sum | Loaded
-"""How the frame's address (DWARF's CFA: rsp before the call) is computed."""
+"""A way to compute the frame's address (DWARF's CFA: rsp before the call)."""
 Place: TypeAlias = Unchanged | Saved | Sum | Loaded
-"""Where a kept register's value is: a ``Sum`` is a register that holds it, ``Loaded`` memory.
+"""The place of a kept register's value: a ``Sum`` is a register that holds it, ``Loaded`` memory.
 
 In sets, only their lengths tell these tuples apart.
 """

@@ -22,7 +22,7 @@ _OF_THE_STACK = frozenset(
         *("saved-overwritten", "slot-unset"),
     )
 )
-"""A routine that breaks one of these has another frame than it seems to have, or is no routine."""
+"""A routine that breaks one of these has another frame than it seems to have, or is not a routine."""
 _SHARES_CODE = "it shares code with a routine that gets none"
 
 
@@ -39,7 +39,7 @@ class Routines:
         self._places = watcher.places()
         self._rows: dict[int, Row] = {}
         self.refused: dict[int, str] = {}
-        """Why a routine gets no table, by where it begins."""
+        """The reasons why routines get no table, by their addresses."""
         ours = [at for at in sorted(self._places) if not is_described(at)]
         self._refuse_incomplete(verdict)
         self._choose(ours)
@@ -90,7 +90,7 @@ class Routines:
                 self.refused.setdefault(start, why)
 
     def _let_run_anywhere(self, start: int) -> None:
-        """Let a routine run through all up to the next one, as it may jump there."""
+        """Count everything up to the next routine as part of this one, as it may jump there."""
         end = min((other for other in self._engine.walks if other > start), default=1 << 64)
         for at, functions in self._functions.items():
             if start < at < end:

@@ -1,4 +1,4 @@
-"""What PyModuleSlot and PySinglePhase declare is what each interpreter is told and does."""
+"""What PyModuleSlot and PySinglePhase declare is what each interpreter reads and does."""
 
 from __future__ import annotations
 

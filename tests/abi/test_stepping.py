@@ -90,7 +90,7 @@ def test_tables_of_typed_functions(tmp_path: Path) -> None:
 
 
 PLAIN = """
-u = untold
+u = undeclared
 u.leaf(), u.pushes(), u.based(), u.aligned(), u.walks(None), u.early(None), u.early(1)
 u.chosen(0), u.chosen(1), u.chosen(2), u.chosen(3), u.beside(), u.calls()
 """
@@ -98,7 +98,7 @@ u.chosen(0), u.chosen(1), u.chosen(2), u.chosen(3), u.beside(), u.calls()
 
 def test_tables_of_plain_routines(tmp_path: Path) -> None:
     """Those that `unwind = true` writes: every routine has one, and each row is true."""
-    module = build(MODULES / "untold.asm", tmp_path / "untold.so", UNIVERSAL, unwind=True)
+    module = build(MODULES / "undeclared.asm", tmp_path / "undeclared.so", UNIVERSAL, unwind=True)
 
     outcome = compare(INTERPRETER.command, PLAIN, module)
 

@@ -43,7 +43,7 @@ FLOORS = {
 
 @dataclass(frozen=True)
 class Target:
-    """One ABI as both sides are told of it."""
+    """One ABI as C headers and the include files describe it."""
 
     name: str
     interpreter: Interpreter

@@ -34,10 +34,10 @@ GDB = shutil.which("gdb")
 
 
 @pytest.fixture(scope="module")
-def untold(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undeclared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The module of plain routines, with the tables that `unwind = true` gives them."""
-    folder = tmp_path_factory.mktemp("untold")
-    return build(MODULES / "untold.asm", folder / "untold.so", unwind=True)
+    folder = tmp_path_factory.mktemp("undeclared")
+    return build(MODULES / "undeclared.asm", folder / "undeclared.so", unwind=True)
 
 
 SETTINGS = ("set pagination off", "set breakpoint pending on", "set language c")
@@ -67,7 +67,7 @@ def test_backtraces(call: str, ours: list[str], defines: Defines, tmp_path: Path
 
 TYPED = """
 %include "python.inc"
-PyModule told
+PyModule declared
 PyTypedFunction "same(number: i64, other: i64 = 0) -> i64"
 PyEndModule
 section .text
@@ -75,14 +75,14 @@ same:
     mov rax, rdi
     ret
 """
-RUNTIME = ["_py_parse_tuple", "_py_parse_unusual", "_py_bind_arguments", "told.same"]
+RUNTIME = ["_py_parse_tuple", "_py_parse_unusual", "_py_bind_arguments", "declared.same"]
 
 
 @pytest.mark.skipif(GDB is None, reason="gdb shows the backtraces")
 def test_backtrace_of_the_runtime(tmp_path: Path) -> None:
     """Routines that bindings call have tables, too, and gdb shows none of their labels as a function."""
-    (tmp_path / "told.asm").write_text(TYPED)
-    module = build(tmp_path / "told.asm", tmp_path / "told.so")
+    (tmp_path / "declared.asm").write_text(TYPED)
+    module = build(tmp_path / "declared.asm", tmp_path / "declared.so")
     assert_backtrace(module, "same(1, 2, 3)", RUNTIME, stop="PyArg_VaParseTupleAndKeywords")
 
 
@@ -157,8 +157,8 @@ PLAIN_CALLS = [
 
 @pytest.mark.skipif(GDB is None, reason="gdb shows the backtraces")
 @pytest.mark.parametrize(("call", "ours"), PLAIN_CALLS, ids=[call for call, _ in PLAIN_CALLS])
-def test_backtraces_of_plain_routines(call: str, ours: list[str], untold: Path) -> None:
-    assert_backtrace(untold, call, ours)
+def test_backtraces_of_plain_routines(call: str, ours: list[str], undeclared: Path) -> None:
+    assert_backtrace(undeclared, call, ours)
 
 
 PERF = shutil.which("perf")

@@ -84,7 +84,7 @@ def test_an_error_stops_the_build(package: str, project: MakeProject) -> None:
 
 
 @pytest.mark.parametrize("package", ["absolute-address", "entry-point-untyped"])
-def test_a_warning_is_said_and_the_module_works(package: str, project: MakeProject) -> None:
+def test_a_warning_is_printed_and_the_module_works(package: str, project: MakeProject) -> None:
     sample = project(package)
     output = sample.build_ext().output
     assert findings(package) in output
@@ -304,6 +304,6 @@ EXAMPLES = sorted(path.parent.name for path in (REPOSITORY / "examples").glob("*
 def test_the_examples_are_in_order(example: str, hello: Project) -> None:
     shutil.rmtree(hello.folder)
     shutil.copytree(REPOSITORY / "examples" / example, hello.folder)
-    # Not strict: an interpreter's own -rpath is told of in a module that a C compiler links.
+    # Not strict: an interpreter's own -rpath is reported in a module that a C compiler links.
     output = hello.build_ext().output
     assert not [line for line in output.splitlines() if "asm:" in line and "warning:" in line]

@@ -178,7 +178,7 @@ ISAL_TEMPLATES = frozenset(
         *("igzip_update_histogram.asm", "igzip_decode_block_stateless.asm"),
     ]
 )
-# The names for machines without assembly; programs are told by their main.
+# The names for machines without assembly; programs are recognised by their main.
 ISAL_ASIDE = ("_base_aliases.c", "proc_heap_base.c")
 
 

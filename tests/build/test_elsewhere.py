@@ -69,7 +69,7 @@ def on(project: Project, machine: str, system: str = "linux") -> Project:
 
 
 def imported(project: Project) -> str:
-    """What the module answers that was built in place for another machine, as it was called."""
+    """The answer of the module that was built in place for another machine."""
     (path,) = project.folder.glob("hello.*.so")
     shutil.copy(path, project.folder / "hello.so")
     return project.answer()
@@ -184,22 +184,22 @@ def test_the_sdist_holds_what_all_need(both: Project, machine: str) -> None:
     [
         (
             "{'x86-64-linux': ['number.asm']}",
-            "Extension 'hello': sources_for has the key 'x86-64-linux', which is no platform\n"
+            "Extension 'hello': sources_for has the key 'x86-64-linux', which is not a platform\n"
             "  did you mean 'x86_64-linux'?\n  a platform is a machine and a system, such as",
         ),
         (
             "{'x86_64': []}",
-            "Extension 'hello': sources_for has the key 'x86_64', which is no platform\n"
+            "Extension 'hello': sources_for has the key 'x86_64', which is not a platform\n"
             "  did you mean 'x86_64-*'?\n",
         ),
         (
             "{'linux': []}",
-            "Extension 'hello': sources_for has the key 'linux', which is no platform\n"
+            "Extension 'hello': sources_for has the key 'linux', which is not a platform\n"
             "  did you mean '*-linux'?\n",
         ),
         (
             "{'amd64': []}",
-            "Extension 'hello': sources_for has the key 'amd64', which is no platform",
+            "Extension 'hello': sources_for has the key 'amd64', which is not a platform",
         ),
         (
             "{'x86_64-*': 'number.asm'}",

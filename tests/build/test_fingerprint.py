@@ -342,7 +342,7 @@ def build(folder: str, *, cache: bool) -> dict[str, bytes | str]:
 
 
 def ignore(text: str) -> None:
-    """Say nothing."""
+    """Ignore the text."""
 
 
 @dataclass

@@ -23,7 +23,7 @@ SOURCES = {
     "one.asm": '%include "common.inc"\nsection .text\n common\n',
     "two.asm": '%include "outer.inc"\nsection .data\n incbin "table.bin"\n',
     "computed.asm": '%define NAME "chosen.inc"\n%include NAME\nsection .text\n chosen\n',
-    "told.asm": "section .data\n db %!TOLD\n",
+    "environment.asm": "section .data\n db %!GREETING\n",
 }
 INCLUDES = {
     "inc/common.inc": "%macro common 0\n nop\n%endmacro\n",
@@ -57,7 +57,7 @@ class Project:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TOLD", "'as before'")
+    monkeypatch.setenv("GREETING", "'as before'")
     monkeypatch.delenv("NASMENV", raising=False)
     for name, text in {**SOURCES, **INCLUDES}.items():
         write(name, text)
@@ -123,7 +123,7 @@ def swap(one: str, other: str) -> None:
         (lambda: write("late/common.inc", "%error not reached\n"), []),
         (lambda: write("table.bin", "other"), ["two.asm"]),
         # The environment.
-        (lambda: os.environ.update(TOLD="'otherwise'"), ["told.asm"]),
+        (lambda: os.environ.update(GREETING="'otherwise'"), ["environment.asm"]),
         (lambda: os.environ.update(NASMENV="-DNEVER"), []),
         # What lies in the build folder.
         (lambda: built("one.asm").unlink(), ["one.asm"]),

@@ -247,7 +247,7 @@ def test_all_planted_faults_stop_the_build_at_once(judged: Project) -> None:
     judged.write({"hello.asm": PLANTED.replace("PyModule planted", "PyModule hello")})
     found = re.findall(r"^hello\.asm:(\d+): \w+: .* \[([a-z-]+)\]$", judged.refused(), re.MULTILINE)
 
-    # What falls off, or leads into data, is found without the decoder, too, and told by that rule.
+    # What falls off, or leads into data, is found without the decoder, too, and reported by that rule.
     rules = {name for name, rule in RULES.items() if rule.in_builds}
     rules -= {"falls-off", "data-called"}
     expected = [(line, rule) for line, rule in planted() if rule in rules]

@@ -354,7 +354,7 @@ def test_an_export_that_is_not_there(hello: Project) -> None:
 def test_an_export_that_is_no_name(hello: Project, name: str) -> None:
     hello.extension("hello", ["hello.asm"], export_symbols=["kernel_*", name])
 
-    assert f"export_symbols has {name!r}, which is no name of a symbol" in hello.refused()
+    assert f"export_symbols has {name!r}, which is not the name of a symbol" in hello.refused()
 
 
 @pytest.mark.parametrize("variable", ["LDFLAGS", "CFLAGS", "CC", "LDSHARED"])

@@ -90,7 +90,7 @@ def on_terminal(project: Project, *arguments: str, **env: str) -> str:
         try:
             while piece := os.read(ours, 65536):
                 written += piece
-        except OSError:  # how the end of a terminal is told
+        except OSError:  # the end of a terminal
             pass
         os.close(ours)
     assert process.returncode == 0, written.decode()

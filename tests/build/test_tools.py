@@ -83,7 +83,7 @@ def test_ld(hello: Project, mixed: bool) -> None:
     hello.extension("hello", ["hello.asm", "more.c"] if mixed else ["hello.asm"])
     path = os.environ["PATH"]
     if mixed:
-        # The compiler's driver takes the ld it finds in the folder it is told.
+        # The compiler's driver takes the ld it finds in the folder that -B names.
         folder = hello.folder.parent / "own-ld"
         folder.mkdir()
         shutil.copy(ld, folder / "ld")

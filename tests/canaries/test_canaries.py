@@ -80,7 +80,7 @@ def test_fault_in_a_thread(run_code: RunCode) -> None:
 
 
 def test_calls_nest(run_code: RunCode) -> None:
-    """The inner fault is told of the inner function alone, and the outer call goes on."""
+    """The inner fault is reported for the inner function alone, and the outer call goes on."""
     ran = run_code(
         """
         import faults

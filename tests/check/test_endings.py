@@ -1,4 +1,4 @@
-"""How functions end, and whether what is called is code: told by the objects, before anything is linked."""
+"""The ends of functions, and calls of what is not code: found in the objects, before anything is linked."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ DISPATCH = "PyDispatch g, g1\n"
 ROUTINE = "g1:\n    mov eax, 5\n    ret"
 
 DATA = "which is not executable: the process ends with a segmentation fault when it is called"
-VARIABLE = "`g' holds the address of a routine, and is no code itself"
+VARIABLE = "`g' holds the address of a routine, and is not code"
 
 WRONG = [
     # Code in data, and data called.
@@ -117,52 +117,68 @@ WRONG = [
     (function("call [PyExc_OSError wrt ..got]/PyReturn NULL"), 4, "`PyExc_OSError' is data of"),
     (function("call [_Py_NoneStruct wrt ..got]/PyReturn NULL"), 4, "`_Py_NoneStruct' is data of"),
     # The end of a function without a return.
-    (function("test x, x/jz .no/PyReturn NULL/.no:/xor eax, eax"), 9, "line 8 is no return"),
+    (function("test x, x/jz .no/PyReturn NULL/.no:/xor eax, eax"), 9, "line 8 is not a return"),
     (function("test x, x/jz .no/PyReturn NULL/.no:"), 8, "line 5 jumps to `.no'"),
     (function("test x, x/jz .no/PyReturn NULL/.no: PyCall PyErr_Clear"), 8, "line 7 is no"),
-    (function(".a: test x, x/jz .b/PyReturn NULL/.b: test x, x/jz .a"), 9, "line 8 is no return"),
+    (
+        function(".a: test x, x/jz .b/PyReturn NULL/.b: test x, x/jz .a"),
+        9,
+        "line 8 is not a return",
+    ),
     (function("test x, x/jz .b/jmp .c/.b: PyReturn NULL/.c:"), 9, "line 6 jumps to `.c'"),
     (
         "PyModule m\nPyMethod 'f', r, METH_O\nPyEndModule\nPyRoutine r, -, x\n    test x, x\n"
         "    jz .no\n    PyReturn NULL\n.no: xor eax, eax\nPyEndRoutine\n",
         10,
-        "a path of r ends here without a return: line 9 is no return",
+        "a path of r ends here without a return: line 9 is not a return",
     ),
     (
         "PyModule m\nPyEndModule\nPyFrame r\n    push rax\n    pop rax\n    jz .no\n    ret\n"
         ".no: nop\n    inc rax\nPyEndFrame\n",
         11,
-        "line 10 is no return",
+        "line 10 is not a return",
     ),
-    (function("test x, x/jz .no/PyReturn NULL/.no: cqo"), 8, "line 7 is no return"),
-    (function("test x, x/jz .no/PyReturn NULL/.no: cqo/nop"), 9, "line 7 is no return"),
+    (function("test x, x/jz .no/PyReturn NULL/.no: cqo"), 8, "line 7 is not a return"),
+    (function("test x, x/jz .no/PyReturn NULL/.no: cqo/nop"), 9, "line 7 is not a return"),
     (function("test x, x/jz .no/PyReturn x/.no:/PyRaise PyExc_ValueError, 'no'"), 9, "line 8 is"),
     (
         function("test x, x/jz .no/PyReturn x/.no: PyRaise PyExc_OSError, 'a'/PyCall PyErr_Print"),
         9,
-        "line 8 is no return",
+        "line 8 is not a return",
     ),
     (function("test x, x/jz .no/PyReturn x/.no: PyRaise PyExc_ValueError, 'no'"), 8, "line 7 is"),
     # A function that runs into the next one.
-    (two("add rdi, 1/mov rax, rdi"), 9, "f ends here without a return: line 8 is no return, and"),
-    (two("mov rax, rdi/cqo"), 9, "line 8 is no return, and the processor goes on into g"),
-    (two("mov rax, rdi/align 16"), 9, "line 7 is no return"),
-    (SMART + two("mov rax, rdi/align 32"), 11, "line 9 is no return"),
+    (
+        two("add rdi, 1/mov rax, rdi"),
+        9,
+        "f ends here without a return: line 8 is not a return, and",
+    ),
+    (two("mov rax, rdi/cqo"), 9, "line 8 is not a return, and the processor goes on into g"),
+    (two("mov rax, rdi/align 16"), 9, "line 7 is not a return"),
+    (SMART + two("mov rax, rdi/align 32"), 11, "line 9 is not a return"),
     (two("test rdi, rdi/jz .end/ret/.end:"), 11, "line 8 jumps to `.end'"),
-    (two("test rdi, rdi/jz .end/ret/.end: mov rax, rdi"), 11, "line 10 is no return"),
-    (two("mov eax, 1", "PyRoutine g, x\n    PyReturn x\nPyEndRoutine"), 8, "line 7 is no return"),
-    (two("mov rax, rdi").replace('i64"\nPyEnd', 'i64", calls g\nPyEnd'), 8, "line 7 is no return"),
+    (two("test rdi, rdi/jz .end/ret/.end: mov rax, rdi"), 11, "line 10 is not a return"),
+    (
+        two("mov eax, 1", "PyRoutine g, x\n    PyReturn x\nPyEndRoutine"),
+        8,
+        "line 7 is not a return",
+    ),
+    (
+        two("mov rax, rdi").replace('i64"\nPyEnd', 'i64", calls g\nPyEnd'),
+        8,
+        "line 7 is not a return",
+    ),
     (
         "PyModule m\nPyMethod 'f', f, METH_O\nPyMethod 'g', g, METH_O\nPyEndModule\n"
         "f:  xor eax, eax\ng:  xor eax, eax\n    ret\n",
         7,
-        "a path of f ends here without a return: line 6 is no return, and the processor goes on into",
+        "a path of f ends here without a return: line 6 is not a return, and the processor goes on into",
     ),
     (
         "PyModule m\nPyType P, 0\nPyTypeSlot Py_tp_hash, h\nPyTypeSlot Py_sq_length, l\n"
         "PyEndType\nPyEndModule\nh:  mov eax, 1\nl:  mov eax, 2\n    ret\n",
         9,
-        "a path of h ends here without a return: line 8 is no return",
+        "a path of h ends here without a return: line 8 is not a return",
     ),
     # A result that is no object.
     (function("mov eax, 42/PyReturn"), 4, "m.f must return an object, and 42 is a number"),

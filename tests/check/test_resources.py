@@ -70,7 +70,7 @@ def test_a_loop_that_asks_for_a_buffer(broken: str, kept: str, tmp_path: Path) -
     assert (found, clean) == ({"buffer-twice"}, set())
 
 
-# How success is told, and what is forgotten behind it.
+# The test for success, and what is forgotten behind it.
 GOT = f"sub rsp, 88 / mov rsi, rsp / xor edx, edx / {ASK} / {{}}"
 PATHS = [
     (test, "")

@@ -137,14 +137,14 @@ def test_every_page_is_in_the_index() -> None:
 
 
 def test_the_settings_page_has_every_setting() -> None:
-    told = _SETTING.findall(text_of(Path("docs/reference/settings.md")))
+    documented = _SETTING.findall(text_of(Path("docs/reference/settings.md")))
     # LDFLAGS is read from the environment alone, and debug = "split" sets two fields.
     others = {"ldflags", "split-debug"}
     settings = {name.replace("_", "-") for name in config.Settings._fields} - others
-    assert sorted(told) == sorted(settings)
+    assert sorted(documented) == sorted(settings)
 
 
 def test_the_extension_page_has_every_keyword() -> None:
     table = text_of(Path("docs/reference/extension-options.md")).partition("\n## ")[0]
-    told = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
-    assert sorted(told) == sorted(Extension("x", []).__dict__)
+    documented = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert sorted(documented) == sorted(Extension("x", []).__dict__)

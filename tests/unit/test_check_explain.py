@@ -114,7 +114,7 @@ def test_what_nasm_says_without_a_line_stays_as_it_is() -> None:
     assert explain_nasm("", lambda path: []) == ""
 
 
-def test_a_missing_name_is_told_once_with_its_lines() -> None:
+def test_a_missing_name_is_shown_once_with_its_lines() -> None:
     said = "\n".join(f"x.asm:{n}: error: symbol `BIT_DEPTH' not defined" for n in range(1, 300))
     lines = ["mov eax, BIT_DEPTH"] * 300
 
@@ -162,8 +162,8 @@ def test_of_very_many_errors_the_first_are_shown() -> None:
     lines = explain_nasm("\n".join([*errors, *warnings, end]), source).splitlines()
 
     assert asked == ["x.asm"]
-    told = [line for line in lines if not line.startswith(" ")]
-    assert told == [
+    shown = [line for line in lines if not line.startswith(" ")]
+    assert shown == [
         *errors[:20],
         end,
         "x.asm: ... and 4980 more errors",
@@ -172,14 +172,14 @@ def test_of_very_many_errors_the_first_are_shown() -> None:
     ]
 
 
-def test_the_same_message_again_is_told_once() -> None:
+def test_the_same_message_again_is_shown_once() -> None:
     assert explain_nasm("x.asm:1: error: a\nx.asm:1: error: a", lambda path: ["b"]) == (
         "x.asm:1: error: a\n    b"
     )
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "shown"),
     [
         ("PyModule m", ["x.asm:3: error: PyModule of line 3 has no PyEndModule"]),
         (
@@ -217,7 +217,7 @@ def test_the_same_message_again_is_told_once() -> None:
     ],
 )
 def test_a_block_or_struc_that_is_not_whole(
-    text: str, told: list[str], nasm: str, tmp_path: Path
+    text: str, shown: list[str], nasm: str, tmp_path: Path
 ) -> None:
     source = f'default rel\n%include "python.inc"\n{text}\n'
     (tmp_path / "x.asm").write_text(source)
@@ -225,7 +225,7 @@ def test_a_block_or_struc_that_is_not_whole(
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     explained = explain_nasm(done.stderr, lambda path: source.splitlines()).splitlines()
-    assert [line for line in explained if not line.startswith(" ")] == told
+    assert [line for line in explained if not line.startswith(" ")] == shown
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ def test_what_was_meant(text: str, said: str, advice: str) -> None:
     assert explain_nasm(f"x.asm:4: {said}", lambda path: lines).splitlines()[-1] == f"  {advice}"
 
 
-def test_what_follows_from_a_misspelt_block_is_not_told() -> None:
+def test_what_follows_from_a_misspelt_block_is_not_shown() -> None:
     lines = ["PyModule m", "PyFuncion f, METH_O", "PyEndFunction"]
     said = (
         "x.asm:2: error: parser: instruction expected\n"
@@ -324,7 +324,7 @@ def test_the_size_of_a_struc_that_is_misspelt() -> None:
     ]
 
 
-def test_a_number_that_is_cut_off_is_told_once() -> None:
+def test_a_number_that_is_cut_off_is_shown_once() -> None:
     said = (
         "x.asm:1: error: signed dword immediate exceeds bounds [-w+error=number-overflow]\n"
         "x.asm:1: error: dword data exceeds bounds [-w+error=number-overflow]"

@@ -64,8 +64,8 @@ def test_a_driver_is_told_what_ld_is_told() -> None:
     flags = linker.driver_flags("with,comma", LinkerOptions())
 
     assert flags[::2] == ["-Xlinker"] * (len(flags) // 2)
-    told = flags[1::2]
-    assert told == [*linker.HARDENING, "--version-script", "with,comma", "-s"]
+    passed = flags[1::2]
+    assert passed == [*linker.HARDENING, "--version-script", "with,comma", "-s"]
     assert linker.driver_flags("x", LinkerOptions(strip="none"))[1::2] == [
         *linker.HARDENING,
         *("--version-script", "x"),

@@ -65,14 +65,14 @@ class Interpreter:
     name: str
     """The version and what is special: 3.13, 3.14t, 3.14-debug, 3.13-musl, 3.13-glibc2.31."""
     command: tuple[str, ...]
-    """How to start it; arguments follow."""
+    """The command that starts it; arguments follow."""
     version: tuple[int, int, int]
     free_threaded: bool
     debug: bool
     libc: str
     """The C library in use: `glibc 2.36`, `musl 1.2.5`."""
     include_dir: Path
-    """Where Python.h belongs; see has_headers."""
+    """The folder of Python.h; see has_headers."""
     ext_suffix: str
     library: Path
     """The file that exports the C API: libpython, or the executable itself."""
@@ -88,13 +88,13 @@ class InterpreterError(Exception):
 
 @dataclass(frozen=True)
 class Inventory:
-    """What the cache folder holds, as `python -m tools.matrix` last verified it."""
+    """The content of the cache folder, as `python -m tools.matrix` last verified it."""
 
     interpreters: tuple[Interpreter, ...] = ()
     tools: dict[str, Path] = field(default_factory=dict)
     """Assemblers, linkers and compilers by name and version: nasm-2.15.05, ld-2.47, musl-gcc."""
     missing: dict[str, str] = field(default_factory=dict)
-    """What could not be had, and why."""
+    """The names of what could not be fetched, with the reason."""
 
     def __add__(self, other: Inventory) -> Inventory:
         return Inventory(

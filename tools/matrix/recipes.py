@@ -1,4 +1,4 @@
-"""What the cache is filled with, and how: a recipe for each of its folders."""
+"""The recipes that fill the cache, one for each of its folders."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ exec gcc "$@"
 
 
 class Recipe(Protocol):
-    """How one folder of the cache comes to be, and what is in it."""
+    """Instructions for making one folder of the cache, and the names of what it holds."""
 
     @property
     def folder(self) -> str:
@@ -55,7 +55,7 @@ class Recipe(Protocol):
 
     @property
     def provides(self) -> tuple[str, ...]:
-        """What is missing without it."""
+        """The interpreters and tools that are missing without it."""
 
     def make(self, cache: Path) -> None:
         """Fill the folder. Raises UnavailableError."""
@@ -107,7 +107,7 @@ class Root:
 
 @dataclass(frozen=True)
 class Toolchain:
-    """gcc told to compile and link against another C library than the machine's."""
+    """gcc with options to compile and link against another C library than the machine's."""
 
     name: str
     suite: str

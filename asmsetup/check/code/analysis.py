@@ -31,12 +31,12 @@ class Verdict:
 
     @property
     def instructions(self) -> int:
-        """How many instructions were found."""
+        """The number of instructions found."""
         return sum(1 for found in self.engine.table.values() if found is not None)
 
     @property
     def visits(self) -> int:
-        """How many instructions were followed, those followed twice counted twice."""
+        """The number of instructions followed; those followed twice count twice."""
         return self.engine.notes.visits
 
 

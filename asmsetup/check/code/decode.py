@@ -80,7 +80,7 @@ class Operation(NamedTuple):
     uses: int
     """The registers that are read in any way, a bit each."""
     reads: int
-    """Those whose values matter: saving a register, say, is no use of its value."""
+    """Those whose values matter: saving a register, say, does not use its value."""
     reads_whole: int
     """Those of which all 64 bits matter."""
     writes: int

@@ -64,14 +64,14 @@ class Engine:
         self.taken: set[int] = set()
         """Addresses that instructions take: of functions, perhaps."""
         self.functions: set[int] = set()
-        """Where what Python calls begins, and what bindings and macros call."""
+        """The addresses of functions that Python, bindings or macros call."""
         self.guessed: set[int] = set()
         """The addresses that are followed because something points there; it may be data."""
         self.pointed = set(pointed_at(image))
         """The addresses of code that stand in data."""
         self._cold_parts: dict[str, list[tuple[int, int]]] = {}
         self.unreachable: set[int] = set()
-        """Where compilers jump when the source says that this never happens: there is nothing."""
+        """The addresses without code, to which compilers jump where the source says that this never happens."""
         for symbol in image.symbols:
             if ".cold" in symbol.name or ".part" in symbol.name:
                 part = symbol.address, symbol.address + symbol.size

@@ -26,7 +26,7 @@ def report_data(walk: Walk, state: State, at: int, goal: int, how: str) -> None:
     """Report that a call or jump leads to something other than code."""
     section, name = walk.image.stretch(goal), walk.image.label_before(goal)
     where = f" in {section.name}" if section is not None else ""
-    what = f"what is {how} here is no code: {name or hex(goal)}{where}"
+    what = f"what is {how} here is not code: {name or hex(goal)}{where}"
     walk.report("data-called", at, what, state, about=goal)
 
 

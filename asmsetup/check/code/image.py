@@ -76,7 +76,7 @@ class Image:
     stretches: list[Stretch] = field(default_factory=list)
     symbols: list[Named] = field(default_factory=list)
     externals: dict[int, str] = field(default_factory=dict)
-    """Where a call of a name that another module defines leads: its stand-in or PLT entry."""
+    """The names that other modules define, by the address of their stand-in or PLT entry."""
     slots: dict[int, str] = field(default_factory=dict)
     """The entries of the global offset table for names of other modules."""
     detours: dict[int, int] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class Image:
     not_returning: frozenset[str] = frozenset()
     """The names of functions that compilers put nothing behind a call of."""
     described: dict[int, int] = field(default_factory=dict)
-    """Where the functions of a linked module begin and end, by its unwind tables."""
+    """The ends of a linked module's functions by their starts, from its unwind tables."""
     pointers: dict[int, int] = field(default_factory=dict)
     """The addresses that stand in data, by their place."""
     imported_data: dict[int, str] = field(default_factory=dict)
@@ -137,7 +137,7 @@ class Image:
 
     @cached_property
     def ends(self) -> frozenset[int]:
-        """Where the functions of compilers end: they put something behind calls that return."""
+        """The ends of compiled functions: compilers put something behind calls that return."""
         ends = set() if self.marks.routines else set(self.described.values())
         sized = (s for s in self.symbols if self.compiled and s.is_function and s.size)
         ends.update(s.address + s.size for s in sized if self.is_compiled(s.address))

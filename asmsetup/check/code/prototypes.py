@@ -18,7 +18,7 @@ _PATH = os.path.join(
 
 
 class Prototype(NamedTuple):
-    """How a function is called and what it returns."""
+    """The calling convention of a function: its parameters and its result."""
 
     result: str
     """"v" nothing, "p" a pointer, "n" a new reference, "b" a borrowed one, "i" 32 bits,

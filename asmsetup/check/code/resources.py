@@ -16,7 +16,7 @@ from .values import ARGUMENTS, RAX, RDI, RSI, Frame, Imported, Label, Result, Va
 from .walk import Walk
 
 _COUNTS = (0, 12, 16)
-"""Where an object has its reference count; builds without the GIL have two."""
+"""The offsets of an object's reference counts; builds without the GIL have two."""
 _COPYING = frozenset(("memcpy", "memmove"))
 _DROPPING = frozenset(("Py_DecRef", "_Py_DecRef", "_Py_Dealloc", "_Py_MergeZeroLocalRefcount"))
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _CHANGING = tuple(number for number in range(16) if CHANGED_BY_CALLS >> number & 1)
 
 HELD, RELEASED, PARTLY, UNKNOWN = "held", "released", "released on some paths", "unknown"
-"""Of the GIL."""
+"""The states of the GIL."""
 
 
 class Step(NamedTuple):
@@ -69,7 +69,7 @@ class Flags(NamedTuple):
     GONE for a value that is in no register any more."""
     size: int
     name: str
-    """Of the slot that was compared."""
+    """The name of the slot that was compared."""
     other: int
     """The other register; -1 when compared with a number."""
     number: int = 0

@@ -39,7 +39,7 @@ class TableEntry(NamedTuple):
     flags: int
     """The METH flags of a method, else 0."""
     place: int
-    """Where its address stands."""
+    """The address of the field that holds its address."""
 
 
 class TableFault(NamedTuple):
@@ -61,7 +61,7 @@ def find_entries(image: Image) -> list[TableEntry]:
         if stretch is None or stretch.executable or target_stretch is None:
             continue
         entry = _entry(image, place, target)
-        # The field of a table that may hold text or data is no entry.
+        # The field of a table that may hold text or data is not an entry.
         if entry is not None and (target_stretch.executable or entry.kind == "method"):
             entries.append(entry)
     return entries
@@ -115,7 +115,7 @@ def check_tables(image: Image, entries: list[TableEntry]) -> Iterator[TableFault
     """Yield what is wrong with the tables themselves."""
     for entry in entries:
         if not image.is_code(entry.function):
-            what = f"the {entry.kind} {entry.name} is entered with an address that is no code"
+            what = f"the {entry.kind} {entry.name} is entered with an address that is not code"
             yield TableFault("entry-not-code", entry.place, what)
     for place in sorted(image.pointers):
         if is_spec(image, place):

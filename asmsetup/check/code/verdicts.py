@@ -156,7 +156,7 @@ def entries_of(verdict: Verdict) -> list[EntryState]:
 
 def _reason(verdict: Verdict, function: int, gaps: dict[int, str]) -> str:
     if not verdict.image.is_code(function):
-        return "its address is no code"
+        return "its address is not code"
     reached = [function]
     seen = {function}
     while reached:

@@ -38,9 +38,9 @@ class Notes:
     faults: dict[tuple[str, int], Fault] = field(default_factory=dict)
     gaps: dict[tuple[int, int], Gap] = field(default_factory=dict)
     misaligned: dict[tuple[int, Value], int] = field(default_factory=dict)
-    """Where a function calls first with rsp off, by the function and the depth of the stack."""
+    """The first call with a misaligned rsp, by the function and the depth of the stack."""
     visits: int = 0
-    """How many instructions were looked at, those looked at twice counted twice."""
+    """The number of instructions looked at; those looked at twice count twice."""
 
     def forget(self, function: int) -> None:
         """Take out what was found in a function, which is followed anew."""
@@ -85,13 +85,13 @@ class Walk:
     releases: dict[int, int] = field(default_factory=dict)
     """For each call that releases one: that slot."""
     extents: list[tuple[int, int]] = field(default_factory=list)
-    """Where the function's own code lies; empty when its size is not known."""
+    """The addresses of the function's own code; empty when its size is not known."""
     is_described: bool = False
     """It is a function of its own for certain, whether or not its code's place is known."""
     starts_of_data: set[int] = field(default_factory=set)
     """Addresses that code of the image names: a table does not go on over one."""
     tables: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    """Where the switches jump to, by the jump's address."""
+    """The addresses that switches jump to, by the jump's address."""
 
     def report(self, rule: str, at: int, what: str, state: State, about: int = 0) -> None:
         """Note that the instruction at an address breaks a rule, because of what is at another."""

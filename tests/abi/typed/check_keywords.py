@@ -201,6 +201,6 @@ def test_text_signature(name, signature):
 
 def test_doc():
     assert typed.nothing.__doc__ == "Does nothing."
-    assert typed.told.__doc__ == "One line,\nit's the next."
+    assert typed.documented.__doc__ == "One line,\nit's the next."
     assert str(inspect.signature(typed.Box.put)) == "(self, /, value)"
     assert str(inspect.signature(typed.Box.add)) == "(self, value, /)"

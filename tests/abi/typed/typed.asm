@@ -25,7 +25,7 @@ PyTypedFunction "as_cstr(value: cstr, /) -> cstr", calls same
 PyTypedFunction "as_none(value: i64, /)", calls nothing
 PyTypedFunction "nothing() -> None", calls nothing, doc "Does nothing."
 
-PyTypedFunction "told() -> None", calls nothing, {doc "One line,", 10, "it's the next."}
+PyTypedFunction "documented() -> None", calls nothing, {doc "One line,", 10, "it's the next."}
 
 ; The same without the GIL.
 PyTypedFunction "free_i64(value: i64) -> i64", calls same, nogil

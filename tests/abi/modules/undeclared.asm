@@ -4,7 +4,7 @@
 
 %include "python.inc"
 
-PyModule            untold
+PyModule            undeclared
 PyMethod            "leaf", leaf, METH_NOARGS
 PyMethod            "pushes", pushes, METH_NOARGS
 PyMethod            "based", based, METH_NOARGS
