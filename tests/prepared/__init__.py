@@ -1,8 +1,8 @@
 """Builds that need not import setuptools: each is forked from a Python that has done so.
 
 That import is half of a small build. There is one such Python for each environment that Python reads
-when it starts; a build that brings a setuptools of its own is started anew. So are all builds in
-`make test-matrix`, and where coverage is measured.
+when it starts; a build that brings a setuptools of its own is started anew, and so are all builds in
+`make test-matrix`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _SERVER = Path(__file__).with_name("server.py")
-STARTS_ALL = bool({"ASMSETUP_TEST_ALL", "COVERAGE_PROCESS_CONFIG"} & os.environ.keys())
+STARTS_ALL = "ASMSETUP_TEST_ALL" in os.environ
 """Builds are started anew, each of them."""
 _READ_AT_THE_START = re.compile(r"PYTHON(?!PATH$)|SETUPTOOLS_|DISTUTILS_|LD_|LC_|LANG$|TZ$")
 _RUNNING: list[subprocess.Popen[bytes]] = []

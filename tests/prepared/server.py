@@ -75,6 +75,9 @@ def run(arguments: list[str], folder: str, environment: dict[str, str]) -> None:
             code = compile(script.read(), main.__file__, "exec")
     if path := environment.get("PYTHONPATH"):
         sys.path[1:1] = path.split(os.pathsep)
+    if "COVERAGE_PROCESS_CONFIG" in environment:
+        # As its .pth file does where a Python is started.
+        import_module("coverage").process_startup()
     exec(code, main.__dict__)  # noqa: S102
 
 
