@@ -11,7 +11,7 @@ from .emit import Binding
 from .lines import escaped, op, quoted
 from .prototype import prototype
 from .signature import Signature, SignatureError, parse
-from .slots import Slot, expect_function, slot_of
+from .slots import expect_function, slot_of
 from .table import table
 from .written import text_signature
 
@@ -31,6 +31,11 @@ _FACT_FUNCTION, _FACT_PROTOTYPE, _ROLE_PROVED = 1, 6, 3
 _ADDRESS = 8
 """The bytes of an address in such a record, which NASM writes."""
 
+_NOGIL_OBJECT = (
+    "PyTypedFunction {}: `nogil' and `object' exclude each other, "
+    "as nothing may touch an object without the GIL"
+)
+
 
 def bindings(declarations: Iterable[Declaration]) -> str:
     """Return the text of the bindings file: for each declaration what its macro writes.
@@ -38,7 +43,8 @@ def bindings(declarations: Iterable[Declaration]) -> str:
     A wrong signature becomes the error that its macro ends with, at its line.
     """
     declarations = list(declarations)
-    pieces = ["\n".join(_piece(n, each)) for n, each in enumerate(declarations, 1)]
+    macros = _Macros()
+    pieces = ["\n".join(_piece(n, each, macros)) for n, each in enumerate(declarations, 1)]
     needed = {name for piece in pieces for each in (_CALLED, _READ) for name in each.findall(piece)}
     if any(each.macro == "PyArguments" for each in declarations):
         needed |= {"bind_here", "bind_positional"}
@@ -59,7 +65,27 @@ def bindings(declarations: Iterable[Declaration]) -> str:
     return "\n".join(["\n".join(head), *pieces]) + "\n"
 
 
-def _piece(number: int, declaration: Declaration) -> Iterator[str]:
+class _Macros:
+    """The macros of the bindings. What several have in common is written once.
+
+    Functions whose parameters and results have the same types have the same code.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def write(self, name: str, number: int, lines: Iterable[str], parameters: int = 0) -> str:
+        """Return the macro of binding ``number``, or its name as that of an earlier one."""
+        lines = list(lines)
+        key = "\n".join(line.partition(" ; ")[0].rstrip() for line in lines)
+        full = f"{name}_{number}"
+        same = self._names.setdefault(f"{name}\n{key}", full)
+        if same != full:
+            return f"%define {full} {same}"
+        return _macro(f"{full} {parameters}", lines)
+
+
+def _piece(number: int, declaration: Declaration, macros: _Macros) -> Iterator[str]:
     typed = declaration.macro == "PyTypedFunction"
     yield ""
     yield f"%define _py_signature_key_{number} {quoted(declaration.key)}"
@@ -74,21 +100,18 @@ def _piece(number: int, declaration: Declaration) -> Iterator[str]:
     except SignatureError as error:
         yield f"%define _py_refusal_{number} {quoted(f'{declaration.macro}{error}')}"
         return
-    yield from _binding(number, signature, slot, nogil=declaration.nogil)
+    if declaration.nogil and _touches_objects(signature):
+        yield f"%define _py_refusal_{number} {quoted(_NOGIL_OBJECT.format(signature.name))}"
+        return
+    binding = Binding(signature, nogil=declaration.nogil, slot=slot)
+    yield from _binding(number, binding, macros)
     size = _ADDRESS + len(declaration.signature.encode()) + 1
     head = escaped(struct.pack("<BH", _FACT_PROTOTYPE, size))
     yield f"%define _py_signature_{number} {head}"
 
 
-def _binding(number: int, signature: Signature, slot: Slot | None, *, nogil: bool) -> Iterator[str]:
-    if nogil and _touches_objects(signature):
-        message = (
-            f"PyTypedFunction {signature.name}: `nogil' and `object' exclude each other, "
-            "as nothing may touch an object without the GIL"
-        )
-        yield f"%define _py_refusal_{number} {quoted(message)}"
-        return
-    binding = Binding(signature, nogil=nogil, slot=slot)
+def _binding(number: int, binding: Binding, macros: _Macros) -> Iterator[str]:
+    signature, slot = binding.signature, binding.slot
     yield f"%define _py_typed_name_{number} {quoted(signature.name)}"
     text = escaped(f"{text_signature(signature)}\n--\n\n".encode())
     yield f"%define _py_signature_text_{number} {text}"
@@ -108,19 +131,19 @@ def _binding(number: int, signature: Signature, slot: Slot | None, *, nogil: boo
         yield f"%define _py_has_buffers_{number}"
     if binding.form == "keywords":
         yield from _held_names(number, signature)
+    yield from _facts(number, signature, flags)
     yield _macro(f"_py_data_{number} 0", binding.data())
     yield f"; {prototype(signature)}"
-    yield _macro(f"_py_code_{number} 1", binding.code("%1"))
-    yield _macro(f"_py_told_{number} 0", (*binding.unwinding(), *_told(signature, flags)))
+    yield macros.write("_py_code", number, binding.code("%1"), parameters=1)
+    yield macros.write("_py_unwinding", number, binding.unwinding())
 
 
-def _told(signature: Signature, flags: int) -> Iterator[str]:
-    """Yield the record of the function for `asmsetup check`."""
+def _facts(number: int, signature: Signature, flags: int) -> Iterator[str]:
+    """Yield the record of the function for `asmsetup check`, around its addresses."""
     fact = struct.pack("<BI", _ROLE_PROVED, flags) + signature.name.encode() + b"\0"
-    yield "[section .debug_asmsetup]"
-    yield op("db", escaped(struct.pack("<BH", _FACT_FUNCTION, 2 * _ADDRESS + len(fact))))
-    yield op("dq", "_py_function, _py_function + .py_bytes")
-    yield op("db", escaped(fact))
+    head = struct.pack("<BH", _FACT_FUNCTION, 2 * _ADDRESS + len(fact))
+    yield f"%define _py_fact_head_{number} {escaped(head)}"
+    yield f"%define _py_fact_{number} {escaped(fact)}"
 
 
 def _arguments(number: int, signature: Signature) -> Iterator[str]:

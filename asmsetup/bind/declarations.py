@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..named import NamedTuple
 from .lines import unquoted
@@ -13,6 +13,7 @@ from .macros import MACROS
 STRING = r"""("[^"\n]*"|'[^'\n]*'|`(?:\\.|[^`\\\n])*`)"""
 _USE = re.compile(rf"(?<![\w.$@?])(PyTypedFunction|PyArguments)[ \t]+(?:{STRING}|\S)([^\n]*)")
 _ANY_STRING = re.compile(STRING)
+_NOGIL = re.compile(r"\bnogil\b")
 _SIGNATURE = re.compile(r"\s*[A-Za-z_]\w*\s*\(.*\)")
 
 
@@ -42,20 +43,27 @@ def find(texts: Iterable[str]) -> list[Declaration]:
     """
     texts = list(map(joined, texts))
     found: dict[Declaration, None] = {}
-    indirect: set[str] = set()
+    indirect: set[tuple[str, bool]] = set()
     for text in texts:
         for macro, string, rest in _uses(text):
             if string:
-                declared = Declaration(macro, unquoted(string), _says_nogil(rest))
-                found[declared] = None
+                found[Declaration(macro, unquoted(string), _says_nogil(rest))] = None
             else:
-                indirect.add(macro)
-    for macro in sorted(indirect):
+                indirect |= {(macro, nogil) for nogil in _may_say_nogil(macro, rest, texts)}
+    for macro, nogil in sorted(indirect):
         for signature in _candidates(texts):
-            found[Declaration(macro, signature)] = None
-            if macro == "PyTypedFunction":
-                found[Declaration(macro, signature, nogil=True)] = None
+            found[Declaration(macro, signature, nogil)] = None
     return [each for declared in found for each in _as_method(declared)]
+
+
+def _may_say_nogil(macro: str, rest: str, texts: Sequence[str]) -> Sequence[bool]:
+    """Return whether the GIL is released, each answer that is possible behind ``rest``."""
+    if macro == "PyTypedFunction":
+        if _says_nogil(rest):
+            return (True,)
+        if any(_NOGIL.search(without_comments(text)) for text in texts if "nogil" in text):
+            return (False, True)
+    return (False,)
 
 
 def _as_method(declared: Declaration) -> Iterator[Declaration]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from . import templates
 from .layout import VIEW_OBJ, Word
-from .lines import aligned, data, label, op, quoted
+from .lines import aligned, data, label, op, quoted, without_zero
 from .results import Results
 from .signature import Parameter, Signature
 from .slots import Slot
@@ -51,6 +51,8 @@ class Binding(Results):
             lines.append(data(".py_results", f"db {quoted(letters)}, 0"))
         if self.form in ("keywords", "tuple"):
             lines += table(self.signature)
+        else:
+            lines.append(data(".py_name", f"db {quoted(self.signature.name)}, 0"))
         return lines
 
     def _display(self, k: int) -> str:
@@ -143,7 +145,7 @@ class Binding(Results):
     def _object(self, k: int) -> str:
         if self._is_behind_rest(k):
             return f"[rsp + {self.layout.bound + 8 * k}]"
-        return "rbx" if self.form == "o" else f"[rbx + {8 * k}]"
+        return "rbx" if self.form == "o" else without_zero(f"[rbx + {8 * k}]")
 
     def _is_behind_rest(self, k: int) -> bool:
         """Return whether the parameter is keyword-only and follows ``*rest``."""
@@ -239,7 +241,7 @@ class Binding(Results):
             utf8="utf8" if type_.kind == "cstr" else "value",
             wanted=templates.wanted(type_, or_none=parameter.is_none),
         )
-        return [aligned(line) for line in filled.splitlines() if line]
+        return [aligned(line) for line in without_zero(filled).splitlines() if line]
 
     def _call(self, routine: str) -> Iterator[str]:
         yield ""

@@ -21,8 +21,13 @@ def quoted(text: str) -> str:
 @functools.cache  # most lines are those of other bindings, too
 def op(mnemonic: str, operands: str = "", comment: str = "") -> str:
     """Return a line: mnemonics in column 4, operands in 16, comments in 36."""
-    line = f"    {mnemonic:<11} {operands}".rstrip()
+    line = f"    {mnemonic:<11} {without_zero(operands)}".rstrip()
     return aligned(f"{line} ; {comment}") if comment else line
+
+
+def without_zero(text: str) -> str:
+    """Return the text with addresses without a distance of 0: they take NASM longer."""
+    return text.replace(" + 0]", "]")
 
 
 def label(name: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from asmsetup.bind.bindings import bindings
-from asmsetup.bind.declarations import Declaration
+from asmsetup.bind.declarations import Declaration, find
 from tools.matrix.interpreters import REPOSITORY
 
 GOLDEN = Path(__file__).parent / "bindings"
@@ -66,3 +66,27 @@ def test_the_page_shows_what_is_written() -> None:
     )
     shown = re.findall(r"```nasm\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert "".join(shown).replace("\n\n", "\n") == code.replace("\n\n", "\n").lstrip("\n")
+
+
+def test_code_is_written_once_for_the_same_types() -> None:
+    signatures = ("add(a: i64, b: i64 = 1)", "sub(c: i64, d: i64 = 1)", "mul(a: i64, b: i64 = 2)")
+    written = bindings([Declaration("PyTypedFunction", each) for each in signatures])
+    assert "%define _py_code_2 _py_code_1" in written
+    assert "%macro _py_code_3" in written  # the default is another one
+    assert "%define _py_unwinding_3 _py_unwinding_1" in written
+
+
+@pytest.mark.parametrize(
+    ("use", "nogil"),
+    [
+        ("PyTypedFunction %1", [False]),
+        ("PyTypedFunction %1, calls work ; without nogil", [False]),
+        ("PyTypedFunction %1, nogil", [True]),
+        # What the options are shows only when NASM runs.
+        ("PyTypedFunction %1, %2\n%define OPTION nogil", [False, True]),
+    ],
+)
+def test_a_macro_that_hands_a_signature_over(use: str, nogil: list[bool]) -> None:
+    """Its function is written with and without the GIL only where the text leaves that open."""
+    source = f'%macro FUNCTION 1-2\n{use}\n%endmacro\nFUNCTION "f(a: i64)"\n'
+    assert [each.nogil for each in find([source])] == nogil
