@@ -1,7 +1,8 @@
 """The project's settings: [tool.asmsetup], the environment and PEP 517 config settings.
 
-Read once, validated, and handed on as one frozen ``Settings``; no other module reads a setting
-from the environment. (Variables of compilers and linkers are read where they are used.)
+Read once, validated, and handed on as one frozen ``Settings``; no other module reads a project's
+setting from the environment. (Variables of compilers and linkers are read where they are used, the
+folder and the size of the user's cache in assemble/cache.py.)
 """
 
 from __future__ import annotations
