@@ -84,6 +84,8 @@ class Planner:
             )
         # The shortest of its spellings is what people know a file by.
         counted = Counter(map(os.path.abspath, recipe.sources))
+        if len(counted) == len(recipe.sources):
+            return
         shortest = sorted(recipe.sources, key=len, reverse=True)
         names = {os.path.abspath(each): each for each in shortest}
         if twice := [names[path] for path, count in counted.items() if count > 1]:

@@ -181,8 +181,10 @@ class Reader:
         key = source, tuple(include_dirs), tuple(args), values
         if key not in self._closures:
             given = arguments.parse(tuple(args))
-            text = (*given.text, *(f"%define {macro}" for macro in values))
-            self._closures[key] = self._find_all(source, include_dirs, given._replace(text=text))
+            if values:
+                text = (*given.text, *(f"%define {macro}" for macro in values))
+                given = given._replace(text=text)
+            self._closures[key] = self._find_all(source, include_dirs, given)
         return self._closures[key]
 
     def _find_all(self, source: str, include_dirs: Sequence[str], given: Arguments) -> Closure:

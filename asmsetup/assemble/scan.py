@@ -10,6 +10,8 @@ import os
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
 
 from ..bind.macros import MACROS
 from ..named import NamedTuple
@@ -66,17 +68,20 @@ class Text(NamedTuple):
     @staticmethod
     def from_json(data: Sequence[object]) -> Text:
         """Return the text whose fields, as json keeps tuples, are ``data``."""
-        named, *flags = data
+        named, *facts = data
         assert isinstance(named, list)
-        text = Text(tuple(Named(*item) for item in named), *flags)  # type: ignore[arg-type]
-        return text._replace(mentioned=tuple(text.mentioned), environment=tuple(text.environment))
+        facts = [tuple(each) if isinstance(each, list) else each for each in facts]
+        return Text(tuple([Named(*item) for item in named]), *facts)  # type: ignore[arg-type]
 
 
 def merged(texts: Sequence[Text]) -> Text:
     """Return what matters of all these texts together, apart from the files they name."""
-    texts = [text for text in dict.fromkeys(texts) if text != NOTHING]
-    if len(texts) == 1 and not texts[0].computed_incbin:
-        return texts[0]._replace(named=())
+    return _merged(frozenset(text[1:] for text in texts))
+
+
+@cache  # the texts of a project differ in the files they name, and hardly in anything else
+def _merged(facts: frozenset[tuple[Any, ...]]) -> Text:
+    texts = [Text((), *each) for each in facts]
     return Text(
         computed=any(text.computed for text in texts),
         computed_include=any(text.computed_include for text in texts),

@@ -42,7 +42,7 @@ from .session import (
     setuptools_errors,
     source_date,
 )
-from .sources import choose_sources, missing_from_sdist, shipped_files
+from .sources import choose_sources, makes_sdist, missing_from_sdist, shipped_files
 
 if TYPE_CHECKING:
     from .run import BuildRun
@@ -284,7 +284,9 @@ class BuildExt(_Compiling):
         found = dict.fromkeys(super().get_source_files())
         for source in assembly_sources(self.extensions):
             found.pop(source, None)
-        return [*found, *shipped_files(self)]
+        # Of a wheel setuptools writes the same list, which nobody reads.
+        with_includes = makes_sdist(self.distribution)
+        return [*found, *shipped_files(self, with_includes=with_includes)]
 
     def copy_file(self, infile: str, outfile: str, *args: Any, **kwargs: Any) -> Any:
         """Put a built module into the source tree in one step; see distutils.

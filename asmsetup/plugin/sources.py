@@ -33,14 +33,20 @@ def choose_sources(dist: Distribution) -> None:
             ext.choose(platform)
 
 
-def shipped_files(command: Command) -> list[str]:
+def shipped_files(command: Command, *, with_includes: bool = True) -> list[str]:
     """Return the assembly sources and all they include that belong into the sdist.
 
     ``command`` is the project's build_ext, finalized. The paths are relative to the project;
     an sdist holds nothing from elsewhere, and nothing that a link leads to there.
     """
     project = _Project(command)
-    return [path for path in _files_read(command) if project.why_not_shipped(path) is None]
+    files = _files_read(command, with_includes=with_includes)
+    return [path for path in files if project.why_not_shipped(path) is None]
+
+
+def makes_sdist(dist: Distribution) -> bool:
+    """Return whether an sdist may be made, or its files be listed: true but for a wheel alone."""
+    return not {*dist.commands} <= {"bdist_wheel", "editable_wheel"}
 
 
 def missing_from_sdist(command: Command) -> list[str]:
@@ -67,11 +73,9 @@ def _extensions(command: Command) -> list[Extension]:
     return list(command.distribution.ext_modules or ())
 
 
-def _files_read(command: Command) -> list[str]:
-    """Return the files that the extensions' sources name, relative to the project."""
-    # What a build has read in this folder is known.
-    folder = os.path.join(lasting_folder(command), "asm")
-    reader = includes.Reader(BuildState(os.path.join(folder, "state")))
+def _files_read(command: Command, *, with_includes: bool = True) -> list[str]:
+    """Return the extensions' sources and the files that they name, relative to the project."""
+    reader = _reader(command) if with_includes else None
     args = _settings_args(command)
     found: dict[str, None] = {}
     for ext in _extensions(command):
@@ -81,9 +85,18 @@ def _files_read(command: Command) -> list[str]:
         if isinstance(ext, declared.Library):
             found.update((os.path.relpath(each), None) for each in declared.texts(ext.headers))
         for source in assembly_sources([ext]):
+            if reader is None:
+                found[source] = None
+                continue
             for wanted in _commands(ext, source, command):
                 found.update(dict.fromkeys(_read(source, wanted, reader, args)))
     return list(dict.fromkeys(map(os.path.relpath, found)))
+
+
+def _reader(command: Command) -> includes.Reader:
+    """Return a reader that knows what a build has read in this folder."""
+    folder = os.path.join(lasting_folder(command), "asm")
+    return includes.Reader(BuildState(os.path.join(folder, "state")))
 
 
 def _read(

@@ -53,6 +53,28 @@ def test_everything_read_is_in_it(reading: Project) -> None:
     assert not names & UNREAD
 
 
+def listed(project: Project) -> set[str]:
+    """Return what setuptools lists as an sdist's files beside each wheel, too."""
+    (path,) = project.folder.glob("*.egg-info/SOURCES.txt")
+    return set(path.read_text().splitlines())
+
+
+def test_a_wheel_looks_for_no_includes_to_list(reading: Project) -> None:
+    reading.write({"../other.asm": "section .text\n"})
+    reading.extension("hello", ["asm/hello.asm", "../other.asm"], include_dirs=["lists"])
+    reading.wheel()
+
+    assert "asm/hello.asm" in listed(reading)
+    assert not listed(reading) & {"module.inc", "asm/near.inc", "lists/listed.inc", "../other.asm"}
+    assert sdist(reading) >= READ
+
+
+def test_a_wheel_and_an_sdist_at_once(reading: Project) -> None:
+    reading.setup("bdist_wheel", "sdist")
+
+    assert listed(reading) >= READ
+
+
 def test_what_it_cannot_hold_is_named(hello: Project) -> None:
     source = (hello.folder / "hello.asm").read_text()
     hello.write(
