@@ -29,8 +29,9 @@ from asmsetup.check.code import decode
 from asmsetup.check.code.analysis import Verdict, analyse
 from asmsetup.check.code.decode import Decoded
 from asmsetup.check.code.engine import Engine
-from asmsetup.check.code.image import Image, load_module, load_objects
+from asmsetup.check.code.image import Image
 from asmsetup.check.code.levels import needs_of
+from asmsetup.check.code.load import load_module, load_objects
 from asmsetup.check.code.prototypes import prototype
 from asmsetup.check.code.roots import Root, find_roots
 from asmsetup.check.code.rules import RULES

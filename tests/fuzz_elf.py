@@ -24,8 +24,9 @@ from pathlib import Path
 
 from asmsetup.check import CheckedObject, ModuleContext, check_module, check_objects
 from asmsetup.check.code.analysis import analyse
-from asmsetup.check.code.image import Image, load_module, load_objects
+from asmsetup.check.code.image import Image
 from asmsetup.check.code.levels import faults_of, needs_of
+from asmsetup.check.code.load import load_module, load_objects
 from asmsetup.check.code.verdicts import entries_of, findings_of
 from asmsetup.errors import ObjectError
 from asmsetup.facts import cpython_abi, elf

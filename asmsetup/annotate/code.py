@@ -13,7 +13,8 @@ from ..check import Finding
 from ..check.code import levels, verdicts
 from ..check.code.analysis import Verdict, analyse
 from ..check.code.before import Before, Watcher
-from ..check.code.image import Image, Stretch, load_objects
+from ..check.code.image import Image, Stretch
+from ..check.code.load import load_objects
 from ..check.code.marks import C_FUNCTION, CALLBACK, ENTRY_POINT, GENERATED, INTERNAL, METHOD
 from ..check.findings import as_project_wants
 from ..check.formats import as_finding

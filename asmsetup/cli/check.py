@@ -98,8 +98,8 @@ def _judge(
 ) -> Iterator[Judged]:
     from ..check.code import stable
     from ..check.code.analysis import analyse
-    from ..check.code.image import load_module, load_objects
     from ..check.code.levels import faults_of, needs_of, variant_of
+    from ..check.code.load import load_module, load_objects
     from ..check.code.verdicts import TOO_LARGE, entries_of, findings_of
     from ..check.formats import Judged
     from ._targets import codes_of

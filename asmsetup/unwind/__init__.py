@@ -11,7 +11,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from ..assemble.objects import Extended, Extra
-from ..check.code.image import Image, load_objects
+from ..check.code.image import Image
+from ..check.code.load import load_objects
 from ..check.machine_code import DECODER, INSTALL, REQUIRE, judged_by
 from ..errors import ObjectError, ToolError
 from ..facts import elf

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from asmsetup.assemble.includes import INCLUDE_DIR
 from asmsetup.check.code.analysis import Verdict, analyse
-from asmsetup.check.code.image import load_objects
+from asmsetup.check.code.load import load_objects
 from asmsetup.check.code.verdicts import CodeFinding, findings_of
 from asmsetup.facts import elf
 from tests.checking import NASM

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from asmsetup.check.code.analysis import Verdict, analyse
-from asmsetup.check.code.image import load_module, load_objects
+from asmsetup.check.code.load import load_module, load_objects
 from asmsetup.facts import elf
 from tests.check.assembled import HEAD, rules
 

@@ -9,7 +9,7 @@ import pytest
 
 from asmsetup.check.code.analysis import Verdict, analyse
 from asmsetup.check.code.function import UNKNOWN_CALL
-from asmsetup.check.code.image import load_module
+from asmsetup.check.code.load import load_module
 from asmsetup.check.code.verdicts import entries_of, findings_of
 from asmsetup.facts import elf
 from tests.check.assembled import HEAD, findings, function, rules, verdict_of

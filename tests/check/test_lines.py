@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup.check.code.image import load_module, load_objects
+from asmsetup.check.code.load import load_module, load_objects
 from asmsetup.facts import elf
 from asmsetup.facts.lines import Lines, Place
 from tests.check.assembled import findings, function, verdict_of

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from asmsetup.check import explain, explain_ld
+from asmsetup.check import explain, explain_ld, hints
 from tests.docs.messages import HOLE, macro_messages, python_messages, raised_messages
 from tools.matrix.interpreters import REPOSITORY
 
 PAGES = sorted((REPOSITORY / "docs" / "messages").glob("*.md"))
 MESSAGES = {**python_messages(), **macro_messages(), **raised_messages()}
-OF_TOOLS = [each for each, _ in (*explain._NASM_HINTS, *explain_ld._LD_HINTS)]
+OF_TOOLS = [each for each, _ in (*hints._HINTS, *explain_ld._LD_HINTS)]
 """The messages of NASM and ld that asmsetup has a hint on, as regular expressions."""
 
 NEVER_SHOWN = {

@@ -1,6 +1,6 @@
 """Judges machine code: what every function does to the registers, the stack and CPython.
 
-    image = load_objects([("m.o", facts)])       # image.py; or load_module("m.so", facts)
+    image = load_objects([("m.o", facts)])       # load.py; or load_module("m.so", facts)
     verdict = analyse(image)                     # analysis.py
     verdict.faults, verdict.gaps, verdict.entries
 

@@ -12,7 +12,7 @@ from .. import formats
 from ..machine_code import Verdict as Judged
 from . import analysis, levels
 from .analysis import Verdict
-from .image import load_objects
+from .load import load_objects
 from .rules import RULES
 from .verdicts import findings_of
 
