@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from . import decode
-from .calls import Summary
 from .decode import Decoded, Decoding, Operation
 from .function import FunctionAnalysis
 from .image import Image
+from .own_calls import Summary
 from .roots import Root, pointed_at
 from .state import State
 from .walk import Notes, Walk

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from . import decode, exits
 from .blocks import Blocks, find_blocks
-from .calls import Summary, call_inside, call_outside, call_unknown
+from .calls import call_outside, call_unknown
 from .compiled import goes_on
 from .conditions import NEGATED, is_possible, refine
 from .decode import Decoded
 from .halves import check_sign
 from .marks import CALLBACK, ENTRY_POINT, METHOD
 from .memory import drop_return_address
-from .places import get_register, item_of
+from .own_calls import Summary, call_inside
+from .places import goal_of
 from .prototypes import prototype
 from .resources import check_owned, check_turn
 from .roots import registers_passed
@@ -326,7 +327,7 @@ class FunctionAnalysis:
             self._leave(state, 0)
 
     def _jump_to_value(self, state: State, found: Decoded) -> None:
-        value, name = self._value_of(state, found)
+        value, name = goal_of(state, found.operation, self._image.slots)
         walk = self._walk
         if value is RETURN_ADDRESS:
             exits.check_popped_return(walk, state, found, self._root)
@@ -369,28 +370,12 @@ class FunctionAnalysis:
             if callee not in self._engine.summaries and callee != self._start:
                 self._engine.run_nested(callee)
 
-    def _value_of(self, state: State, found: Decoded) -> tuple[Value, str | None]:
-        """Return what a call or jump goes to, and the name if another module defines it."""
-        operation = found.operation
-        memory = operation.memory
-        value: Value = None
-        if memory is not None:
-            if memory.base == decode.RIP and memory.index_register < 0:
-                name = self._image.slots.get(memory.displacement)
-                if name is not None:
-                    return None, name
-            else:
-                value = item_of(state, memory, 8)
-        elif operation.target >= 0:
-            value = get_register(state, operation.target)
-        return value, value.name if type(value) is Imported else None
-
     def _call(self, state: State, found: Decoded) -> int | None:
         walk, image = self._walk, self._image
         name: str | None = None
         goal = found.goal
         if found.operation.flow == decode.CALL_VALUE:
-            value, name = self._value_of(state, found)
+            value, name = goal_of(state, found.operation, self._image.slots)
             step(walk, state, found)
             goal = value.address if type(value) is Label else 0
             # The call's own push is undone: what returns has taken it away.

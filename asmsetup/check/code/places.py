@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from . import decode
 from .decode import Memory, Operation
 from .state import State
@@ -11,6 +13,7 @@ from .values import (
     Below,
     Entry,
     Frame,
+    Imported,
     Item,
     Label,
     Scaled,
@@ -152,3 +155,23 @@ def moved(value: Value, amount: int) -> Value:
     if type(value) is Label:
         return Label(value.address + amount)
     return None
+
+
+def goal_of(
+    state: State, operation: Operation, slots: Mapping[int, str]
+) -> tuple[Value, str | None]:
+    """Return what a call or jump goes to, and the name if another module defines it.
+
+    ``slots`` are the entries of the global offset table.
+    """
+    memory = operation.memory
+    value: Value = None
+    if memory is not None:
+        if memory.base == decode.RIP and memory.index_register < 0:
+            if (name := slots.get(memory.displacement)) is not None:
+                return None, name
+        else:
+            value = item_of(state, memory, 8)
+    elif operation.target >= 0:
+        value = get_register(state, operation.target)
+    return value, value.name if type(value) is Imported else None
