@@ -40,10 +40,18 @@ WHOLE = [
     ('PyModule m\nPyModuleSlot "gil", 1', 2, "PyModuleSlot needs the name of a slot, not the str"),
     ('PyDispatch f, "g"', 1, 'PyDispatch needs the label of a routine, not the string "g"'),
     ('PyDispatch f, g, PyCPU_AVX, "h"', 1, "PyDispatch needs the label of a routine, not the s"),
-    ("PyModule m\nPyModuleSlot nothing, 1", 2, "PyModuleSlot does not take nothing"),
+    ("PyModule m\nPyModuleSlot nothing, 1", 2, "PyModuleSlot takes create, exec, gil, "),
     ("PyModule m\nPyModuleSlot gil, 0\nPyModuleSlot gil, 0", 3, "a second PyModuleSlot gil"),
-    ("PyModule m\nPyModuleSlot gil, 2", 2, "PyModuleSlot gil is one of the numbers Py_MOD_ in"),
-    ("PyModule m\nPyModuleSlot multiple_interpreters, -1", 2, "of the numbers Py_MOD_ in the"),
+    (
+        "PyModule m\nPyModuleSlot gil, 2",
+        2,
+        "PyModuleSlot needs a number that the reference gives for gil, not 2",
+    ),
+    (
+        "PyModule m\nPyModuleSlot multiple_interpreters, -1",
+        2,
+        "reference gives for multiple_interpreters",
+    ),
     (
         "PyModule m\nPySinglePhase\nPyModuleSlot state_size, 8\nPyEndModule",
         4,
@@ -94,14 +102,14 @@ WHOLE = [
     (
         'PyModule m\nPyModuleSlot exec, "f"',
         2,
-        "PyModuleSlot needs a label or a number, not the str",
+        "PyModuleSlot needs the label of a routine for exec, not the str",
     ),
     ("PyModule m\nPyConstant A, 1", 2, "PyConstant needs the name as a string, not A"),
     ('PyModule m\nPyType T, "T"', 2, 'PyType needs the size of its objects, not the string "T"'),
     (
         'PyModule m\nPyType T, 32\nPyTypeSlot Py_tp_doc, "text"',
         3,
-        'PyTypeSlot needs a label or a number, not the string "text"',
+        'PyTypeSlot needs a label, not the string "text"',
     ),
     (
         "PyModule m\nPyType T, 32\nPyMember x, Py_T_INT, 16",

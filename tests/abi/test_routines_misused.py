@@ -52,7 +52,7 @@ IN_A_FUNCTION = [
         "is a number and not the address of a text; write the text",
     ),
     ('PyRaise PyExc_OSError, "%s", "n"', "as a value n is a number; write the text in the format"),
-    ("PyRaise PyExc_OSError, '%%%-5zd %.200s', rax, `n`", "%s takes the address of a text, and as"),
+    ("PyRaise PyExc_OSError, '%%%5zd %.200s', rax, `n`", "%s takes the address of a text, and as"),
     ('PyRaise PyExc_OSError, "%s", 5', "%s takes the address of a text, and as a value 5 is"),
     (
         'PyRaise PyExc_OSError, "%c%R", "n", 7',
@@ -65,7 +65,7 @@ IN_A_FUNCTION = [
     ('PyGetBuffer v, "n", 0', "PyGetBuffer needs an object in a register or in"),
     ('PyGetBuffer v, rsi, "0"', "PyGetBuffer needs flags such as PyBUF_SIMPLE, not"),
     ('Py_CLEAR "n"', "Py_CLEAR needs a field such as [rbx + Point.x], not the string"),
-    ('PyRaise ebx, "no"', "`ebx' is not a name of CPython's API"),
+    ('PyRaise ebx, "no"', "or one in a 64-bit register, not ebx"),
     ("Py_CLEAR [rax + R11 * 8]", "Py_CLEAR needs r11 itself; put the address into another"),
     ("PyReturn Py_None", "a reference that is borrowed; write Py_RETURN_NONE"),
     ("PyReturn Py_True", "a reference that is borrowed; write Py_RETURN_TRUE"),

@@ -22,8 +22,8 @@ for path in sorted(Path(INCLUDE_DIR).rglob("*.inc")):
 
 LIMITS = {
     # Of lines, of those that are no comments, and of macros.
-    "macros": (MACROS, (5000, 3660, 236)),
-    "typed functions": (TYPED, (2750, 2180, 68)),
+    "macros": (MACROS, (5275, 3900, 242)),
+    "typed functions": (TYPED, (2750, 2181, 68)),
 }
 LONGEST = 50
 """Lines of a macro."""

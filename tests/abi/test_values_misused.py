@@ -1,0 +1,235 @@
+"""What a macro is given in the place of a number, a label, a name or a value: refused, or right."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.abi.assembling import ASSEMBLERS, INTERPRETERS, UNIVERSAL, assemble, build, python
+from tests.abi.misused import at, each_nasm, errors_of
+
+MODULE = "PyModule m\n{}\nPyEndModule\ng: ret"
+ROUTINE = "PyRoutine r\n{}\nPyReturn\nPyEndRoutine"
+TYPE = (
+    "struc O\nPyObject_HEAD\n.x: resd 1\nendstruc\nPyModule m\nPyType T, O_size\n"
+    "{}\nPyEndType\nPyEndModule\ng: ret"
+)
+
+# Of each macro that takes a number: what it stands in, and what the error says it needs.
+NUMBERS = [
+    (ROUTINE, 2, "PyLocal l, {}", "PyLocal needs a number of bytes"),
+    (ROUTINE, 2, "PyReturn {}", "PyReturn needs a register, memory or a number of 64 bits"),
+    (ROUTINE, 2, "PyCall PyErr_Format, {}", "PyCall needs the number of vector registers"),
+    (ROUTINE, 2, 'PyRaise PyExc_OSError, "%d", {}', "PyRaise needs values in 64-bit registers,"),
+    (ROUTINE, 3, "PyBuffer b\nPyGetBuffer b, rdi, {}", "PyGetBuffer needs flags such as PyBUF_"),
+    (MODULE, 2, "PyType T, {}", "PyType needs the size of its objects"),
+    (MODULE, 2, "PyType T, 32, {}", "PyType needs flags such as Py_TPFLAGS_DEFAULT"),
+    (MODULE, 2, "PyModuleSlot gil, {}", "PyModuleSlot needs a number that the reference gives for"),
+    (MODULE, 2, "PyModuleSlot state_size, {}", "PyModuleSlot needs a number that the reference"),
+    (MODULE, 2, "PyFunction f, {}", "these flags are not a calling convention"),
+    (TYPE, 7, 'PyMember "x", {}, O.x', "PyMember: "),
+    (TYPE, 7, 'PyMember "x", Py_T_INT, {}', "PyMember needs an offset such as Point.x"),
+    (TYPE, 7, 'PyMember "x", Py_T_INT, O.x, {}', "PyMember needs flags such as Py_READONLY"),
+    (TYPE, 7, "PyTypeSlot {}, g", "is not the number of a slot"),
+    (MODULE, 3, "PyEndModule\nPyDispatch d, g, {}, g\nPyModule n", "PyDispatch needs features by"),
+]
+NO_NUMBER = ["1.5", "1 << 64", "1 +", "10 ** 3", "(1", "1 2", "$ + 1"]
+
+LABELS = [
+    (MODULE, 2, 'PyMethod "f", {}, METH_O', "PyMethod needs the label of a routine"),
+    (MODULE, 2, "PyModuleSlot exec, {}", "PyModuleSlot needs the label of a routine for exec"),
+    (MODULE, 2, "PyDispatch d, {}\nPyModule n", "PyDispatch needs the label of a routine"),
+    (TYPE, 7, "PyTypeSlot Py_tp_repr, {}", "PyTypeSlot needs a label"),
+    (TYPE, 7, 'PyGetSet "a", {}', "PyGetSet needs the label of a getter"),
+    (TYPE, 7, 'PyGetSet "a", g, {}', "PyGetSet needs the label of a setter"),
+]
+NO_LABEL = ["5", "-1", "1.5", "[g]", "$", "g h", "'g'", ".next"]
+
+TEXT = "the conversions are %d"
+OTHERS = [
+    (ROUTINE, 2, "PyLocal l, 0x10000000000000000", "not 0x10000000000000000"),
+    (TYPE, 7, 'PyMember "x", Py_T_INT, 18446744073709551616', "not 18446744073709551616"),
+    *(
+        (MODULE, 2, f'PyConstant "X", {value}', message)
+        for value, message in [
+            *(
+                (each, f"64 bits, which {each} does not fit; make it an int in the module's exec")
+                for each in [
+                    *("1 << 64", "(1 << 64) - 1", "1 << 0x40", "1 << 63", "3 << 62", "-(3 << 62)"),
+                    *("0x100000000 * 0x100000000", "1 << -1", "99999999999999999999"),
+                    *("1024 * 1024 * 1024 * 1024 * 1024 * 1024 * 8", "-9223372036854775808 - 1"),
+                ]
+            ),
+            *(
+                (each, f"PyConstant needs a number, a text, True, False or None, not {each}")
+                for each in ["10 ** 3", "[rax]", "rax", "1j", "1 if 1", "PyLong_Type", "1, 2"]
+            ),
+        ]
+        for value in [f"{{{value}}}"]
+    ),
+    (MODULE, 2, 'PyConstant "X", "a" "b"', "PyConstant needs a number, a text, True, False"),
+    (MODULE, 2, "PyModuleSlot Py_mod_exec, g", "PyModuleSlot takes create, exec, gil, mult"),
+    (MODULE, 2, "PyModuleSlot Exec, g", "names of C without their prefix, not Exec"),
+    *(
+        (MODULE, 2, f"{macro}, METH_NOARGS", "looks for __len__ in a type, and never in a module")
+        for macro in ["PyFunction __len__", 'PyMethod "__len__", g']
+    ),
+    *(
+        (ROUTINE, 2, f"{macro} {name}", message)
+        for macro in ["PyKeep", "PyLocal", "PyBuffer", "PyKeep a,"]
+        for name, message in [
+            (".b", "the name of an argument or local must begin with a letter or _: .b"),
+            ("..@b", "must begin with a letter or _: ..@b"),
+            ("$b", "must begin with a letter or _: $b"),
+        ]
+    ),
+    ("PyRoutine r, .a", 1, "", "must begin with a letter or _: .a"),
+    ("PyRoutine r, a,, b", 1, "", "must be a name, not an empty argument"),
+    (ROUTINE, 2, "PyKeep a.d, a", "`a.d' means something already, so that no argument or local"),
+    *(
+        (ROUTINE, 2, f"PyRaise PyExc_OSError, {rest}", message)
+        for rest, message in [
+            ('"%d"', "PyRaise: the format's conversions are 1, and the values 0; `%%' stands"),
+            ('"no", 1', "conversions are 0, and the values 1"),
+            *((f'"%{each}", 1', TEXT) for each in ["*d", "-5d", "jd", "zx", "lx", "X"]),
+            ('"%f", rax', TEXT),
+            ('"%lf", rax', TEXT),
+            ('"%hd", 1', TEXT),
+            ('"%T", rax', TEXT),
+            ('"100%"', "PyRaise: the format ends within a conversion"),
+            ('"%d" "x", 1', "PyRaise needs its format as one string"),
+            ('"%d", eax', "PyRaise needs a 64-bit register, not eax"),
+        ]
+    ),
+    *(
+        (ROUTINE, 2, f'PyRaise {exception}, "no"', "PyRaise needs an exception of CPython's")
+        for exception in ["ValueError", "Py_None", "5", "PyExc_OSError + 8"]
+    ),
+    (ROUTINE, 2, "PyLoad rax, PyLong_Type + 8", "PyLoad needs one name of CP"),
+    (ROUTINE, 2, "PyLoad rax rbx, Py_None", "PyLoad needs a 64-bit register, not rax rbx"),
+]
+ROWS = [
+    *(
+        (whole, line, text.format(each), end)
+        for whole, line, text, end in NUMBERS
+        for each in NO_NUMBER
+    ),
+    *(
+        (whole, line, text.format(each), end)
+        for whole, line, text, end in LABELS
+        for each in NO_LABEL
+    ),
+    *OTHERS,
+]
+IDS = [f"{text or whole}" for whole, _, text, _ in ROWS]
+
+
+@pytest.mark.parametrize(("whole", "line", "text", "message"), ROWS, ids=IDS)
+def test_refused(whole: str, line: int, text: str, message: str, tmp_path: Path) -> None:
+    (error,) = errors_of(whole.replace("{}", text), tmp_path, UNIVERSAL)
+    assert error.startswith(at(line))
+    assert message in error
+
+
+# Where another nasm might read numbers and signs otherwise.
+SOME = [row for row in ROWS if "<<" in row[2] or "%" in row[2] or ".next" in row[2]][::5]
+
+
+@each_nasm
+def test_refused_by_every_nasm(nasm: str, tmp_path: Path) -> None:
+    for whole, line, text, message in SOME:
+        (error,) = errors_of(whole.replace("{}", text), tmp_path, UNIVERSAL, ASSEMBLERS[nasm])
+        assert error.startswith(at(line)), text
+        assert message in error
+
+
+CONSTANTS = {
+    "0x7fffffffffffffff": 2**63 - 1,
+    "(1 << 63) - 1": 2**63 - 1,
+    "-1 << 63": -(2**63),
+    "-(1 << 63)": -(2**63),
+    "-9_223_372_036_854_775_808": -(2**63),
+    "5 - 10": -5,
+    "-1 + 2": 1,
+    "-(1 - 5)": 4,
+    "~5": -6,
+    "1024 * 1024": 2**20,
+    "SHIFTED": 64,
+    "LATER * 2": 14,
+    "0x10 | METH_O": 0x18,
+    "1 << 62": 2**62,
+    "True": True,
+    "None": None,
+    "-.5e-1": -0.05,
+    "'text'": "text",
+}
+
+RIGHT = """%include "python.inc"
+%define SHIFTED (1 << 6)
+BYTES equ 3 * 8
+struc State
+.x: resq 2
+endstruc
+struc O
+PyObject_HEAD
+.x: resq 1
+endstruc
+PyModule m
+{constants}
+PyModuleSlot exec, run.body
+PyModuleSlot state_size, State_size
+PyModuleSlot multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_SUPPORTED
+PyType T, O_size + 8, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE
+PyMember "x", Py_T_LONGLONG, O.x + 0, Py_READONLY | 0
+PyEndType
+PyFunction __getattr__, METH_O, self, name
+    PyRaise     PyExc_AttributeError, "%5d%%, %R and %3zd", 1 << 4, name, [rel seven]
+    PyReturn    NULL
+PyEndFunction
+PyFunction minus, METH_NOARGS, self
+    PyKeep      _a, b.c
+    PyLocal     d, BYTES
+    mov         rdi, -1
+    PyCall      PyLong_FromLong
+    PyReturn
+PyEndFunction
+PyEndModule
+run:
+.body:
+    xor         eax, eax
+    ret
+LATER equ 7
+section .rodata
+seven: dq 7
+"""
+
+
+@each_nasm
+def test_right_ones_work(nasm: str, tmp_path: Path) -> None:
+    """What stands beside what is refused: expressions, labels made later, registers, memory."""
+    constants = "\n".join(f'PyConstant "C{n}", {value}' for n, value in enumerate(CONSTANTS))
+    source = tmp_path / "m.asm"
+    source.write_text(RIGHT.replace("{constants}", constants))
+    build(source, tmp_path / "m.so", UNIVERSAL, ASSEMBLERS[nasm])
+    names = ", ".join(f"m.C{n}" for n in range(len(CONSTANTS)))
+    code = (
+        f"import m; print([{names}]); print(m.minus(), m.T().x)\n"
+        "try: m.other\nexcept AttributeError as error: print(error)"
+    )
+    (interpreter,) = [
+        each for each in INTERPRETERS.values() if each.version[:2] == sys.version_info[:2]
+    ][:1]
+    printed = python(interpreter, tmp_path, "-c", code).splitlines()
+    assert printed == [str([*CONSTANTS.values()]), "-1 0", "   16%, 'other' and   7"]
+
+
+def test_the_cure_of_a_number_that_is_returned(tmp_path: Path) -> None:
+    text = MODULE.format("PyFunction f, METH_NOARGS\n{}\nPyEndFunction")
+    (error,) = errors_of(text.format("PyReturn -1"), tmp_path, UNIVERSAL)
+    assert "make one: mov rdi, -1 and PyTailCall PyLong_FromLong" in error
+    source = tmp_path / "m.asm"
+    cured = text.format("mov rdi, -1\nPyTailCall PyLong_FromLong")
+    source.write_text(f'%include "python.inc"\n{cured}\n')
+    assert assemble(source, tmp_path / "m.o").returncode == 0
