@@ -219,6 +219,10 @@ class Objects:
         # NASM takes no path with control characters from a text.
         if path.isprintable() and (names := self._names(closure, texts, wanted.options, bindings)):
             args = (f"-D_py_mentioned={as_string(_written(path, names))}", *args)
+        folder = os.getcwd()
+        if wanted.options.debug and closure.own and folder.isprintable():
+            # python/debug.inc writes it beside the names of variables, as NASM does with lines.
+            args = (f"-D_py_folder={as_string(folder)}", *args)
         options = wanted.options._replace(args=(*wanted.options.args, *args))
         return nasm.command(self._nasm.path, wanted.source, output, options)
 

@@ -104,7 +104,7 @@ PyEndModule
 
 @pytest.mark.skipif(GDB is None, reason="gdb prints registers")
 def test_where_arguments_and_locals_are(tmp_path: Path) -> None:
-    """They are where docs/how-to/debugging.md says, as NASM has no names of variables for gdb."""
+    """They are where docs/how-to/debugging.md says, for builds without debug information."""
     (tmp_path / "named.asm").write_text(NAMED)
     build(tmp_path / "named.asm", tmp_path / "named.so")
     code = "import named; thing = object(); print(f'id {id(thing):#x}', flush=True); named.f(thing)"

@@ -22,7 +22,7 @@ for path in sorted(Path(INCLUDE_DIR).rglob("*.inc")):
 
 LIMITS = {
     # Of lines, of those that are no comments, and of macros.
-    "macros": (MACROS, (5275, 3900, 242)),
+    "macros": (MACROS, (5390, 3986, 247)),
     "typed functions": (TYPED, (2750, 2181, 68)),
 }
 LONGEST = 50
