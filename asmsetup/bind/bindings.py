@@ -43,8 +43,8 @@ def bindings(declarations: Iterable[Declaration]) -> str:
     A wrong signature becomes the error that its macro ends with, at its line.
     """
     declarations = list(declarations)
-    macros = _Macros()
-    pieces = ["\n".join(_piece(n, each, macros)) for n, each in enumerate(declarations, 1)]
+    shared: _Shared = {}
+    pieces = ["\n".join(_piece(n, each, shared)) for n, each in enumerate(declarations, 1)]
     needed = {name for piece in pieces for each in (_CALLED, _READ) for name in each.findall(piece)}
     if any(each.macro == "PyArguments" for each in declarations):
         needed |= {"bind_here", "bind_positional"}
@@ -65,27 +65,11 @@ def bindings(declarations: Iterable[Declaration]) -> str:
     return "\n".join(["\n".join(head), *pieces]) + "\n"
 
 
-class _Macros:
-    """The macros of the bindings. What several have in common is written once.
-
-    Functions whose parameters and results have the same types have the same code.
-    """
-
-    def __init__(self) -> None:
-        self._names: dict[str, str] = {}
-
-    def write(self, name: str, number: int, lines: Iterable[str], parameters: int = 0) -> str:
-        """Return the macro of binding ``number``, or its name as that of an earlier one."""
-        lines = list(lines)
-        key = "\n".join(line.partition(" ; ")[0].rstrip() for line in lines)
-        full = f"{name}_{number}"
-        same = self._names.setdefault(f"{name}\n{key}", full)
-        if same != full:
-            return f"%define {full} {same}"
-        return _macro(f"{full} {parameters}", lines)
+_Shared = dict[object, int]
+"""By what macros are made from: the number of the binding that has them."""
 
 
-def _piece(number: int, declaration: Declaration, macros: _Macros) -> Iterator[str]:
+def _piece(number: int, declaration: Declaration, shared: _Shared) -> Iterator[str]:
     typed = declaration.macro == "PyTypedFunction"
     yield ""
     yield f"%define _py_signature_key_{number} {quoted(declaration.key)}"
@@ -104,13 +88,13 @@ def _piece(number: int, declaration: Declaration, macros: _Macros) -> Iterator[s
         yield f"%define _py_refusal_{number} {quoted(_NOGIL_OBJECT.format(signature.name))}"
         return
     binding = Binding(signature, nogil=declaration.nogil, slot=slot)
-    yield from _binding(number, binding, macros)
+    yield from _binding(number, binding, shared)
     size = _ADDRESS + len(declaration.signature.encode()) + 1
     head = escaped(struct.pack("<BH", _FACT_PROTOTYPE, size))
     yield f"%define _py_signature_{number} {head}"
 
 
-def _binding(number: int, binding: Binding, macros: _Macros) -> Iterator[str]:
+def _binding(number: int, binding: Binding, shared: _Shared) -> Iterator[str]:
     signature, slot = binding.signature, binding.slot
     yield f"%define _py_typed_name_{number} {quoted(signature.name)}"
     text = escaped(f"{text_signature(signature)}\n--\n\n".encode())
@@ -134,8 +118,23 @@ def _binding(number: int, binding: Binding, macros: _Macros) -> Iterator[str]:
     yield from _facts(number, signature, flags)
     yield _macro(f"_py_data_{number} 0", binding.data())
     yield f"; {prototype(signature)}"
-    yield macros.write("_py_code", number, binding.code("%1"), parameters=1)
-    yield macros.write("_py_unwinding", number, binding.unwinding())
+    yield from _code(number, binding, shared)
+
+
+def _code(number: int, binding: Binding, shared: _Shared) -> Iterator[str]:
+    """Yield the macros of the code and its table for unwinding, or what other ones these are."""
+    same = shared.setdefault(binding.shape, number)
+    if same != number:
+        yield f"%define _py_code_{number} _py_code_{same}"
+        yield f"%define _py_unwinding_{number} _py_unwinding_{same}"
+        return
+    yield _macro(f"_py_code_{number} 1", binding.code("%1"))
+    rows = binding.unwinding()
+    same = shared.setdefault(tuple(rows), number)
+    if same != number:
+        yield f"%define _py_unwinding_{number} _py_unwinding_{same}"
+    else:
+        yield _macro(f"_py_unwinding_{number} 0", rows)
 
 
 def _facts(number: int, signature: Signature, flags: int) -> Iterator[str]:

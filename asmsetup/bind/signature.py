@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import keyword
 import re
 import struct
@@ -303,6 +304,7 @@ class _Reader:
 _OBJECT = Type("object", "object")
 
 
+@functools.cache  # a source has many parameters of few types
 def read_type(written: str) -> Type:
     """Return the type of that name. Raises SignatureError."""
     name = written
@@ -405,6 +407,7 @@ class _Rule(NamedTuple):
 _INTEGER = _Rule(
     "an integer such as 1, -1 or 0xff",
     r"None|-?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|[1-9][0-9]*|0)",
+    lambda written: None if written == "None" else int(written, 0),
 )
 _TEXT = _Rule("None or 'text', without backslashes", r"None|'[^'\\]*'|\"[^\"\\]*\"")
 _DEFAULTS = {
