@@ -4,9 +4,13 @@
 
 For every interpreter with headers, or those named, builds the functions of bench/typed_calls/ as
 typed functions for that version and for every version, in C parsed as Argument Clinic does, and
-for ctypes and cffi's API mode, and prints the time of a call in its best round and its ratio to
-C's, the median of the rounds' ratios. The ways take turns in one process, so that what else the
-machine does hits all alike.
+for ctypes and cffi's API mode. The ways take turns in one process, so that what else the machine
+does hits all alike.
+
+Where the code lies changes the time of a call by up to a third, C's as well as ours. So all is
+built at several places, which moves the code of each way through its page. What is printed is the
+mean of a call's best rounds at the places, the least and the most of them, and the ratio of the
+mean to C's.
 """
 
 from __future__ import annotations
@@ -26,6 +30,8 @@ from tools.matrix.interpreters import Interpreter, all_interpreters, cache_folde
 REPOSITORY = Path(__file__).resolve().parent.parent
 SOURCES = REPOSITORY / "bench" / "typed_calls"
 INCLUDE = REPOSITORY / "asmsetup" / "include"
+PLACES = range(16, 1024, 128)
+"""By how many bytes the code is moved."""
 
 CFFI_SOURCE = """
 from cffi import FFI
@@ -62,12 +68,12 @@ def build_typed(name: str, folder: Path, *defines: str) -> None:
     run(*link, "-o", folder / f"{name}.so", output, folder=folder)
 
 
-def compile_c(source: str, folder: Path, interpreter: Interpreter) -> None:
+def compile_c(source: str, folder: Path, interpreter: Interpreter, *options: str) -> None:
     """Compiles as setuptools does: without the assertions of CPython's headers."""
     output = Path(source).with_suffix(".so")
     include = f"-I{interpreter.include_dir}"
     gcc = ["gcc", "-O2", "-DNDEBUG", "-shared", "-fPIC"]
-    run(*gcc, include, source, "-o", output, folder=folder)
+    run(*gcc, *options, include, source, "-o", output, folder=folder)
 
 
 def cffi_path(interpreter: Interpreter) -> str:
@@ -80,18 +86,22 @@ def cffi_path(interpreter: Interpreter) -> str:
     return os.pathsep.join((str(target), site))
 
 
-def build(interpreter: Interpreter, folder: Path) -> str:
-    """Builds every way into the folder and returns the PYTHONPATH to measure with."""
+def build(interpreter: Interpreter, folder: Path, place: int) -> None:
+    """Builds what is compared with C, and C, into the folder."""
     for name in ("clinic.c", "kernels.c", "measure.py"):
         shutil.copy(SOURCES / name, folder)
     major, minor, _ = interpreter.version
-    defines = [f"-DPY_VERSION_HEX=0x{major:02x}{minor:02x}0000"]
+    defines = [f"-DPY_VERSION_HEX=0x{major:02x}{minor:02x}0000", f"-DPLACE={place}"]
     if interpreter.free_threaded:
         defines.append("-DPy_GIL_DISABLED")
     build_typed("typed", folder, *defines)
-    build_typed("universal", folder)
-    compile_c("clinic.c", folder, interpreter)
+    build_typed("universal", folder, f"-DPLACE={place}")
+    compile_c("clinic.c", folder, interpreter, f"-DPLACE={place}")
     compile_c("kernels.c", folder, interpreter)
+
+
+def build_cffi(interpreter: Interpreter, folder: Path) -> str:
+    """Builds the way of cffi, where it can be had, and returns the PYTHONPATH to measure with."""
     try:
         path = cffi_path(interpreter)
         run(*interpreter.command, "-c", CFFI_SOURCE, folder=folder, PYTHONPATH=path)
@@ -103,23 +113,26 @@ def build(interpreter: Interpreter, folder: Path) -> str:
 
 
 def measure(interpreter: Interpreter) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        path = build(interpreter, folder)
-        output = run(*interpreter.command, "measure.py", folder=folder, PYTHONPATH=path)
-    times: dict[str, dict[str, list[float]]] = json.loads(output)
+    best: dict[str, dict[str, list[float]]] = {}
+    for place in PLACES:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            build(interpreter, folder, place)
+            path = build_cffi(interpreter, folder) if place == PLACES[0] else ""
+            output = run(*interpreter.command, "measure.py", folder=folder, PYTHONPATH=path)
+        times: dict[str, dict[str, list[float]]] = json.loads(output)
+        for call, by_way in times.items():
+            for way, rounds in by_way.items():
+                best.setdefault(call, {}).setdefault(way, []).append(min(rounds))
     print(f"{interpreter.name}: nanoseconds per call, and the ratio to C")
-    for call, by_way in times.items():
+    for call, at_places in best.items():
+        of_c = statistics.mean(at_places["clinic"])
         cells = [
-            f"{way} {min(rounds):6.1f} {ratio(rounds, by_way['clinic']):5.2f}"
-            for way, rounds in by_way.items()
+            f"{way} {statistics.mean(each):6.1f} ({min(each):.0f}-{max(each):.0f}) "
+            f"{statistics.mean(each) / of_c:5.2f}"
+            for way, each in at_places.items()
         ]
         print(f"  {call:16} {'   '.join(cells)}")
-
-
-def ratio(rounds: list[float], of_c: list[float]) -> float:
-    """Return ratios of rounds next to each other, which a busy machine slows alike."""
-    return statistics.median(each / c for each, c in zip(rounds, of_c, strict=True))
 
 
 def main() -> None:

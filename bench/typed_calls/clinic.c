@@ -13,6 +13,10 @@ PyAPI_FUNC(PyObject *const *) _PyArg_UnpackKeywords(
     PyObject **);
 #endif
 
+#define TEXT_OF(number) #number
+#define SKIP(number) __asm__(".text\n.skip " TEXT_OF(number) ", 0x90\n")
+SKIP(PLACE); /* see bench/typed_calls.py */
+
 static int64_t __attribute__((noinline)) add_(int64_t a, int64_t b) { return a + b; }
 static double __attribute__((noinline)) mean_(double a, double b) { return (a + b) * 0.5; }
 static uint64_t __attribute__((noinline)) first_(const unsigned char *data, size_t length)

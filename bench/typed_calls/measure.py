@@ -9,7 +9,7 @@ import json
 import sys
 import timeit
 
-ROUNDS = 201
+ROUNDS = 51
 CALLS = 2_000
 
 
@@ -58,8 +58,8 @@ def ways():
     for way, kernels in {"ctypes": ctypes_kernels, "cffi": cffi_kernels}.items():
         try:
             library = kernels()
-        except ImportError as error:
-            print(f"no {way}: {error}", file=sys.stderr)
+        except ImportError:  # it was not built, or not at this place
+            continue
         else:
             functions[way] = {name: getattr(library, name) for name in ("add", "mean", "first")}
     return functions

@@ -1,6 +1,9 @@
 ; The functions measured, as typed functions. NAME is the module's name.
 %include "python.inc"
 
+section .text
+    times       PLACE nop               ; see bench/typed_calls.py
+
 PyModule    NAME
 PyTypedFunction "add(a: i64, b: i64, /) -> i64", calls add_
 PyTypedFunction "add_named(a: i64, b: i64 = 1) -> i64", calls add_
