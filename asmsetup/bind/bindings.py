@@ -123,7 +123,7 @@ def _binding(number: int, binding: Binding, shared: _Shared) -> Iterator[str]:
 
 def _code(number: int, binding: Binding, shared: _Shared) -> Iterator[str]:
     """Yield the macros of the code and its table for unwinding, or what other ones these are."""
-    same = shared.setdefault(binding.shape, number)
+    same = shared.setdefault(_shape(binding), number)
     if same != number:
         yield f"%define _py_code_{number} _py_code_{same}"
         yield f"%define _py_unwinding_{number} _py_unwinding_{same}"
@@ -135,6 +135,19 @@ def _code(number: int, binding: Binding, shared: _Shared) -> Iterator[str]:
         yield f"%define _py_unwinding_{number} _py_unwinding_{same}"
     else:
         yield _macro(f"_py_unwinding_{number} 0", rows)
+
+
+def _shape(binding: Binding) -> object:
+    """Return what the code depends on: all but the names, which only its comments have."""
+    signature = binding.signature._replace(
+        text="",
+        name="",
+        receiver="self" if binding.signature.receiver else "",
+        parameters=(),
+        rest="rest" if binding.signature.rest else "",
+    )
+    parameters = tuple((each.type, each.default) for each in binding.signature.parameters)
+    return signature, parameters, binding.nogil, binding.slot
 
 
 def _facts(number: int, signature: Signature, flags: int) -> Iterator[str]:

@@ -25,19 +25,6 @@ class Binding(Results):
         last = self._count - 1
         self._direct = last if self._can_be_direct(last) else -1
 
-    @property
-    def shape(self) -> object:
-        """What the code depends on: all but the names, which only its comments have."""
-        parameters = tuple((each.type, each.default) for each in self.signature.parameters)
-        signature = self.signature._replace(
-            text="",
-            name="",
-            receiver="self" if self.signature.receiver else "",
-            parameters=(),
-            rest="rest" if self.signature.rest else "",
-        )
-        return signature, parameters, self.nogil, self.slot
-
     def _can_be_direct(self, k: int) -> bool:
         """Return whether the value of the last parameter can go to its register at once."""
         if k < 0 or self.nogil:
