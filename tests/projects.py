@@ -72,8 +72,8 @@ class Run:
 
 def run(
     *command: str | Path,
-    cwd: Path,
-    env: Mapping[str, str],
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
     ok: bool | None = True,
     timeout: int = 300,
 ) -> Run:
@@ -82,7 +82,7 @@ def run(
     done = subprocess.run(
         words,
         cwd=cwd,
-        env=dict(env),
+        env=None if env is None else dict(env),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

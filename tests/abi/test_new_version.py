@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from asmsetup.versions import NEWEST, VERSIONS
+from tests.projects import run
 from tools.matrix.interpreters import REPOSITORY
 
 NEW = (3, NEWEST[1] + 1)
@@ -44,19 +44,13 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(*command: str, folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def test_a_version_is_added_in_one_place(tree: Path) -> None:
-    run(sys.executable, "tools/generate_abi.py", "--tables-only", folder=tree)
+    run(sys.executable, "tools/generate_abi.py", "--tables-only", cwd=tree)
 
     exported = "from asmsetup.facts import cpython_abi; import sys;"
     exported += f"print(cpython_abi.exported('PyLong_FromLong', {NEW}, True))"
-    assert run(sys.executable, "-c", exported, folder=tree) == "True\n"
+    assert run(sys.executable, "-c", exported, cwd=tree).output == "True\n"
     (tree / "invented.asm").write_text(SOURCE)
     include = f"-I{tree}/asmsetup/include/"
     version = "-DPY_VERSION_HEX=0x{:02x}{:02x}00f0".format(*NEW)
-    assert run("nasm", "-felf64", include, version, "invented.asm", folder=tree) == ""
+    assert run("nasm", "-felf64", include, version, "invented.asm", cwd=tree).output == ""

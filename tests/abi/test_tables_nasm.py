@@ -193,21 +193,6 @@ def test_other_ways_to_run_nasm(tmp_path: Path, nasm: str, options: list[str]) -
     """They differ in the number of passes, which the include files look at."""
     path = tmp_path / "user.asm"
     path.write_text('%include "python/abi.inc"\nsection .text\ncall PyLong_FromLong wrt ..plt\n')
-    run = subprocess.run(
-        [
-            nasm,
-            "-f",
-            "elf64",
-            *options,
-            f"-I{INCLUDE}",
-            f"-D{PYTHON_3_12}",
-            "-o",
-            "out",
-            "user.asm",
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (run.returncode, run.stderr) == (0, "")
+    command = [nasm, "-felf64", *options, f"-I{INCLUDE}", f"-D{PYTHON_3_12}", "user.asm"]
+    done = subprocess.run([*command, "-o", "out"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

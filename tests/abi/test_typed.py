@@ -7,7 +7,6 @@ interpreter, as the macros take other ways there.
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -24,33 +23,18 @@ from tests.abi.assembling import (
     python,
     target_of,
 )
-from tests.projects import Python, installed_aside
+from tests.projects import Python, installed_aside, run
 from tools.matrix.interpreters import Interpreter, pytest_path
 
 CHECKS = [TYPED / f"check_{theme}.py" for theme in ("values", "keywords", "ownership")]
-
-
-def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        env={**os.environ, **environment},
-        check=False,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def succeed(*command: str | Path) -> None:
-    done = run(*command)
-    assert (done.returncode, done.stdout) == (0, ""), f"{command}\n{done.stdout}"
 
 
 def build_clinic(folder: Path, interpreter: Interpreter) -> None:
     """clinic.so in the folder: what Argument Clinic would have made of the same signatures."""
     include = f"-I{interpreter.include_dir}"
     output = folder / "clinic.so"
-    succeed("gcc", "-O2", "-shared", "-fPIC", include, TYPED / "clinic.c", "-o", output)
+    said = run("gcc", "-O2", "-shared", "-fPIC", include, TYPED / "clinic.c", "-o", output)
+    assert said.output == ""
 
 
 def pytest_for(interpreter: Interpreter) -> Path:
@@ -65,9 +49,8 @@ def check(interpreter: Interpreter, *folders: Path) -> None:
     path = os.pathsep.join(map(str, (*folders, pytest_for(interpreter))))
     options = ["-q", "--tb=short", "-p", "no:cacheprovider", "-c", os.devnull]
     root = f"--rootdir={folders[0]}"
-    environment = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-    done = run(*interpreter.command, "-m", "pytest", *options, root, *CHECKS, **environment)
-    assert done.returncode == 0, done.stdout[-20_000:]
+    env = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    run(*interpreter.command, "-m", "pytest", *options, root, *CHECKS, env=env)
 
 
 @pytest.fixture(scope="module")

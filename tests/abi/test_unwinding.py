@@ -21,6 +21,7 @@ from tests.abi.assembling import (
     said_by,
     target_of,
 )
+from tests.projects import run
 
 INTERPRETER = next(iter(INTERPRETERS.values()))
 # A call of the module, and our functions in the backtrace, innermost first.
@@ -43,18 +44,10 @@ def undeclared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 SETTINGS = ("set pagination off", "set breakpoint pending on", "set language c")
 
 
-def run(*command: str | Path, folder: Path) -> str:
-    """Run a tool in a folder, and return all it printed."""
-    done = subprocess.run(
-        [*map(str, command)],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=True,
-    )
-    return done.stdout + done.stderr
+def run_in(folder: Path, *command: str | Path) -> str:
+    """Run a tool in a folder, whose modules Python can import, and return all it printed."""
+    env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    return run(*command, cwd=folder, env=env).output
 
 
 @pytest.mark.skipif(GDB is None, reason="gdb shows the backtraces")
@@ -110,10 +103,10 @@ def test_where_arguments_and_locals_are(tmp_path: Path) -> None:
     code = "import named; thing = object(); print(f'id {id(thing):#x}', flush=True); named.f(thing)"
     wanted = ("break 'named.f.here'", "run", "p/x $rbx", "print $r12", "x/i $pc", "x/6gd $rbp-48")
     commands = (part for command in (*SETTINGS, *wanted) for part in ("-ex", command))
-    said = run(
+    said = run_in(
+        tmp_path,
         *("gdb", "-nx", "-batch", *commands, "--args"),
         *(*INTERPRETER.command, "-c", code),
-        folder=tmp_path,
     )
     (thing,) = re.findall(r"^id (0x\w+)$", said, re.MULTILINE)
     assert f"$1 = {thing}\n$2 = 77\n" in said
@@ -128,10 +121,10 @@ def assert_backtrace(
     code = f"import {module.stem}; {module.stem}.{call}"
     wanted = (*SETTINGS, f"break {stop}", "run", "backtrace -past-main on -past-entry on")
     commands = (part for command in wanted for part in ("-ex", command))
-    said = run(
+    said = run_in(
+        module.parent,
         *("gdb", "-nx", "-batch", *commands, "--args"),
         *(*INTERPRETER.command, "-c", code),
-        folder=module.parent,
     )
     # gdb takes a symbol with a dot for one of Ada's, and writes a.b as a[b].
     frames = re.findall(r"^#\d+ +(?:0x\w+ in )?(\S+)", said, re.MULTILINE)
@@ -171,10 +164,10 @@ def test_samples_of_perf(tmp_path: Path) -> None:
     command = ("perf", "record", "-q", "--call-graph", "dwarf", "-o", "perf.data")
     code = "import unwind; unwind.busy(300_000_000)"
     try:
-        run(*command, "--", *INTERPRETER.command, "-c", code, folder=tmp_path)
+        run_in(tmp_path, *command, "--", *INTERPRETER.command, "-c", code)
     except subprocess.CalledProcessError as error:
         pytest.skip(f"perf may not sample here: {error.stderr}")
-    said = run("perf", "script", "-i", "perf.data", "-F", "ip,sym,dso", folder=tmp_path)
+    said = run_in(tmp_path, "perf", "script", "-i", "perf.data", "-F", "ip,sym,dso")
     stacks = [
         stack for stack in said.split("\n\n") if "unwind.so" in stack.strip().partition("\n")[0]
     ]
@@ -190,8 +183,8 @@ def test_exceptions_and_threads_that_end(nasm: str, tmp_path: Path) -> None:
     said = assemble(MODULES / "thrown.asm", object_file, UNIVERSAL, ASSEMBLERS[nasm])
     assert (said.returncode, said.stderr) == (0, "")
     program = tmp_path / "thrown"
-    run(*("g++", "-O2", "-o", program, MODULES / "thrown.cpp", object_file), folder=tmp_path)
-    assert run(program, folder=tmp_path) == "done\n"
+    run("g++", "-O2", "-o", program, MODULES / "thrown.cpp", object_file)
+    assert run(program).output == "done\n"
 
 
 def test_a_table_to_search(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,15 +13,7 @@ import pytest
 from asmsetup.assemble.includes import closure
 from bench import generate, history, instructions, projects, rows, tools
 from bench.targets import README_ROWS, RIVALS, targets
-from tests.projects import REPOSITORY
-
-
-def run(*command: str, cwd: Path) -> str:
-    program = shutil.which(command[0])
-    assert program
-    done = subprocess.run([program, *command[1:]], cwd=cwd, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+from tests.projects import REPOSITORY, run
 
 
 def test_the_generated_sources_make_a_module(tmp_path: Path) -> None:
@@ -33,7 +24,7 @@ def test_the_generated_sources_make_a_module(tmp_path: Path) -> None:
     objects = [f"{name}.o" for name in names]
     run("ld", "-shared", "-z", "noexecstack", "-o", "kernels.so", *objects, cwd=tmp_path)
     code = "import kernels; print(kernels.number())"
-    assert run(sys.executable, "-c", code, cwd=tmp_path) == f"{sum(range(11))}\n"
+    assert run(sys.executable, "-c", code, cwd=tmp_path).output == f"{sum(range(11))}\n"
 
 
 def test_as_many_sources_as_it_says_share_the_include(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from asmsetup.facts import elf
-from tests.projects import Project
+from tests.projects import Project, run
 
 SOURCE = """\
 %include "module.inc"
@@ -37,19 +37,14 @@ def test_gdb_shows_source_lines(hello: Project, way: str, mixed: bool) -> None:
     else:
         hello.build_ext(ASMSETUP_DEBUG="1")
 
-    shown = subprocess.run(
-        [
-            *("gdb", "-nx", "-batch"),
-            *("-ex", "set breakpoint pending on", "-ex", "break hello.asm:6", "-ex", "run"),
-            *("-ex", "info line", "-ex", "list 6,6", "-ex", "next", "-ex", "print $rbx"),
-            *("--args", hello.python.path, "-c", "import hello; hello.answer()"),
-        ],
+    shown = run(
+        *("gdb", "-nx", "-batch"),
+        *("-ex", "set breakpoint pending on", "-ex", "break hello.asm:6", "-ex", "run"),
+        *("-ex", "info line", "-ex", "list 6,6", "-ex", "next", "-ex", "print $rbx"),
+        *("--args", hello.python.path, "-c", "import hello; hello.answer()"),
         cwd=hello.folder,
         env=hello.env,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    ).output
     assert "hello.asm:6" in shown
     assert "lea         edi, [rbx + 2]" in shown
     assert "$1 = 40" in shown

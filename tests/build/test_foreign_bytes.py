@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from asmsetup.check import foreign
+from tests.projects import run
 
 GAS_HEAD = """\
 .globl start
@@ -216,15 +216,9 @@ msg2: .asciz "hello"
 
 def disassembled(folder: Path, *command: str) -> list[str]:
     """The bytes and relocations that a command assembles, as text in which tools' tastes are alike."""
-    subprocess.run(command, cwd=folder, check=True)
-    dump = subprocess.run(
-        ["objdump", "-Dr", "-M", "intel", "-j", ".text", command[-1]],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    dump = [line for line in dump if line.startswith(" ") or "R_X86" in line]
+    run(*command, cwd=folder)
+    said = run("objdump", "-Dr", "-M", "intel", "-j", ".text", command[-1], cwd=folder)
+    dump = [line for line in said.output.splitlines() if line.startswith(" ") or "R_X86" in line]
     return [re.sub(r"(REX_)?GOTPCRELX", "GOTPCREL", re.sub(r"\s+", " ", line)) for line in dump]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from asmsetup.assemble.includes import INCLUDE_DIR
 from tests.cli.running import asmsetup
+from tests.projects import run
 
 KERNEL = """\
 %include "python.inc"
@@ -47,13 +47,8 @@ def test_build_makes_a_module_that_can_be_imported(kernel: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert (kernel.parent / done.stdout.strip()).exists()
-    said = subprocess.run(
-        [sys.executable, "-c", "import kernel; print(kernel.twice(4))"],
-        cwd=kernel.parent,
-        capture_output=True,
-        text=True,
-    )
-    assert said.stdout == "8\n", said.stderr
+    said = run(sys.executable, "-c", "import kernel; print(kernel.twice(4))", cwd=kernel.parent)
+    assert said.output == "8\n"
     assert sorted(path.suffix for path in kernel.parent.iterdir()) == [".asm", ".so"]
 
 

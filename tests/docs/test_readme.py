@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 
 import pytest
 
 from tests.cli.running import asmsetup
 from tests.conftest import MakeProject
-from tests.projects import REPOSITORY, Project
+from tests.projects import REPOSITORY, Project, run
 
 README = (REPOSITORY / "README.md").read_text()
 
@@ -34,14 +33,8 @@ def test_the_project_by_hand_gives_the_wheel_that_is_shown(by_hand: Project) -> 
 
     assert wheel.path.name in README
     assert round(wheel.path.stat().st_size / 1000) == 2
-    said = subprocess.run(
-        [by_hand.python.path, "-c", "import sayit; sayit.sayit()"],
-        cwd=wheel.unpacked(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert said.stdout == "Assembly is great fun! :)\n"
+    said = run(by_hand.python.path, "-c", "import sayit; sayit.sayit()", cwd=wheel.unpacked())
+    assert said.output == "Assembly is great fun! :)\n"
 
 
 def test_the_page_in_the_picture_is_what_annotate_writes(by_hand: Project) -> None:

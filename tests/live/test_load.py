@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from asmsetup import import_hook
 from asmsetup.errors import AsmsetupError
 from asmsetup.live.building import BuildWarning
 from tests.conftest import MakeProject
-from tests.projects import REPOSITORY, Project, environment
+from tests.projects import REPOSITORY, Project, environment, run
 
 SOURCE = """\
 %include "python.inc"
@@ -84,14 +83,8 @@ def test_a_warning_is_a_warning_of_python(tmp_path: Path) -> None:
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
     source = write(tmp_path / "brief.asm", 1)
     code = f"import asmsetup; print(asmsetup.load({str(source)!r}).__file__)"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment(PYTHONPATH=str(REPOSITORY), TMPDIR=str(tmp_path)),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.startswith(f"{tmp_path}/asmsetup-")
+    env = environment(PYTHONPATH=str(REPOSITORY), TMPDIR=str(tmp_path))
+    assert run(sys.executable, "-c", code, env=env).output.startswith(f"{tmp_path}/asmsetup-")
     assert [path.name for path in tmp_path.iterdir()] == ["brief.asm"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from asmsetup.facts import cpython_abi
 from asmsetup.versions import Version
+from tests.projects import run
 
 REPOSITORY = str(Path(__file__).parents[2])
 
@@ -99,16 +99,6 @@ def test_importing_it_imports_nothing_slow() -> None:
     """It stands on the path of every build; pathlib and difflib alone would double its cost."""
     code = "import asmsetup, sys; before = set(sys.modules); import asmsetup.facts.cpython_abi; "
     code += "print(*sorted(set(sys.modules) - before))"
-    run = subprocess.run(
-        [
-            sys.executable,
-            "-I",
-            "-S",
-            "-c",
-            f"import sys; sys.path.insert(0, {REPOSITORY!r}); {code}",
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert {"difflib", "pathlib", "importlib.resources"}.isdisjoint(run.stdout.split())
+    code = f"import sys; sys.path.insert(0, {REPOSITORY!r}); {code}"
+    imported = run(sys.executable, "-I", "-S", "-c", code).output.split()
+    assert {"difflib", "pathlib", "importlib.resources"}.isdisjoint(imported)
