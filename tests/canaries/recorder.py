@@ -7,6 +7,12 @@ import json
 import os
 from pathlib import Path
 
+if "COVERAGE_PROCESS_CONFIG" in os.environ:
+    # As its .pth file does in an environment of its own.
+    import coverage
+
+    coverage.process_startup()
+
 _SEEN = {}
 
 

@@ -45,7 +45,8 @@ def run_pytest(interpreter: Interpreter, folder: Path, *arguments: str) -> Sessi
         "PYTHONDONTWRITEBYTECODE": "1",
         "RECORD": str(record),
     }
-    plugins = ("-p", "asmsetup.canaries.plugin", "-p", "recorder", "-p", "no:cacheprovider")
+    # The recorder first: it measures coverage, where that is asked for.
+    plugins = ("-p", "recorder", "-p", "asmsetup.canaries.plugin", "-p", "no:cacheprovider")
     done = subprocess.run(
         [*interpreter.command, "-m", "pytest", "-q", *plugins, *arguments],
         cwd=folder,
