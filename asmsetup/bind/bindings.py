@@ -166,13 +166,13 @@ def _arguments(number: int, signature: Signature) -> Iterator[str]:
     if count:
         yield _macro(f"_py_data_{number} 0", table(signature))
     names = [
-        op("_py_define_name", f"{each.name}, _py_base - _py_bound + {8 * k}")
+        op("_py_define_local", f"{each.name}, _py_bound - {8 * k}, 8")
         for k, each in enumerate(signature.parameters)
     ]
     if signature.rest:
         yield f"%define _py_has_rest_{number}"
         for k, name in enumerate((signature.rest, f"{signature.rest}_count"), count):
-            names.append(op("_py_define_name", f"{name}, _py_base - _py_bound + {8 * k}"))
+            names.append(op("_py_define_local", f"{name}, _py_bound - {8 * k}, 8"))
     yield _macro(f"_py_places_{number} 0", names)
 
 

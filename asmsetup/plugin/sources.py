@@ -46,7 +46,9 @@ def shipped_files(command: Command, *, with_includes: bool = True) -> list[str]:
 
 def makes_sdist(dist: Distribution) -> bool:
     """Return whether an sdist may be made, or its files be listed: true but for a wheel alone."""
-    return not {*dist.commands} <= {"bdist_wheel", "editable_wheel"}
+    # Only a command line sets them, and not who calls the methods of a Distribution.
+    commands = getattr(dist, "commands", None)
+    return commands is None or not {*commands} <= {"bdist_wheel", "editable_wheel"}
 
 
 def missing_from_sdist(command: Command) -> list[str]:

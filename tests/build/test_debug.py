@@ -119,6 +119,39 @@ def test_gdb_knows_arguments_and_locals(hello: Project, tmp_path: Path) -> None:
     assert values[1:] == ["80", "77", "-5", "6", "66"], shown
 
 
+BOUND = """\
+%include "python.inc"
+struc Pair
+    PyObject_HEAD
+.first: resq 1
+endstruc
+PyModule hello
+PyFunction answer, METH_FASTCALL | METH_KEYWORDS, self
+    PyArguments "answer(name, /, *, greeting=None)"
+    mov         eax, Pair_size
+    Py_RETURN_NONE
+PyEndFunction
+PyEndModule
+"""
+
+
+@pytest.mark.skipif(shutil.which("gdb") is None, reason="no gdb on this machine")
+def test_gdb_knows_what_pyarguments_names(hello: Project) -> None:
+    hello.write({"hello.asm": BOUND})
+    hello.extension("hello", ["hello.asm"])
+    hello.build_ext(ASMSETUP_DEBUG="1")
+
+    shown = run(
+        *("gdb", "-nx", "-batch", "-ex", "set breakpoint pending on", "-ex", "break hello.asm:9"),
+        *("-ex", "run", "-ex", "info locals", "-ex", "print *(long *)(name + 16)"),
+        *("--args", hello.python.path, "-c", "import hello; hello.answer(0.0)"),
+        cwd=hello.folder,
+        env=hello.env,
+    ).output
+    assert re.search(r"^name = \d{6,}\ngreeting = 0\n", shown, re.MULTILINE), shown
+    assert "$1 = 0\n" in shown
+
+
 @pytest.mark.parametrize("mixed", [False, True], ids=["assembly", "mixed"])
 def test_without_debug_nothing_is_left_for_a_debugger(hello: Project, mixed: bool) -> None:
     hello.write({"more.c": "int more;\n"})

@@ -22,8 +22,8 @@ for path in sorted(Path(INCLUDE_DIR).rglob("*.inc")):
 
 LIMITS = {
     # Of lines, of those that are no comments, and of macros.
-    "macros": (MACROS, (5390, 3986, 247)),
-    "typed functions": (TYPED, (2750, 2181, 68)),
+    "macros": (MACROS, (5400, 3995, 249)),
+    "typed functions": (TYPED, (2760, 2190, 68)),
 }
 LONGEST = 50
 """Lines of a macro."""

@@ -229,9 +229,11 @@ class _Layout:
         self._image.lines = Lines.together(lines)
 
     def _debug_content(self, number: int, facts: ElfFacts, name: str) -> bytes:
-        section = facts.section(name)
-        if section is None:
-            return b""
+        # python.inc writes sections of these names beside those of NASM.
+        sections = (section for section in facts.sections if section.name == name)
+        return b"".join(self._relocated(number, facts, section) for section in sections)
+
+    def _relocated(self, number: int, facts: ElfFacts, section: Section) -> bytes:
         content = bytearray(_expanded(facts.content(section), section))
         own = (each for each in facts.relocation_tables if each.section.number == section.number)
         for relocation in chain.from_iterable(own):
