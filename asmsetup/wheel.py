@@ -370,16 +370,16 @@ def _component(kind: str, name: str, version: str = "", file: str = "") -> dict[
     return found
 
 
-_GRAFTED = re.compile(r"[^/]+\.libs/(.+)-[0-9a-f]{8}(\.so.*)")
+_GRAFTED = r"[^/]+\.libs/(.+)-[0-9a-f]{8}(\.so.*)"
 """A library that auditwheel has copied: in a folder beside the packages, with a hash in its name."""
 
 
 def _is_grafted(path: str) -> bool:
-    return _GRAFTED.fullmatch(path) is not None
+    return re.fullmatch(_GRAFTED, path) is not None
 
 
 def _grafted(path: str, file: str) -> dict[str, object]:
-    name = _GRAFTED.sub(r"\1\2", path)
+    name = re.sub(_GRAFTED, r"\1\2", path)
     where = {"occurrences": [{"location": path}]}
     return {**_component("library", name, file=file), "evidence": where}
 

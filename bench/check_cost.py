@@ -1,10 +1,11 @@
 """Measure the cost of the checks: on sayit, and on 10,000 lines of assembly beside nasm's own time.
 
-    python bench/check_cost.py [--runs N]
+    python -m bench.check_cost [--runs N] [--instructions]
 
 The checks of one module are timed in this process, as a build runs them: reading the objects,
 judging them, reading the module and judging it. Processor time, runs of nasm and of the checks
-alternating; the medians are printed.
+alternating; the medians are printed. With ``--instructions`` they are counted below valgrind
+instead, which a busy machine does not change.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from asmsetup.check import CheckedObject, ModuleContext, check_module, check_objects, report
 from asmsetup.facts import cpython_abi, elf
 from asmsetup.link import libraries, linker
 from asmsetup.link.linker import entry_points
+
+from .measure import instructions
 
 ROOT = Path(__file__).parent.parent
 TARGET = "-DPY_VERSION_HEX=0x030B07F0"
@@ -147,6 +150,26 @@ def measure(folder: Path, name: str, path: Path, runs: int) -> None:
     print(f"{label:12} {lines:7} {relocations:12} {beside:9.2f} {took:9.2f} {share:>9}")
 
 
+_CHECKS = """
+from pathlib import Path
+from bench.check_cost import check
+for _ in range({times}):
+    check("large", *map(Path, {files!r}))
+"""
+
+
+def count(folder: Path, label: str, path: Path) -> None:
+    """Print the million instructions of nasm and of one run of the checks."""
+    nasm, object_, module = build(folder, "large", path)
+    files = [str(path), str(object_), str(module)]
+    once, thrice = (
+        instructions([sys.executable, "-c", _CHECKS.format(times=times, files=files)])
+        for times in (1, 3)
+    )
+    took, beside = (thrice - once) / 2e6, instructions(nasm) / 1e6
+    print(f"{label:12} {beside:9.1f} {took:9.2f} {100 * took / beside:7.2f} %")
+
+
 def import_time() -> float:
     code = (
         "import time, setuptools; start = time.process_time();"
@@ -165,16 +188,34 @@ def import_time() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=25)
-    runs = parser.parse_args().runs
+    parser.add_argument("--instructions", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        (count_all if options.instructions else measure_all)(Path(temporary), options.runs)
+
+
+def large_sources(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Write the sources of 10,000 lines; yield the name and the path of each."""
+    for name, block in (("kernel", KERNEL), ("ordinary", ORDINARY), ("references", REFERENCES)):
+        path = folder / f"{name}.asm"
+        path.write_text(source(block))
+        yield name, path
+
+
+def count_all(folder: Path, _: int) -> None:
+    """Print the instructions of the checks beside nasm's, a line a kind of source."""
+    print(f"{'':12} {'nasm':>9} {'checks':>9} {'share':>9}   (million instructions)")
+    for name, path in large_sources(folder):
+        count(folder, name, path)
+
+
+def measure_all(folder: Path, runs: int) -> None:
+    """Print the time of the checks beside nasm's, a line a kind of source."""
     print(f"Python {sys.version.split()[0]}, {runs} runs, load {os.getloadavg()[0]:.1f}, ms")
     print(f"{'':12} {'lines':>7} {'relocations':>12} {'nasm':>9} {'checks':>9} {'share':>9}")
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        measure(folder, "sayit", ROOT / "examples" / "sayit" / "sayit.asm", runs)
-        for name, block in (("kernel", KERNEL), ("ordinary", ORDINARY), ("references", REFERENCES)):
-            path = folder / f"{name}.asm"
-            path.write_text(source(block))
-            measure(folder, name, path, runs)
+    measure(folder, "sayit", ROOT / "examples" / "sayit" / "sayit.asm", runs)
+    for name, path in large_sources(folder):
+        measure(folder, name, path, runs)
     print(f"importing the checks, once a build: {import_time():.1f} ms")
 
 

@@ -1,17 +1,18 @@
 """Count the instructions of reading an object: asmsetup.facts.elf against pyelftools, under valgrind.
 
-    .venv/bin/python bench/elf_cost.py
+    python -m bench.elf_cost
 
 Each reads what the checks look at: sections, global symbols and every relocation.
 """
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from .measure import instructions
 
 ROOT = Path(__file__).parent.parent
 NOTHING = "pass"
@@ -36,14 +37,9 @@ with open({path!r}, "rb") as file:
 """
 
 
-def instructions(code: str) -> int:
+def taken(code: str) -> int:
     """Return the number of instructions that an interpreter needs for ``code``, its start included."""
-    callgrind = ("--tool=callgrind", "--callgrind-out-file=/dev/null")
-    command = ["valgrind", *callgrind, sys.executable, "-I", "-S", "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found = re.search(r"Collected\s*:\s*(\d+)", done.stderr)
-    assert found, done.stderr
-    return int(found[1])
+    return instructions([sys.executable, "-I", "-S", "-c", code])
 
 
 def source(lines: int) -> str:
@@ -58,14 +54,13 @@ def main() -> None:
     paths = f"import sys; sys.path[:0] = {[str(ROOT), *sys.path[1:]]!r}\n"
     with tempfile.TemporaryDirectory() as folder:
         print(f"{'object':12} {'asmsetup':>9} {'pyelftools':>11}   (million instructions)")
-        empty = instructions(paths + NOTHING)
+        empty = taken(paths + NOTHING)
         for name, lines in (("small", 4), ("10,000 lines", 10_000)):
             Path(folder, "x.asm").write_text(source(lines))
             subprocess.run(["nasm", "-felf64", "x.asm"], cwd=folder, check=True)
             path = f"{folder}/x.o"
             ours, theirs = (
-                (instructions(paths + code.format(path=path)) - empty) / 1e6
-                for code in (OURS, PYELFTOOLS)
+                (taken(paths + code.format(path=path)) - empty) / 1e6 for code in (OURS, PYELFTOOLS)
             )
             print(f"{name:12} {ours:9.0f} {theirs:11.0f}")
 

@@ -1,8 +1,10 @@
-"""Run a command and measure it: wall clock, CPU and peak memory, of it and all its children."""
+"""Run a command and measure it: its time, CPU and peak memory, or its instructions."""
 
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,18 @@ class Sample:
     """Seconds, user and system, of the process and every child that was waited for."""
     memory: int
     """Bytes: the largest resident set of any single process among them."""
+
+
+def instructions(command: Sequence[str]) -> int:
+    """Return how many instructions a command takes; raise CalledProcessError when it fails."""
+    valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    done = subprocess.run(
+        [*valgrind, *command], env=environment, capture_output=True, text=True, check=True
+    )
+    found = re.search(r"Collected\s*:\s*(\d+)", done.stderr)
+    assert found, done.stderr
+    return int(found[1])
 
 
 def measure(command: Sequence[str], cwd: Path, env: Mapping[str, str], log: Path) -> Sample:

@@ -8,7 +8,7 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 
@@ -74,6 +74,7 @@ class Objects:
         self.contents: dict[str, bytes] = {}
         """The bytes of each object that was brought up to date, so that it is not read again."""
         self._fingerprints: dict[ObjectFile, Fingerprint] = {}
+        self._closures: dict[ObjectFile, Closure] = {}
 
     def is_up_to_date(self, wanted: ObjectFile) -> bool:
         """Return whether the object is what assembling it now would make."""
@@ -92,7 +93,7 @@ class Objects:
         print_ = self._fingerprint(wanted)
         if self._cache is None or not print_.cacheable:
             return None
-        for dependencies in self._answers(print_):
+        for dependencies in self._answers(self._cache, print_):
             full_digest = uptodate.full_digest(
                 print_.digest, dependencies, self._reader, print_.text
             )
@@ -132,7 +133,7 @@ class Objects:
             return messages
         self._keep(wanted, print_, dependencies, full_digest, content, seconds)
         if self._cache is not None and print_.cacheable:
-            if print_.asks:
+            if dependencies.files:  # else the object is found under the text's own digest
                 kept.add_answer(self._cache, print_.digest, dependencies)
             self._cache.put(full_digest, kept.Entry(messages, seconds, content, notes).to_bytes())
         return messages
@@ -284,19 +285,19 @@ class Objects:
         self._show(shlex.join(command))
         return nasm.assemble(command, wanted.source, self._environment)
 
-    def _answers(self, print_: Fingerprint) -> list[Dependencies]:
-        """Return the files that this text makes NASM read, as NASM listed them before."""
-        if not print_.asks:
-            return [Dependencies()]
-        if self._cache is None:
-            return []
-        return kept.answers(self._cache, print_.digest)
+    def _answers(self, cache: Cache, print_: Fingerprint) -> Iterator[Dependencies]:
+        """Yield the files that this text makes NASM read besides those it names: none, or as listed before."""
+        yield Dependencies()
+        if print_.asks:
+            yield from kept.answers(cache, print_.digest)
 
     def _closure(self, wanted: ObjectFile) -> Closure:
-        options = wanted.options
-        return self._reader.closure(
-            wanted.source, options.include_dirs, options.args, options.define
-        )
+        known = self._closures.get(wanted)
+        if known is None:
+            options = wanted.options
+            where = options.include_dirs, options.args, options.define
+            known = self._closures[wanted] = self._reader.closure(wanted.source, *where)
+        return known
 
     def _fingerprint(self, wanted: ObjectFile) -> Fingerprint:
         known = self._fingerprints.get(wanted)

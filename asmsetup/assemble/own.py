@@ -31,7 +31,8 @@ def include_dir(searched: Iterable[str], build_folder: str) -> str:
 
 def is_ours(path: str) -> bool:
     """Return whether a file is one of asmsetup's includes, or of their copy."""
-    return path.startswith(INCLUDE_DIR + os.sep) or re.search(_IN_COPY, path) is not None
+    is_in_copy = "/asmsetup-" in path and re.search(_IN_COPY, path) is not None
+    return is_in_copy or path.startswith(INCLUDE_DIR + os.sep)
 
 
 def _has_our_names(folder: str) -> bool:

@@ -34,7 +34,7 @@ _LARGEST = 1 << 28
 _MOST_UNUSED = 20_000
 """Files that no build has asked for lately are forgotten when there are more."""
 
-_SECONDS_BETWEEN_SAVES = 2.0
+_SECONDS_TO_THE_FIRST_SAVE = 2.0
 
 _T = TypeVar("_T")
 
@@ -97,6 +97,7 @@ class BuildState:
         self._used: set[str] = set()
         self._read_at: dict[str, int] = {}
         self._saved = time.monotonic()
+        self._pause = _SECONDS_TO_THE_FIRST_SAVE
 
     def file(self, path: str, status: Status) -> KnownFile | None:
         """Return what is known of a file that has this status now."""
@@ -145,7 +146,8 @@ class BuildState:
 
     def save_now_and_then(self) -> None:
         """Save the state if that was last done a while ago: a build may be killed."""
-        if time.monotonic() - self._saved > _SECONDS_BETWEEN_SAVES:
+        if time.monotonic() - self._saved > self._pause:
+            self._pause *= 2  # each has more to write than the one before
             self.save()
 
     def save(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 from ..facts.elf import RELOCATION_NAMES, ElfFacts
@@ -29,15 +28,17 @@ CALL, JUMP = 0xE8, 0xE9
 BRANCHES = frozenset((CALL, JUMP))
 
 # Sections that hold data by their name (the gABI's special sections, and gcc's variants).
-DATA_SECTIONS = (
-    r"\.(l?(data|rodata|bss)|t(data|bss)|s(data|bss)|eh_frame|gcc_except_table|note|comment"
-    r"|(preinit|init|fini)_array|ctors|dtors)(\..*)?$|\.note[.-].*$"
+_DATA = (
+    *("data", "rodata", "bss", "ldata", "lrodata", "lbss", "tdata", "tbss", "sdata", "sbss"),
+    *("eh_frame", "gcc_except_table", "note", "comment"),
+    *("preinit_array", "init_array", "fini_array", "ctors", "dtors"),
 )
+_DATA_BEGINNINGS = (*(f".{name}." for name in _DATA), ".note-")
 
 
 def is_data_section(name: str | None) -> bool:
     """Return whether a section of this name holds data, whatever its flags are."""
-    return name is not None and re.match(DATA_SECTIONS, name) is not None
+    return name is not None and f"{name}.".startswith(_DATA_BEGINNINGS)
 
 
 # ld defines these for any object that refers to them (its default linker script; the gABI for the first two).

@@ -11,7 +11,6 @@ from ..facts.elf import ElfFacts
 from ..versions import OLDEST, VERSIONS
 
 _PLATFORM = r"-(?P<machine>[a-z0-9_]+)-linux-(?P<libc>gnu|musl)[a-z0-9]*\.so$"
-_DARWIN = r"-darwin\.so$"
 _C_LIBRARIES = {"libc.so.6": "gnu", "libc.musl-x86_64.so.1": "musl"}
 
 Facts = Mapping[str, ElfFacts | None]
@@ -25,9 +24,9 @@ def named_for_another_platform(path: str, facts: ElfFacts | None) -> str | None:
     """
     name = os.path.basename(path)
     built = "another machine" if facts is None else "x86-64 Linux"
-    if re.search(_DARWIN, name):
+    if name.endswith("-darwin.so"):
         return f"named for macOS and built for {built}"
-    found = re.search(_PLATFORM, name)
+    found = re.search(_PLATFORM, name) if "-linux-" in name else None
     if found is None:
         return None
     if (found["machine"] == "x86_64") != (facts is not None):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..facts.elf import COMMON, Section, Symbol
 from .context import ModuleContext, patterns
 from .findings import ERROR, WARNING, Finding
-from .kinds import DATA_SECTIONS, GOT_OR_PLT
+from .kinds import GOT_OR_PLT, is_data_section
 from .places import ObjectPlaces
 
 if TYPE_CHECKING:
@@ -312,7 +312,7 @@ def _code_in(places: ObjectPlaces, section: Section) -> tuple[str, SourceLine | 
         if symbol.section_index == section.number and symbol.type == "func":
             if re.fullmatch(_ENTRY_POINT, symbol.name):
                 return None  # it has a rule of its own
-            if re.match(DATA_SECTIONS, section.name) and not places.is_branched_into(section):
+            if is_data_section(section.name) and not places.is_branched_into(section):
                 continue  # codecs declare their tables so
             return f"`{symbol.name}' is", places.label(symbol.name), symbol.name
     for table in facts.relocation_tables:
@@ -320,7 +320,7 @@ def _code_in(places: ObjectPlaces, section: Section) -> tuple[str, SourceLine | 
             instruction = next(r for r in table if r.type in GOT_OR_PLT)
             line = places.place(table, instruction).line
             return "this instruction is", line, places.label_before(section, instruction.offset)
-    if not re.match(DATA_SECTIONS, section.name) and (
+    if not is_data_section(section.name) and (
         re.match(_CODE_NAMES, section.name)
         or _looks_like(section.name, ".text")
         or places.is_branched_into(section)
@@ -364,7 +364,7 @@ def _code_not_executable(
     places: ObjectPlaces, section: Section, what: str, line: SourceLine | None, about: str
 ) -> Finding:
     what = f"{what} in {section.name}, which is not executable: "
-    if re.match(DATA_SECTIONS, section.name):
+    if is_data_section(section.name):
         way = "put this line in front of the function:   section .text"
     else:
         way = f"write:   section {section.name} exec"

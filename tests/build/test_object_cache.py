@@ -151,6 +151,19 @@ def test_a_computed_include_with_two_answers_for_one_text(checkout: Callable[[st
     assert done == ["nasm", "nasm", "cached", "cached"]
 
 
+def test_a_text_that_may_read_more_and_does_not_has_one_entry(
+    checkout: Callable[[str], Path], cache: Path
+) -> None:
+    """NASM is asked which files it reads, as a macro pastes names together: none, as with most."""
+    text = '%include "a.inc"\n%define two(name) name %+ _2\nsection .data\ntwo(a): db 1\n'
+    done = []
+    for folder in ("one", "two"):
+        checkout(folder)
+        done.append(build(text))
+    assert done == ["nasm", "cached"]
+    assert len(list(cache.glob("*/*"))) == 1
+
+
 def test_warnings_come_back_with_the_object(checkout: Callable[[str], Path]) -> None:
     checkout("one")
     Path("m.asm").write_text("section .data\n resb 1\n")
