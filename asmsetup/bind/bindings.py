@@ -22,6 +22,19 @@ _CALLED = re.compile(rf"{op('call', '_py_')}(\w+)")
 _READ = re.compile(r"\[\.\.@py_(\w+)")
 _ERROR = re.compile(r"_py_error_(\d+)")
 
+_CALLS = {
+    "as_double": {"minus_one", "check_error"},
+    "as_u32": {"as_unsigned", "set_error"},
+    "bind_behind_rest": {"bind_arguments"},
+    "bind_here": {"bind_arguments"},
+    "bind_positional": {"raise_wrong_number"},
+    "bind_tuple": {"bind_arguments"},
+    "check_i32": {"check_error", "set_error"},
+    "find_null": {"set_error"},
+    "raise_if_not_str": {"raise_bad_argument"},
+}
+"""By routine of the runtime: those that it needs."""
+
 _FLAGS = {"noargs": 4, "o": 8, "fastcall": 0x80, "keywords": 0x82, "tuple": 0, "pair": 0}
 """METH_ flags (CPython, Include/methodobject.h)."""
 _METH_CLASS = 0x10
@@ -50,6 +63,7 @@ def bindings(declarations: Iterable[Declaration]) -> str:
         needed |= {"bind_here", "bind_positional"}
     if any("%define _py_part_" in piece for piece in pieces):
         needed.add("parts")
+    needed = needed.union(*(_CALLS.get(name, ()) for name in needed))
     frames = {int(size) for piece in pieces for size in _ERROR.findall(piece)}
     if frames:
         needed.add("error")

@@ -23,7 +23,7 @@ for path in sorted(Path(INCLUDE_DIR).rglob("*.inc")):
 LIMITS = {
     # Of lines, of those that are no comments, and of macros.
     "macros": (MACROS, (5400, 3995, 249)),
-    "typed functions": (TYPED, (2760, 2190, 68)),
+    "typed functions": (TYPED, (2730, 2160, 68)),
 }
 LONGEST = 50
 """Lines of a macro."""
