@@ -107,6 +107,25 @@ OTHERS = [
         (ROUTINE, 2, f'PyRaise {exception}, "no"', "PyRaise needs an exception of CPython's")
         for exception in ["ValueError", "Py_None", "5", "PyExc_OSError + 8"]
     ),
+    *(
+        (ROUTINE, 3, f"PyLocal l\n{line}", "; a local is in memory: write its name in brackets")
+        for line in ["PyReturn l", 'PyRaise PyExc_OSError, "%d", l']
+    ),
+    *(
+        (MODULE, 2, f'PyDoc "a", {value}', "a doc string needs texts and characters from 1 to 255")
+        for value in ["1 << 64", "-1", "300", "1.5"]
+    ),
+    *(
+        (MODULE, 2, f"{macro}, {rest}", message)
+        for macro, rest in [("PyConstant", "1"), ("PyMethod", "g, METH_O")]
+        for macro, message in [
+            (f'{macro} "a b"', "`a b' is not a name that Python's source can have"),
+            (f'{macro} ""', " needs a name, not an empty string"),
+        ]
+    ),
+    (MODULE, 2, "PyDeclared 5", "PyDeclared needs a name, and no quotes, numbers or signs: 5"),
+    (ROUTINE, 2, "PyCall PyErr_Clear + 1", "`PyErr_Clear + 1' is not a name of CPython's API"),
+    (MODULE, 2, "PyInternal rax", "PyInternal: `rax' is a register, and no label"),
     (ROUTINE, 2, "PyLoad rax, PyLong_Type + 8", "PyLoad needs one name of CP"),
     (ROUTINE, 2, "PyLoad rax rbx, Py_None", "PyLoad needs a 64-bit register, not rax rbx"),
 ]
@@ -201,6 +220,8 @@ run:
     xor         eax, eax
     ret
 LATER equ 7
+PyDispatch chosen, run, MINE, run
+MINE equ PyCPU_SSE3
 section .rodata
 seven: dq 7
 """

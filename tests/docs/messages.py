@@ -63,7 +63,7 @@ def raised_messages() -> dict[str, str]:
     for path in sorted((PACKAGE / "include").rglob("*.inc")):
         text = path.read_text(encoding="utf-8").replace("\\\n", " ")
         for message in re.findall(
-            r"^ +(?:_py_raise +|PyRaise +|%strcat _py_message |db +(?=\"an? ))(.*)$", text, re.M
+            r"^ +(?:_py_raise\w* +|PyRaise +|%strcat _py_message |db +(?=\"an? ))(.*)$", text, re.M
         ):
             parts = re.sub(r"^PyExc_\w+, *", "", message).replace(", 0", "")
             strings = re.match(r"(?:\"[^\"]*\"|\w+|, )+", parts)
