@@ -34,7 +34,7 @@ class Timed(Distribution):
 def start(program, arguments, *rest, **options):
     if "-v" not in arguments:
         wall, own = time.perf_counter() - clocks[0], time.process_time() - clocks[1]
-        os.write(output, f"{wall} {own}".encode())
+        os.write(output, f"{wall} {own}\\n".encode())
         os._exit(0)
     return spawn(program, arguments, *rest, **options)
 
@@ -54,7 +54,7 @@ def milliseconds(tool: Tool, folder: Path) -> tuple[float, float]:
     subprocess.run(command, cwd=folder, env=environment, check=True, pass_fds=[writing])
     os.close(writing)
     with open(reading, encoding="ascii") as file:
-        wall, own = file.read().split()
+        wall, own = file.readline().split()  # another thread may have started one, too
     return 1000 * float(wall), 1000 * float(own)
 
 
