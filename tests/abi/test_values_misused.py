@@ -28,7 +28,7 @@ NUMBERS = [
     (MODULE, 2, "PyType T, 32, {}", "PyType needs flags such as Py_TPFLAGS_DEFAULT"),
     (MODULE, 2, "PyModuleSlot gil, {}", "PyModuleSlot needs a number that the reference gives for"),
     (MODULE, 2, "PyModuleSlot state_size, {}", "PyModuleSlot needs a number that the reference"),
-    (MODULE, 2, "PyFunction f, {}", "these flags are not a calling convention"),
+    (MODULE, 2, "PyFunction f, {}", " flag"),
     (TYPE, 7, 'PyMember "x", {}, O.x', "PyMember: "),
     (TYPE, 7, 'PyMember "x", Py_T_INT, {}', "PyMember needs an offset such as Point.x"),
     (TYPE, 7, 'PyMember "x", Py_T_INT, O.x, {}', "PyMember needs flags such as Py_READONLY"),
@@ -93,7 +93,8 @@ OTHERS = [
         for rest, message in [
             ('"%d"', "PyRaise: the format's conversions are 1, and the values 0; `%%' stands"),
             ('"no", 1', "conversions are 0, and the values 1"),
-            *((f'"%{each}", 1', TEXT) for each in ["*d", "-5d", "jd", "zx", "lx", "X"]),
+            *((f'"%{each}", 1', TEXT) for each in ["*d", "-5d", "jd", "zx", "lx", "X", "ls"]),
+            *((f'"%{each}", 1', TEXT) for each in [" d", "+d", "#x", "zR"]),
             ('"%f", rax', TEXT),
             ('"%lf", rax', TEXT),
             ('"%hd", 1', TEXT),
@@ -181,6 +182,22 @@ CONSTANTS = {
     "1 << 62": 2**62,
     "True": True,
     "None": None,
+    "1010y": 10,
+    "0h0ff": 255,
+    "$0ff": 255,
+    "1 + 'a'": 98,
+    "('a' | 0x20) * 2": 194,
+    "1 = 1": 1,
+    "1 <> 2": 1,
+    "2 <=> 1": 1,
+    "1 ^^ 1": 0,
+    "3 <<< 2": 12,
+    "(-8 >>> 1) & 0xff": 0xFC,
+    "-1 & 0xff": 255,
+    "~~5": 5,
+    "!!5": 1,
+    "__?ilog2e?__(8)": 3,
+    "$rax_size + odd?~size": 48,
     "-.5e-1": -0.05,
     "'text'": "text",
 }
@@ -188,6 +205,8 @@ CONSTANTS = {
 RIGHT = """%include "python.inc"
 %define SHIFTED (1 << 6)
 BYTES equ 3 * 8
+$rax_size equ 24
+odd?~size equ 24
 struc State
 .x: resq 2
 endstruc
@@ -207,6 +226,22 @@ PyFunction __getattr__, METH_O, self, name
     PyRaise     PyExc_AttributeError, "%5d%%, %R and %3zd", 1 << 4, name, [rel seven]
     PyReturn    NULL
 PyEndFunction
+extern abs
+PyDispatch of_library, $abs wrt ..plt, PyCPU_AVX2, run.body
+PyRoutine immediate
+    PyReturn    dword 5
+PyEndRoutine
+PyRoutine floating
+    PyReturn    __?float64?__(1.5)
+PyEndRoutine
+PyRoutine bytes_of_number
+    PyLocal     local, "a" & 0x38
+    PyReturn    strict qword LATER
+PyEndRoutine
+PyRoutine null_or_object
+    PyRaise     PyExc_OSError, "%V", 0, rdi
+    PyReturn    -1
+PyEndRoutine
 PyFunction minus, METH_NOARGS, self
     PyKeep      _a, b.c
     PyLocal     d, BYTES
