@@ -42,7 +42,13 @@ from .session import (
     setuptools_errors,
     source_date,
 )
-from .sources import choose_sources, makes_sdist, missing_from_sdist, shipped_files
+from .sources import (
+    choose_sources,
+    is_for_wheel,
+    makes_sdist,
+    missing_from_sdist,
+    shipped_files,
+)
 
 if TYPE_CHECKING:
     from .run import BuildRun
@@ -353,6 +359,9 @@ class Sdist(Command):
         if self.distribution.ext_modules:
             for line in missing_from_sdist(self.get_finalized_command("build_ext")):
                 self.announce(f"warning: {line}", LEVELS[logging.WARNING])
+            if is_for_wheel(self.distribution):
+                # A bdist_wheel that runs this has listed the files without includes.
+                self.distribution.have_run["egg_info"] = False
         super().run()
 
     def make_archive(self, base_name: str, form: str, *args: Any, **kwargs: Any) -> str:

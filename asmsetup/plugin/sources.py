@@ -46,9 +46,14 @@ def shipped_files(command: Command, *, with_includes: bool = True) -> list[str]:
 
 def makes_sdist(dist: Distribution) -> bool:
     """Return whether an sdist may be made, or its files be listed: true but for a wheel alone."""
-    # Only a command line sets them, and not who calls the methods of a Distribution.
-    commands = getattr(dist, "commands", None)
-    return commands is None or not {*commands} <= {"bdist_wheel", "editable_wheel"}
+    return "sdist" in dist.command_obj or not is_for_wheel(dist)
+
+
+def is_for_wheel(dist: Distribution) -> bool:
+    """Return whether the command line names nothing but a wheel."""
+    # Code that calls the methods of a Distribution sets no commands, or an empty list of them.
+    commands = getattr(dist, "commands", None) or ()
+    return bool(commands) and {*commands} <= {"bdist_wheel", "editable_wheel"}
 
 
 def missing_from_sdist(command: Command) -> list[str]:

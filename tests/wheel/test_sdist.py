@@ -75,6 +75,30 @@ def test_a_wheel_and_an_sdist_at_once(reading: Project) -> None:
     assert listed(reading) >= READ
 
 
+BY_HAND = {
+    "run_setup": "dist = run_setup('setup.py', [], 'commandline')\n",
+    "a wheel's command line": "dist = run_setup('setup.py', ['bdist_wheel'], 'commandline')\n",
+}
+
+
+@pytest.mark.parametrize("way", BY_HAND)
+def test_an_sdist_after_a_wheel_by_hand(reading: Project, way: str) -> None:
+    """As a release script does it, or a bdist_wheel of the project's own that makes both.
+
+    Of the wheel's commands it is egg_info that lists the files.
+    """
+    commands = "dist.run_command('egg_info')\ndist.run_command('sdist')\n"
+    code = f"from distutils.core import run_setup\n{BY_HAND[way]}{commands}"
+    reading.write({"both.py": f"import setuptools\n{code}"})
+    if not (reading.folder / "setup.py").exists():
+        reading.write({"setup.py": "from setuptools import setup\nsetup()\n"})
+    reading.run("both.py")
+
+    (path,) = (reading.folder / "dist").glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        assert {name.partition("/")[2] for name in archive.getnames()} >= READ
+
+
 def test_what_it_cannot_hold_is_named(hello: Project) -> None:
     source = (hello.folder / "hello.asm").read_text()
     hello.write(
