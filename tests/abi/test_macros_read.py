@@ -91,6 +91,21 @@ def test_the_lines_of_the_source_reach_the_debugger(tmp_path: Path) -> None:
     assert list(dict.fromkeys(rows)) == [("m.asm", line) for line in ("2", "3", "5")]
 
 
+@each_nasm
+def test_names_for_the_debugger_end_no_routine(nasm: str, tmp_path: Path) -> None:
+    """A local label behind the first of them is still the routine's, and the code the same."""
+    routine = "{0}:\nPyRoutine {0}_\nPyLocal a\nPyReturn\nPyEndRoutine\n.behind: ret\n"
+    uses = "jmp first_.behind\njmp second_.behind\n"
+    text = '%include "python.inc"\n' + routine.format("first") + routine.format("second") + uses
+    (tmp_path / "m.asm").write_text(text)
+    code = set()
+    for options in ([], ["-g", "-Fdwarf"], ["-g", "-Fstabs"]):
+        command = [nasm, "-felf64", *options, f"-I{INCLUDE}/", "-o", "m.o", "m.asm"]
+        subprocess.run(command, cwd=tmp_path, check=True)
+        code.add(said_by("objdump", "-d", tmp_path / "m.o"))
+    assert len(code) == 1
+
+
 def test_an_edit_of_any_of_them_assembles_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
