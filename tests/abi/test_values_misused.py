@@ -239,7 +239,7 @@ PyRoutine bytes_of_number
     PyReturn    strict qword LATER
 PyEndRoutine
 PyRoutine null_or_object
-    PyRaise     PyExc_OSError, "%V", 0, rdi
+    PyRaise     PyExc_OSError, "%V %d", 0, rdi, 5
     PyReturn    -1
 PyEndRoutine
 PyFunction minus, METH_NOARGS, self
