@@ -100,7 +100,7 @@ def test_names_for_the_debugger_end_no_routine(nasm: str, tmp_path: Path) -> Non
     (tmp_path / "m.asm").write_text(text)
     code = set()
     for options in ([], ["-g", "-Fdwarf"], ["-g", "-Fstabs"]):
-        command = [nasm, "-felf64", *options, f"-I{INCLUDE}/", "-o", "m.o", "m.asm"]
+        command = [ASSEMBLERS[nasm], "-felf64", *options, f"-I{INCLUDE}/", "-o", "m.o", "m.asm"]
         subprocess.run(command, cwd=tmp_path, check=True)
         code.add(said_by("objdump", "-d", tmp_path / "m.o"))
     assert len(code) == 1
