@@ -75,7 +75,7 @@ PyFunction answer, METH_O, self, value
 PyEndFunction
 PyRoutine six, one, two
     PyKeep      three, four, five, six_
-    PyLocal     large, 0x200000
+    PyLocal     large, 0x180000
     PyLocal     below
     mov         qword [below], 6
     mov         six_, 66
