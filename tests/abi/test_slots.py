@@ -1,4 +1,4 @@
-"""What PyModuleSlot and PySinglePhase declare is what each interpreter reads and does."""
+"""Each interpreter obeys the slots that PyModuleSlot and PySinglePhase declare."""
 
 from __future__ import annotations
 

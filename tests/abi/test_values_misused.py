@@ -1,4 +1,4 @@
-"""What a macro is given in the place of a number, a label, a name or a value: refused, or right."""
+"""Macros refuse wrong numbers, labels, names and values, and take right ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TYPE = (
     "{}\nPyEndType\nPyEndModule\ng: ret"
 )
 
-# Of each macro that takes a number: what it stands in, and what the error says it needs.
+# For each macro that takes a number: the source around it, its line, the macro, the message.
 NUMBERS = [
     (ROUTINE, 2, "PyLocal l, {}", "PyLocal needs a number of bytes"),
     (ROUTINE, 2, "PyReturn {}", "PyReturn needs a register, memory or a number of 64 bits"),
@@ -263,7 +263,7 @@ seven: dq 7
 
 @each_nasm
 def test_right_ones_work(nasm: str, tmp_path: Path) -> None:
-    """What stands beside what is refused: expressions, labels made later, registers, memory."""
+    """Expressions, labels defined later, registers and memory are taken, as the module shows."""
     constants = "\n".join(f'PyConstant "C{n}", {value}' for n, value in enumerate(CONSTANTS))
     source = tmp_path / "m.asm"
     source.write_text(RIGHT.replace("{constants}", constants))

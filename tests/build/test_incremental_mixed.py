@@ -240,7 +240,7 @@ case "$*" in *" two.c "*) touch compiled;; esac
 
 
 def test_all_extensions_share_the_queue(project: None) -> None:
-    """What the second one needs is made while the first one is not linked yet."""
+    """The second module's objects are made before the first module is linked."""
     Path("cc").write_text(LINKING_ONE_AFTER_TWO)
     Path("cc").chmod(0o755)
     build(ASMSETUP_JOBS="2", CC=os.path.abspath("cc"))

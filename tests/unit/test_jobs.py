@@ -1,4 +1,4 @@
-"""What failed is reported once, however often it was tried."""
+"""A failure is reported once, however often it was tried."""
 
 from __future__ import annotations
 
