@@ -33,7 +33,7 @@ _CALLS = {
     "find_null": {"set_error"},
     "raise_if_not_str": {"raise_bad_argument"},
 }
-"""By routine of the runtime: those that it needs."""
+"""The routines that a routine of the runtime calls, by its name."""
 
 _FLAGS = {"noargs": 4, "o": 8, "fastcall": 0x80, "keywords": 0x82, "tuple": 0, "pair": 0}
 """METH_ flags (CPython, Include/methodobject.h)."""
@@ -80,7 +80,7 @@ def bindings(declarations: Iterable[Declaration]) -> str:
 
 
 _Shared = dict[object, int]
-"""By what macros are made from: the number of the binding that has them."""
+"""The number of the binding that defines a macro, by what the macro is made from."""
 
 
 def _piece(number: int, declaration: Declaration, shared: _Shared) -> Iterator[str]:
