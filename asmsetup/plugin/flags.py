@@ -74,13 +74,16 @@ def _calls(
     is_mixed = not all(map(is_assembly, given["sources"]))
     macros = tuple(map(tuple, given.get("macros") or ()))
     dirs = tuple(given.get("include_dirs") or ())
+    groups = groups_of(ext)
     sources: dict[Command, list[str]] = {}
     for source in filter(languages.__contains__, given["sources"]):
         args = args_for(source, languages[source], extra_args, is_mixed=is_mixed)
         plain = Command(macros, dirs, tuple(args))
         if languages[source] == "gas":
             plain = _for_gas(source, plain)
-        for command in commands(ext, source, languages[source], plain):
+        found = commands(source, languages[source], plain, groups)
+        _require_distinct(ext, source, found)
+        for command in found:
             sources.setdefault(command, []).append(source)
     return [
         {
@@ -102,33 +105,51 @@ def _for_gas(source: str, plain: Command) -> Command:
     return plain._replace(args=args, macros=() if source.endswith(".s") else plain.macros)
 
 
-def commands(ext: Extension | None, source: str, language: str, plain: Command) -> list[Command]:
-    """Return what a source is compiled with: once for each group it is in, else as ``plain`` says.
+class Group(NamedTuple):
+    """A group of sources, as a source in it is compiled."""
 
-    Raise SourceError when two groups ask for the same.
-    """
-    groups = groups_of(ext, source)
-    found = [_in_group(group, source, language, plain) for group in groups]
+    options: Sources
+    is_mixed: bool
+    """Whether some of its sources are no assembly."""
+
+
+Groups = Mapping[str, Sequence[Group]]
+"""The groups of an extension, by the absolute paths of their sources."""
+
+
+def groups_of(ext: object) -> Groups:
+    """Return the groups of an extension; none for one of setuptools' own."""
+    groups: dict[str, list[Group]] = {}
+    for options in ext.sound_groups if isinstance(ext, GroupedExtension) else ():
+        group = Group(options, not all(map(is_assembly, options.sources)))
+        for path in dict.fromkeys(map(os.path.abspath, options.sources)):
+            groups.setdefault(path, []).append(group)
+    return groups
+
+
+def commands(source: str, language: str, plain: Command, groups: Groups) -> list[Command]:
+    """Return what a source is compiled with: once for each group it is in, else as ``plain`` says."""
+    found = [_in_group(group, source, language, plain) for group in _around(source, groups)]
+    return found or [plain]
+
+
+def _around(source: str, groups: Groups) -> Sequence[Group]:
+    return groups.get(os.path.abspath(source), ()) if groups else ()
+
+
+def _require_distinct(ext: Extension | None, source: str, found: Sequence[Command]) -> None:
     if len({*found}) < len(found):
         raise SourceError(
             f"{owner(ext)} names {source} in two groups with the same macros, folders and flags",
             'name it once, or tell them apart:   Sources([...], define_macros=[("NAME", "1")])',
         )
-    return found or [plain]
-
-
-def groups_of(ext: object, source: str) -> list[Sources]:
-    """Return the groups of an extension that a source is in."""
-    if not isinstance(ext, GroupedExtension):
-        return []
-    path = os.path.abspath(source)
-    return [g for g in ext.sound_groups if path in map(os.path.abspath, g.sources)]
 
 
 def require_ungrouped(ext: Extension | None, sources: Iterable[str]) -> None:
     """Raise SourceError for a source in a group: a compile method of the project's own knows no groups."""
+    groups = groups_of(ext)
     for source in sources:
-        if ext is not None and groups_of(ext, source):
+        if _around(source, groups):
             raise SourceError(
                 f"{owner(ext)} has {source} in a group, and a method of the compiler object is replaced",
                 "whatever replaces it compiles C and C++ in its own way:",
@@ -136,14 +157,14 @@ def require_ungrouped(ext: Extension | None, sources: Iterable[str]) -> None:
             )
 
 
-def _in_group(group: Sources, source: str, language: str, plain: Command) -> Command:
-    macros = () if source.endswith(".s") else group.define_macros
+def _in_group(group: Group, source: str, language: str, plain: Command) -> Command:
+    options = group.options
+    macros = () if source.endswith(".s") else options.define_macros
     own = {macro[0] for macro in macros}
-    is_mixed = not all(map(is_assembly, group.sources))
-    args = args_for(source, language, group.extra_compile_args, is_mixed=is_mixed)
+    args = args_for(source, language, options.extra_compile_args, is_mixed=group.is_mixed)
     return Command(
         (*(each for each in plain.macros if each[0] not in own), *map(tuple, macros)),
-        (*(os.fspath(folder) for folder in group.include_dirs), *plain.include_dirs),
+        (*(os.fspath(folder) for folder in options.include_dirs), *plain.include_dirs),
         (*plain.args, *args),
     )
 

@@ -67,8 +67,8 @@ def missing_from_sdist(command: Command) -> list[str]:
         f"a macro makes the name of a file that {source} reads, so that file is not"
         " included in the sdist unless MANIFEST.in names it"
         for ext in _extensions(command)
-        for source in filter(is_gas, assembly_sources([ext]))
-        if any(_gas(source, each).computed for each in _commands(ext, source, command))
+        for source, wanted in _commands(ext, command)
+        if is_gas(source) and _gas(source, wanted).computed
     ]
     project = _Project(command)
     reasons = ((path, project.why_not_shipped(path)) for path in _files_read(command))
@@ -91,12 +91,11 @@ def _files_read(command: Command, *, with_includes: bool = True) -> list[str]:
             found.update((os.path.relpath(each), None) for each in there)
         if isinstance(ext, declared.Library):
             found.update((os.path.relpath(each), None) for each in declared.texts(ext.headers))
-        for source in assembly_sources([ext]):
-            if reader is None:
-                found[source] = None
-                continue
-            for wanted in _commands(ext, source, command):
-                found.update(dict.fromkeys(_read(source, wanted, reader, args)))
+        if reader is None:
+            found.update(dict.fromkeys(assembly_sources([ext])))
+            continue
+        for source, wanted in _commands(ext, command):
+            found.update(dict.fromkeys(_read(source, wanted, reader, args)))
     return list(dict.fromkeys(map(os.path.relpath, found)))
 
 
@@ -172,25 +171,31 @@ def _settings_args(command: Command) -> tuple[str, ...]:
         return ()  # reported when something is built
 
 
-def _commands(ext: Extension, source: str, command: Command) -> list[flags.Command]:
-    """Return what a source is assembled with; once where the groups it is in are unsound."""
-    language = "gas" if is_gas(source) else "nasm"
-    words = flags.args_for(source, language, ext.extra_compile_args, is_mixed=language == "gas")
-    plain = flags.Command(
-        tuple(
-            (macro[0], macro[1] if macro[1] is None else str(macro[1]))
-            for macro in ext.define_macros or ()
-            if _is_definition(macro)
-        ),
-        tuple(_include_dirs(ext, command)),
-        tuple(word for word in words if isinstance(word, str)),
+def _commands(ext: Extension, command: Command) -> Iterator[tuple[str, flags.Command]]:
+    """Yield each source with what it is assembled with; once where the groups it is in are unsound."""
+    groups = _sound_groups(ext)
+    macros = tuple(
+        (macro[0], macro[1] if macro[1] is None else str(macro[1]))
+        for macro in ext.define_macros or ()
+        if _is_definition(macro)
     )
-    try:
-        if isinstance(ext, declared.Extension):
+    folders = tuple(_include_dirs(ext, command))
+    for source in assembly_sources([ext]):
+        language = "gas" if is_gas(source) else "nasm"
+        words = flags.args_for(source, language, ext.extra_compile_args, is_mixed=language == "gas")
+        args = tuple(word for word in words if isinstance(word, str))
+        plain = flags.Command(macros, folders, args)
+        for wanted in flags.commands(source, language, plain, groups):
+            yield source, wanted
+
+
+def _sound_groups(ext: Extension) -> flags.Groups:
+    if isinstance(ext, declared.Extension):
+        try:
             require_sound_groups(ext)
-        return flags.commands(ext, source, language, plain)
-    except SourceError:
-        return [plain]  # reported when something is built
+        except SourceError:
+            return {}  # reported when something is built
+    return flags.groups_of(ext)
 
 
 def _include_dirs(ext: Extension, command: Command) -> Iterator[str]:
