@@ -44,11 +44,6 @@ _FACT_FUNCTION, _FACT_PROTOTYPE, _ROLE_PROVED = 1, 6, 3
 _ADDRESS = 8
 """The bytes of an address in such a record, which NASM writes."""
 
-_NOGIL_OBJECT = (
-    "PyTypedFunction {}: `nogil' and `object' exclude each other, "
-    "as nothing may touch an object without the GIL"
-)
-
 
 def bindings(declarations: Iterable[Declaration]) -> str:
     """Return the text of the bindings file: for each declaration what its macro writes.
@@ -95,11 +90,10 @@ def _piece(number: int, declaration: Declaration, shared: _Shared) -> Iterator[s
         slot = slot_of(signature) if declaration.in_type else None
         if not declaration.in_type:
             expect_function(signature.name)
+        if declaration.nogil:
+            _expect_no_object(signature)
     except SignatureError as error:
         yield f"%define _py_refusal_{number} {quoted(f'{declaration.macro}{error}')}"
-        return
-    if declaration.nogil and _touches_objects(signature):
-        yield f"%define _py_refusal_{number} {quoted(_NOGIL_OBJECT.format(signature.name))}"
         return
     binding = Binding(signature, nogil=declaration.nogil, slot=slot)
     yield from _binding(number, binding, shared)
@@ -201,6 +195,10 @@ def _macro(head: str, lines: Iterable[str]) -> str:
     return "\n".join((f"%macro {head}.nolist", *lines, "%endmacro"))
 
 
-def _touches_objects(signature: Signature) -> bool:
+def _expect_no_object(signature: Signature) -> None:
     types = (signature.result, *(each.type for each in signature.parameters))
-    return bool(signature.rest) or any(each.kind == "object" for each in types)
+    if signature.rest or any(each.kind == "object" for each in types):
+        raise SignatureError(
+            f" {signature.name}: `nogil' and `object' exclude each other, "
+            "as nothing may touch an object without the GIL"
+        )

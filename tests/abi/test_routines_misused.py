@@ -22,7 +22,7 @@ IN_A_FUNCTION = [
     ("PyCall", "wrong number of arguments; write `PyCall function [, vectors]'"),
     ("PyCall PyLong_FromLong, 1, 2", "wrong number of arguments; write `PyCall function"),
     ("PyCall PyLong_FromLong, 1", "PyLong_FromLong takes no `...', so there is no number"),
-    ("PyCall helper", "`helper' is not a name of CPython's API; reach a routine"),
+    ("PyCall helper", "`helper' is not a name of CPython's API; reach one of your own"),
     ("PyCall PyLong_FromInt64", "not in every version compiled for: PyLong_FromInt64__is_in"),
     ("PyLoad eax, PyLong_Type", "PyLoad needs a 64-bit register, not eax"),
     ("PyLoad [rsp], PyLong_Type", "PyLoad needs a 64-bit register, not [rsp]"),
@@ -152,7 +152,7 @@ ROUTINES = [
     (
         "PyRoutine a\nPyBuffer b\nPyGetBuffer b, rsi, 0\njnz .e\nPyGetBuffer b, rdi, 0\n.e:",
         5,
-        "PyGetBuffer gives this PyBuffer a second buffer, and the first would never be",
+        "PyGetBuffer gives b a second buffer, and the first would never be",
     ),
     ("PyRoutine a, b, c, d, e\nPyLocal l\nPyKeep f, g", 3, "the sixth register that is kept is rb"),
     ("PyFrame a\npush rax\nret", 3, "`ret' with 8 bytes pushed and not popped"),

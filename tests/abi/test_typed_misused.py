@@ -18,7 +18,7 @@ routine: ret
 LINE = 4
 USAGE = 'wrong number of arguments; write `PyTypedFunction "name(parameter: type = default, ...)'
 OPTIONS = (
-    "is not an option; the options are `calls routine', `extern routine', `nogil', `static' and"
+    "is not an option; the options are `calls routine', `extern routine', `nogil', `static', `doc"
 )
 
 MISUSES = [

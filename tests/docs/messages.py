@@ -50,7 +50,9 @@ def macro_messages() -> dict[str, str]:
     found: dict[str, str] = {}
     for path in sorted((PACKAGE / "include").rglob("*.inc")):
         text = path.read_text(encoding="utf-8").replace("\\\n", " ")
-        for parts in re.findall(r"^\s*(?:_py_misuse(?:_size)?|%fatal) (.*)$", text, re.M):
+        for parts in re.findall(
+            r"^\s*(?:_py_misuse(?:_size)?|%fatal|_py_refuse \w+,) (.*)$", text, re.M
+        ):
             if message := _of_parts(parts):
                 found.setdefault(message, str(path.relative_to(REPOSITORY)))
     return found
