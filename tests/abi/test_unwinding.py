@@ -215,17 +215,45 @@ FRAMES = [
         "PyFrame r\npush rbp\nmov rbp, rsp\nand rsp, -64\nmov rsp, rbp\npop rbp\nret",
         "rsp+8 rsp+16 rbp+16 rbp+16 rsp+8 rbp+16",
     ),
+    # Frames of more than 2 MiB, 16 MiB and 256 MiB: 21, 24 and 28 bits.
+    *(
+        (
+            f"PyRoutine r, a, b, c, d, e, f\n{locals_}\nPyReturn",
+            f"rsp+8 rsp+16 {'rbp+16 ' * 6}rsp+{size} rsp+16 rsp+8 rsp+{size}",
+        )
+        for locals_, size in [
+            ("PyLocal x, 1 << 20", (1 << 20) + 64),
+            ("PyLocal x, 3 << 20", (3 << 20) + 64),
+            ("PyLocal x, 20 << 20", (20 << 20) + 64),
+            ("PyLocal x, 100 << 20\nPyLocal y, 100 << 20\nPyLocal z, 100 << 20", (300 << 20) + 64),
+        ]
+    ),
+    (
+        "PyRoutine r, a, b, c, d, e, f\nPyLocal x, 3 << 20\npush rax\npop rax\nPyReturn",
+        f"rsp+8 rsp+16 {'rbp+16 ' * 6}rsp+3145792 rsp+3145800 rsp+3145792 rsp+16 rsp+8 rsp+3145792",
+    ),
+    ("PyFrame r\nsub rsp, 5 << 20\nadd rsp, 5 << 20\nret", "rsp+8 rsp+5242888 rsp+8 rsp+5242888"),
 ]
 
 
 @pytest.mark.parametrize(("text", "rows"), FRAMES, ids=[text for text, _ in FRAMES])
 def test_rows(text: str, rows: str, tmp_path: Path) -> None:
     end = "PyEndFrame" if "PyFrame" in text else "PyEndRoutine"
-    source = tmp_path / "source.asm"
-    source.write_text(f'%include "python.inc"\n{text}\n{end}\n')
-    said = assemble(source, tmp_path / "source.o")
-    assert (said.returncode, said.stderr) == (0, "")
-    table = said_by("readelf", "--debug-dump=frames-interp", tmp_path / "source.o")
+    table = table_of(f"{text}\n{end}", tmp_path)
     # The last of several rows for one place holds.
     found = dict(re.findall(r"^(0\w{15}) (r\w+\+\d+)", table.split(" FDE ")[1], re.MULTILINE))
     assert " ".join(found.values()) == rows, table
+
+
+def table_of(text: str, folder: Path) -> str:
+    """Return what readelf shows of .eh_frame, a row for each change."""
+    source = folder / "source.asm"
+    source.write_text(f'%include "python.inc"\n{text}\n')
+    said = assemble(source, folder / "source.o")
+    assert (said.returncode, said.stderr) == (0, "")
+    return said_by("readelf", "--debug-dump=frames-interp", folder / "source.o")
+
+
+def test_where_a_register_is_saved_below_20_mebibytes(tmp_path: Path) -> None:
+    table = table_of("PyRoutine r\nPyLocal x, 20 << 20\nPyKeep a\nPyReturn\nPyEndRoutine", tmp_path)
+    assert f" c-{(20 << 20) + 8 + 16} " in table
