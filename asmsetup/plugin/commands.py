@@ -58,6 +58,8 @@ class _Compiling(Command):
     """A command whose compiler object takes assembly, whichever code sets or uses that object."""
 
     _run: BuildRun | None = None
+    _makers: dict[str, Extension]
+    """The extensions built in this run, by the files they make."""
 
     @property
     def compiler(self) -> Any:
@@ -76,7 +78,7 @@ class _Compiling(Command):
             # its own, which does without.
             from .run import BuildRun
 
-            self._run = BuildRun(self)
+            self._run, self._makers = BuildRun(self), {}
         return self._run
 
     def run(self) -> None:
@@ -233,14 +235,16 @@ class BuildExt(_Compiling):
         return mapping
 
     def _require_own_file(self, ext: Extension) -> None:
-        path = self.get_ext_fullpath(ext.name)
-        for other in self.extensions if is_ours(ext) else ():
-            if other is not ext and self.get_ext_fullpath(other.name) == path:
-                both = sorted((owner(ext), owner(other)))
-                raise SourceError(
-                    f"{both[0]} and {both[1]} both make {self.get_ext_filename(ext.name)}",
-                    "give one of them another name, or put all sources into one",
-                )
+        other = self._makers.setdefault(self.get_ext_fullpath(ext.name), ext)
+        if other is ext or not (is_ours(ext) or is_ours(other)):
+            return
+        # A project's own class may build another one in the place of one that failed.
+        if {id(ext), id(other)} <= {id(each) for each in self.extensions}:
+            both = sorted((owner(ext), owner(other)))
+            raise SourceError(
+                f"{both[0]} and {both[1]} both make {self.get_ext_filename(ext.name)}",
+                "give one of them another name, or put all sources into one",
+            )
 
     def announce(self, msg: str, *args: Any, **kwargs: Any) -> None:
         """Print a message; characters that standard output cannot show are escaped."""
@@ -268,10 +272,13 @@ class BuildExt(_Compiling):
     def _is_library(self, fullname: str) -> bool:
         # setuptools asks with the last part of a name, too. distutils' own class, which a
         # project may derive its own from, has no map of names.
+        extensions = self.extensions or ()
+        if not any(isinstance(ext, declared.Library) for ext in extensions):
+            return False
         last = fullname.rpartition(".")[2]
         named = [
             ext
-            for ext in self.extensions or ()
+            for ext in extensions
             if ext.name.rpartition(".")[2] == last
             and (last == fullname or fullname.endswith(ext.name))
         ]

@@ -13,7 +13,7 @@ import os
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from ..suffixes import is_assembly, is_gas
@@ -177,7 +177,15 @@ def is_stock(chosen: Any) -> bool:
 
 
 def added_include_dirs(chosen: Any) -> list[str]:
-    """Return the compiler object's own include folders; Python's own hold nothing for NASM."""
-    paths = sysconfig.get_paths()
-    own = {paths["include"], paths["platinclude"], os.path.join(sys.exec_prefix, "include")}
+    """Return the include folders that a compiler object was given besides Python's own."""
+    own = pythons_include_dirs()
     return [folder for folder in chosen.include_dirs or () if folder not in own]
+
+
+@cache
+def pythons_include_dirs() -> frozenset[str]:
+    """Return the folders of Python's headers, which hold nothing for NASM."""
+    paths = sysconfig.get_paths()
+    return frozenset(
+        (paths["include"], paths["platinclude"], os.path.join(sys.exec_prefix, "include"))
+    )

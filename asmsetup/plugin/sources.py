@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import sysconfig
 from collections.abc import Iterable, Iterator
-from functools import cache
 from typing import TYPE_CHECKING
 
 from setuptools import Command, Distribution, Extension
@@ -15,6 +13,7 @@ from ..assemble.state import BuildState
 from ..errors import SourceError
 from ..suffixes import is_gas
 from . import declared, flags
+from .compiler import pythons_include_dirs
 from .extensions import assembly_sources, require_sound_groups
 from .session import BuildError, lasting_folder, settings
 
@@ -199,17 +198,12 @@ def _sound_groups(ext: Extension) -> flags.Groups:
 
 
 def _include_dirs(ext: Extension, command: Command) -> Iterator[str]:
-    """Yield the folders that a build searches; Python's own hold nothing for NASM."""
-    own = _pythons_own()
+    """Yield the folders that a build searches besides Python's own."""
+    own = pythons_include_dirs()
     for folder in (*(ext.include_dirs or ()), *(getattr(command, "include_dirs", None) or ())):
         # Wrong ones are reported when something is built.
         if isinstance(folder, str | os.PathLike) and folder not in own:
             yield os.fspath(folder)
-
-
-@cache
-def _pythons_own() -> frozenset[str | None]:
-    return frozenset((sysconfig.get_path("include"), sysconfig.get_path("platinclude")))
 
 
 def _is_definition(macro: object) -> bool:

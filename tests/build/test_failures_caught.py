@@ -28,6 +28,9 @@ FAILURES = {
     "an unknown language": ({}, ["number.asm"], {"extra_compile_args": {"nsam": []}}),
     "a name of no module": ({}, ["number.asm"], {"export_symbols": ["x"]}),
 }
+OF_C = MIXED.format(name="hello").replace(
+    "extern long number(void);", "static long number(void) { return 42; }"
+)
 FALLBACK = """
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -46,6 +49,29 @@ setup(
         Extension({name!r}, {sources}, **{keywords}),
         Extension("hello", ["plain.asm"]),
     ],
+)
+"""
+COPY = """
+from copy import copy
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
+
+class Own(build_ext):
+    def build_extensions(self):
+        for ext in self.extensions:
+            try:
+                self.build_extension(ext)
+            except CompileError as error:
+                other = copy(ext)
+                other.sources = {sources}
+                self.build_extension(other)
+                print("falls back:", error)
+
+setup(
+    py_modules=[],
+    cmdclass={{"build_ext": Own}},
+    ext_modules=[Extension("hello", ["bad.asm"])],
 )
 """
 ONE = """build_extension(self, ext):
@@ -106,3 +132,15 @@ def test_a_package_with_a_fallback_installs_without_the_tools(
 
     assert said.count("falls back:") == 1
     assert not list(built.folder.rglob("*.so"))
+
+
+@pytest.mark.parametrize("sources", [["plain.c"], ["plain.asm"]], ids=["of C", "of assembly"])
+def test_a_copy_with_other_sources_is_built_in_the_place_of_one_that_failed(
+    project: MakeProject, sources: list[str]
+) -> None:
+    built = write(project(), "compile replaced, and the old one called")
+    setup = COPY.format(sources=sources)
+    built.write({"setup.py": setup, "bad.asm": "bogus eax\n", "plain.c": OF_C})
+
+    assert "falls back: bad.asm:1" in built.setup("build_ext", "--build-lib", ".").output
+    assert built.answer("hello") == "42"
