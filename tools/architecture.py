@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "asmsetup"
@@ -35,35 +36,49 @@ def part(path: Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
+class Outline(NamedTuple):
+    """What the structure of a file is judged by."""
+
+    imports: frozenset[str]
+    """The full names of the modules that it imports when it is loaded or run."""
+    functions: dict[str, int]
+    """The lines of each function and method, by "line name"."""
+
+
+# Every test of the structure asks; what is kept is small, as the whole trees would not be.
 @cache
+def outline(path: Path) -> Outline:
+    """Return what a file imports and the lengths of its functions."""
+    package = path.relative_to(ROOT).parts[:-1]
+    names, functions = set[str](), dict[str, int]()
+    for node in _statements(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            functions[f"{node.lineno} {node.name}"] = lines
+    return Outline(frozenset(names), functions)
+
+
 def imports(path: Path) -> frozenset[str]:
     """Return the full names of the modules that a file imports when it is loaded or run."""
-    return frozenset(_imports(path))
+    return outline(path).imports
 
 
-def _imports(path: Path) -> Iterator[str]:
-    package = list(path.relative_to(ROOT).parts[:-1])
-    for node in _running(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = package[: len(package) - node.level + 1] if node.level else []
-            base = ".".join([*above, *([node.module] if node.module else [])])
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def _running(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield every node but those that only a type checker sees."""
-    for child in ast.iter_child_nodes(node):
-        if (
-            isinstance(child, ast.If)
-            and isinstance(child.test, ast.Name)
-            and child.test.id == "TYPE_CHECKING"
-        ):
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield the statements at any depth, but for those that only a type checker sees."""
+    left: list[ast.AST] = [tree]
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.If) and getattr(node.test, "id", None) == "TYPE_CHECKING":
             continue
-        yield child
-        yield from _running(child)
+        yield node
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            left += getattr(node, block, ())
 
 
 def arrows() -> set[tuple[str, str]]:

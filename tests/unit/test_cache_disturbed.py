@@ -97,7 +97,7 @@ def exit_code(child: int) -> int:
 
 
 def work_on(folder: str, numbers: range) -> None:
-    store = Cache(folder, 64 << 10, no_warning)
+    store = Cache(folder, 16 << 10, no_warning)
     for number in numbers:
         content = store.get(key(number))
         assert content in (None, str(number).encode() * 50), number
@@ -108,7 +108,7 @@ def work_on(folder: str, numbers: range) -> None:
 
 
 def test_builds_that_run_at_once_see_whole_entries_only(tmp_path: Path) -> None:
-    builds = [start(work_on, str(tmp_path), range(first, 400)) for first in (0, 1, 2, 100)]
+    builds = [start(work_on, str(tmp_path), range(first, 120)) for first in (0, 1, 2, 30)]
     assert [exit_code(build) for build in builds] == [0] * 4
 
 
@@ -325,13 +325,13 @@ def test_answers_of_another_shape_are_absent(
 
 def clear_often(folder: str) -> None:
     store = Cache(folder, 64 << 20, no_warning)
-    for _ in range(30):
+    for _ in range(10):
         store.clear()
 
 
 def fill_often(folder: str) -> None:
     store = Cache(folder, 64 << 20, no_warning)
-    for number in range(600):
+    for number in range(200):
         store.put(key(number % 60), b"an object")
     store.clear()
     store.put(KEY, b"an object")

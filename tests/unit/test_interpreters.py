@@ -127,7 +127,7 @@ def test_headers_are_the_interpreters(interpreter: Interpreter) -> None:
         #error flavour
         #endif
     """
-    command = ["gcc", "-fsyntax-only", "-x", "c", "-I", str(interpreter.include_dir), "-"]
+    command = ["gcc", "-M", "-x", "c", "-I", str(interpreter.include_dir), "-"]
     run = subprocess.run(command, input=code, capture_output=True, text=True)
     assert run.stderr == ""
 

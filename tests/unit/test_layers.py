@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from tools import generate_abi
-from tools.architecture import PACKAGE, PAGE, imports, layers, modules, part, with_drawing
+from tools.architecture import (
+    PACKAGE,
+    PAGE,
+    imports,
+    layers,
+    modules,
+    outline,
+    part,
+    with_drawing,
+)
 from tools.matrix.interpreters import REPOSITORY
 
 LAYERS = layers()
@@ -91,26 +98,14 @@ def sources() -> list[Path]:
     return [path for path in found if not {"packages", "templates"} & set(path.parts)]
 
 
-def functions(nodes: Sequence[ast.AST]) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    """Yield the functions among these statements and what is nested in them."""
-    for node in nodes:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            yield node
-        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
-            if isinstance(nested := getattr(node, block, None), list):
-                yield from functions(nested)
-
-
 def test_no_file_and_no_function_is_long() -> None:
     long, count = [], 0
     for path in sources():
-        text, place = path.read_text(), path.relative_to(REPOSITORY)
-        if len(text.splitlines()) > LONGEST_FILE:
+        place, functions = path.relative_to(REPOSITORY), outline(path).functions
+        count += len(functions)
+        if len(path.read_text().splitlines()) > LONGEST_FILE:
             long.append(str(place))
-        for node in functions(ast.parse(text).body):
-            count += 1
-            if (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION:
-                long.append(f"{place}:{node.lineno} {node.name}")
+        long += [f"{place}:{name}" for name, lines in functions.items() if lines > LONGEST_FUNCTION]
     assert count > 1000
     assert long == []
 
