@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import prepared
 from tests.mistakes import PACKAGES, write_package
 from tests.projects import (
     Project,
@@ -55,6 +56,7 @@ def asmsetup_installed(wheelhouse: Path, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("installed")
     (wheel,) = wheelhouse.glob("asmsetup-*.whl")
     shutil.unpack_archive(wheel, folder, "zip")
+    prepared.IMPORTED_FROM.append(folder)
     return folder
 
 
@@ -139,13 +141,13 @@ def shown_by_browser(tmp_path: Path) -> Callable[[str], str]:
     return shown
 
 
-@pytest.fixture
-def decoder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for PYTHONPATH that holds the decoder alone."""
     found = importlib.util.find_spec("iced_x86")
     assert found is not None
     assert found.origin is not None
-    folder = tmp_path / "decoder"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("decoder")
     (folder / "iced_x86").symlink_to(Path(found.origin).parent)
+    prepared.IMPORTED_FROM.append(folder)
     return folder

@@ -202,7 +202,7 @@ def test_the_hook_loads_nothing_of_asmsetup_without_assembly(project: MakeProjec
         }
     )
 
-    assert "loaded: ['asmsetup', 'asmsetup.hook']" in here.setup("build").output
+    assert "loaded: ['asmsetup', 'asmsetup.hook']" in here.run("setup.py", "build").output
 
 
 def test_sources_are_left_alone(hello: Project) -> None:

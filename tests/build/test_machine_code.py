@@ -313,10 +313,10 @@ def test_what_is_wanted_and_cannot_be_done_ends_the_build(hello: Project) -> Non
     )
 
 
-def test_objects_that_were_judged_are_not_judged_again(judged: Project, decoder: Path) -> None:
+def test_objects_that_were_judged_are_not_judged_again(judged: Project, tmp_path: Path) -> None:
     judged.write({"hello.asm": HEAD + KEPT}).build_ext()
-    (decoder / "iced_x86").unlink()
-    (decoder / "iced_x86.py").write_text("raise AssertionError('the decoder is loaded')\n")
+    (tmp_path / "iced_x86.py").write_text("raise AssertionError('the decoder is loaded')\n")
+    judged = judged.beside(tmp_path)
 
     # Linked anew, from the same object.
     judged.settings('universal = true\nld-args = ["--build-id"]').build_ext()

@@ -1,8 +1,8 @@
-"""Builds that need not import setuptools: each is forked from a Python that has done so.
+"""Builds that need not import setuptools and asmsetup: each is forked from a Python that has done so.
 
-That import is half of a small build. There is one such Python for each environment that Python reads
-when it starts; a build that brings a setuptools of its own is started anew, and so are all builds in
-`make test-matrix`.
+These imports are two thirds of a small build. There is one such Python for each environment that
+Python reads when it starts, and for each folder of `IMPORTED_FROM`; a build that brings a setuptools
+of its own is started anew, and so are all builds in `make test-matrix`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from typing import NamedTuple
 _SERVER = Path(__file__).with_name("server.py")
 STARTS_ALL = "ASMSETUP_TEST_ALL" in os.environ
 """Builds are started anew, each of them."""
+IMPORTED_FROM: list[Path] = []
+"""The folders that asmsetup is imported from before the fork; from others each build imports it."""
 _READ_AT_THE_START = re.compile(r"PYTHON(?!PATH$)|SETUPTOOLS_|DISTUTILS_|LD_|LC_|LANG$|TZ$")
 _RUNNING: list[subprocess.Popen[bytes]] = []
 # setuptools looks for Cython when it is imported.
@@ -52,7 +54,7 @@ def run(
 
     Raises TimeoutError after ``timeout`` seconds, when it was killed.
     """
-    server = _server(python, frozenset(_read_at_the_start(env)))
+    server = _server(python, frozenset(_read_at_the_start(env)), _imported_from(env))
     request = {"arguments": list(arguments), "folder": str(cwd), "environment": dict(env)}
     with tempfile.TemporaryFile() as output:
         server.settimeout(None)
@@ -76,12 +78,28 @@ def _read_at_the_start(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     return ((name, value) for name, value in env.items() if _READ_AT_THE_START.match(name))
 
 
+def _imported_from(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the folders that the Python for a build imports asmsetup and its decoder from."""
+    if "COVERAGE_PROCESS_CONFIG" in env:
+        return ()  # it counts what runs after the fork
+    folders = [Path(folder) for folder in env.get("PYTHONPATH", "").split(os.pathsep)]
+    asmsetup, decoder = (
+        next((folder for folder in folders if any(folder.glob(f"{name}*"))), None)
+        for name in ("asmsetup", "iced_x86")
+    )
+    if asmsetup not in IMPORTED_FROM:
+        return ()
+    return tuple(str(folder) for folder in (asmsetup, decoder) if folder in IMPORTED_FROM)
+
+
 @cache
-def _server(python: Path, env: frozenset[tuple[str, str]]) -> socket.socket:
+def _server(
+    python: Path, env: frozenset[tuple[str, str]], folders: tuple[str, ...]
+) -> socket.socket:
     """Return the connection to the Python that forks; it ends with this process."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     process = subprocess.Popen(
-        [python, _SERVER, str(theirs.fileno())],
+        [python, _SERVER, str(theirs.fileno()), *folders],
         env=dict(env),
         stdin=subprocess.DEVNULL,
         pass_fds=[theirs.fileno()],

@@ -1,4 +1,6 @@
-"""A Python that has imported setuptools and its commands, and forks for each build: tests.prepared starts it and asks.
+"""A Python that has imported setuptools, its commands and asmsetup, and forks for each build.
+
+tests.prepared starts it and asks.
 
 A request is the JSON of a process (its arguments, folder and environment), and comes with the file
 for its output. The answers are the number of the process and, when it has ended, its exit code.
@@ -15,6 +17,8 @@ import sys
 import types
 from contextlib import suppress
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 IMPORTED = [
@@ -31,6 +35,16 @@ IMPORTED = [
     *("concurrent.futures", "fcntl", "hashlib", "heapq", "tempfile", "zipfile"),
 ]
 """The modules that builds import, but for asmsetup; those that a version of setuptools lacks are left out."""
+
+
+def import_asmsetup(folders: list[str]) -> None:
+    """Import what builds use of the asmsetup in these folders, and its decoder where that is there."""
+    before = sys.path[:]
+    sys.path[1:1] = folders
+    for package in ("plugin", "check/code") if find_spec("iced_x86") else ("plugin",):
+        for path in sorted(Path(folders[0], "asmsetup", package).glob("*.py")):
+            import_module(".".join(path.relative_to(folders[0]).with_suffix("").parts))
+    sys.path[:] = before
 
 
 def next_build(requests: socket.socket) -> dict[str, Any]:
@@ -85,4 +99,6 @@ if __name__ == "__main__":
     for each in IMPORTED:
         with suppress(ImportError):
             import_module(each)
+    if folders := sys.argv[2:]:
+        import_asmsetup(folders)
     run(**next_build(socket.socket(fileno=int(sys.argv[1]))))

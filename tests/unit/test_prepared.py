@@ -69,3 +69,21 @@ def test_interrupts_end_it(python: Python, tmp_path: Path) -> None:
     ended = prepared.run(python.path, ["-c", code], tmp_path, environment(), 60)
     assert ended.status == -signal.SIGINT
     assert ended.output.endswith("KeyboardInterrupt\n")
+
+
+def test_asmsetup_is_imported_before_the_fork_from_folders_that_stay(
+    python: Python, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("stays", "other"):
+        (tmp_path / name / "asmsetup" / "plugin").mkdir(parents=True)
+        (tmp_path / name / "asmsetup" / "plugin" / "run.py").touch()
+    monkeypatch.setattr(prepared, "IMPORTED_FROM", [tmp_path / "stays"])
+    code = "import os, sys; print('asmsetup.plugin.run' in sys.modules)\n"
+    code += "import asmsetup.plugin.run as run; print(os.path.relpath(run.__file__))"
+
+    def imported(*names: str) -> str:
+        env = environment(PYTHONPATH=os.pathsep.join(str(tmp_path / name) for name in names))
+        return prepared.run(python.path, ["-c", code], tmp_path, env, 60).output
+
+    assert imported("nothing", "stays", "other") == "True\nstays/asmsetup/plugin/run.py\n"
+    assert imported("other", "stays") == "False\nother/asmsetup/plugin/run.py\n"
