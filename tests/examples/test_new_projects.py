@@ -52,7 +52,7 @@ def own_tests(project: Project, *folders: Path) -> Run:
     return project.beside(*folders, installed_aside(project.python, "pytest")).run(*PYTEST)
 
 
-# An environment for each build takes long: pip makes one for one kind, and build and uv for two.
+# An environment for each build takes long: every front end makes some, for a kind or two.
 @pytest.mark.parametrize("new", KINDS if ALL else ["module"], indirect=True)
 def test_pip_builds_it(new: Project) -> None:
     new.run("-m", "pip", "wheel", "-q", "--no-deps", "-w", "dist", ".")
@@ -76,10 +76,17 @@ def require_complete(new: Project, wheel: Wheel) -> None:
     assert " passed" in own_tests(new, wheel.unpacked()).output
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_checks_find_nothing(kind: str, tmp_path: Path) -> None:
-    asmsetup("new", "fast-sum", "--kind", kind, cwd=tmp_path)
-    done = asmsetup("check", "fast-sum", cwd=tmp_path)
+@pytest.fixture(scope="module")
+def every_kind(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a project of each kind, fast-KIND."""
+    folder = tmp_path_factory.mktemp("kinds")
+    for kind in KINDS:
+        asmsetup("new", f"fast-{kind}", "--kind", kind, cwd=folder)
+    return folder
+
+
+def test_the_checks_find_nothing(every_kind: Path) -> None:
+    done = asmsetup("check", *(f"fast-{kind}" for kind in KINDS), cwd=every_kind)
 
     assert done.returncode == 0, done.stderr
     assert " 0 findings" in done.stdout
@@ -87,12 +94,16 @@ def test_the_checks_find_nothing(kind: str, tmp_path: Path) -> None:
 
 
 # With C beside the assembly, and with a header: the others are like them to these two.
-some_kinds = pytest.mark.parametrize("new", KINDS if ALL else ["mixed", "library"], indirect=True)
-
-
-@some_kinds
-def test_build_makes_both(new: Project) -> None:
-    new.run("-m", "build", ".")
+@pytest.mark.parametrize(
+    ("new", "isolated"),
+    [*((kind, True) for kind in KINDS if ALL or kind == "mixed"), ("library", False)],
+    indirect=["new"],
+)
+def test_build_makes_both(new: Project, isolated: bool, asmsetup_installed: Path) -> None:
+    if isolated:
+        new.run("-m", "build", ".")
+    else:
+        new.beside(asmsetup_installed).run("-m", "build", "--no-isolation", ".")
 
     (sdist,) = (new.folder / "dist").glob("*.tar.gz")
     assert sdist.name == "fast_sum-0.1.0.tar.gz"
@@ -104,8 +115,8 @@ def uv(project: Project, *arguments: str) -> Run:
     return run(program, *arguments, cwd=project.folder, env=project.env)
 
 
-@some_kinds
-def test_uv_tests_and_builds_it_and_sees_changes(new: Project) -> None:
+@pytest.mark.parametrize("new", KINDS if ALL else ["mixed", "library"], indirect=True)
+def test_uv_tests_it_and_sees_changes(new: Project) -> None:
     python = ("--python", str(new.python.path))
     assert " passed" in uv(new, "run", *python, "pytest", "-q", "-p", "no:cacheprovider").output
     code = "import fast_sum._core as m; print(m.__doc__)"
@@ -119,17 +130,19 @@ def test_uv_tests_and_builds_it_and_sees_changes(new: Project) -> None:
             text = text.replace(words, '"Changed')
         source.write_text(text.replace("xor         eax, eax                ;", "mov eax, 1 ;"))
     assert "Changed" in uv(new, "run", *python, "python", "-c", code).output
-    uv(new, "build", "-q", *python)
+
+
+@pytest.mark.parametrize("new", KINDS if ALL else ["simd"], indirect=True)
+def test_uv_builds_it(new: Project) -> None:
+    uv(new, "build", "-q", "--python", str(new.python.path))
     assert "manylinux" in new.built_wheel().tag
 
 
-def test_type_checkers_accept_them(tmp_path: Path) -> None:
-    for kind in KINDS:
-        asmsetup("new", f"fast-{kind}", "--kind", kind, cwd=tmp_path)
+def test_type_checkers_accept_them(every_kind: Path) -> None:
     folders = [f"fast-{kind}/{folder}" for kind in KINDS for folder in ("src", "tests")]
     said = run(
         *(sys.executable, "-m", "mypy", "--strict", *folders),
-        cwd=tmp_path,
+        cwd=every_kind,
         env=environment(MYPYPATH=os.pathsep.join(folders[::2])),
     ).output
     assert said.startswith("Success")
