@@ -7,10 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
-from tests.projects import REPOSITORY, environment, run_build
+from tests.projects import Project, Python, installed_aside
 
 SETUP = """
 import asmsetup
@@ -43,12 +44,21 @@ global {name}:function hidden
 """
 
 
-def build(*args: str, status: int = 0, talk: str = "-v", **env: str) -> str:
-    command = ("setup.py", talk, "build_ext", "--inplace", *args)
-    whole = environment(PYTHONPATH=str(REPOSITORY), **env)
-    done = run_build(Path(sys.executable), *command, cwd=Path.cwd(), env=whole, ok=None)
-    assert done.status == status, str(done)
-    return done.output
+class Build(Protocol):
+    """Build the project in the working directory; return what was printed."""
+
+    def __call__(self, *args: str, status: int = 0, talk: str = "-v", **env: str) -> str: ...
+
+
+@pytest.fixture(scope="session")
+def build(python: Python, asmsetup_installed: Path) -> Build:
+    def build(*args: str, status: int = 0, talk: str = "-v", **env: str) -> str:
+        here = Project(Path.cwd(), python, (asmsetup_installed,))
+        done = here.setup(talk, "build_ext", "--inplace", *args, ok=None, **env)
+        assert done.status == status, str(done)
+        return done.output
+
+    return build
 
 
 def made(output: str) -> list[str]:
@@ -60,7 +70,9 @@ def made(output: str) -> list[str]:
 
 def numbers() -> list[int]:
     code = "import one, two; print(one.number(), two.number())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True
+    )
     return list(map(int, done.stdout.split()))
 
 
@@ -91,7 +103,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built_once(build: Build, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the project, built."""
     folder = tmp_path_factory.mktemp("built")
     with pytest.MonkeyPatch.context() as patch:
@@ -110,7 +122,7 @@ def built(built_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("args", [(), ("-j", "2"), ("-j", "1")])
 def test_an_object_that_two_modules_share_is_made_once(
-    project: None, args: tuple[str, ...]
+    project: None, build: Build, args: tuple[str, ...]
 ) -> None:
     output = build(*args)
     assert made(output) == EVERYTHING
@@ -148,7 +160,11 @@ def test_an_object_that_two_modules_share_is_made_once(
     ],
 )
 def test_exactly_what_changed_is_made_again(
-    built: None, change: Callable[[], object], again: list[str] | None, result: list[int]
+    built: None,
+    build: Build,
+    change: Callable[[], object],
+    again: list[str] | None,
+    result: list[int],
 ) -> None:
     change()
     output = build()
@@ -158,7 +174,7 @@ def test_exactly_what_changed_is_made_again(
     assert made(build()) == []
 
 
-def test_headers_count(built: None) -> None:
+def test_headers_count(built: None, build: Build) -> None:
     unchanged = build()
     assert unchanged.count(" is up to date\n") == 2
     assert " -shared " not in unchanged
@@ -174,7 +190,7 @@ includes.open_regular = lambda path: print("opened", path) or real(path)
 """
 
 
-def test_headers_are_not_read_again(built: None) -> None:
+def test_headers_are_not_read_again(built: None, build: Build) -> None:
     setup(before=SHOWING)
     opened = re.findall("^opened (.*)$", build(), re.MULTILINE)
     assert "common.h" in opened  # too young in the first build
@@ -187,16 +203,18 @@ ParallelCompile("JOBS", default=2).install()
 """
 
 
-def test_parallel_compile_of_pybind11_stays_in_charge_of_c(project: None) -> None:
-    pytest.importorskip("pybind11")
-    setup(before=PARALLEL_COMPILE)
+def test_parallel_compile_of_pybind11_stays_in_charge_of_c(
+    project: None, build: Build, python: Python
+) -> None:
+    folder = installed_aside(python, "pybind11")
+    setup(before=f"import sys; sys.path.append({str(folder)!r})\n{PARALLEL_COMPILE}")
     assert made(build()) == EVERYTHING
     assert numbers() == [40, 42]
 
 
 @pytest.mark.parametrize("way", ["CC", "PATH"])
 def test_ccache_compiles_the_c(
-    project: None, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: None, build: Build, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Named in CC, or as the gcc that is found first; asmsetup's own objects know nothing of it."""
     monkeypatch.setenv("CCACHE_DIR", str(tmp_path / "ccache"))
@@ -221,7 +239,7 @@ def test_ccache_compiles_the_c(
             module.unlink()
 
 
-def test_all_errors_of_what_had_started_are_told(project: None) -> None:
+def test_all_errors_of_what_had_started_are_told(project: None, build: Build) -> None:
     Path("shared.asm").write_text("no such instruction\n")
     Path("own.asm").write_text("nor this one\n")
     output = build("-j", "2", status=1)
@@ -239,7 +257,7 @@ case "$*" in *" two.c "*) touch compiled;; esac
 """
 
 
-def test_all_extensions_share_the_queue(project: None) -> None:
+def test_all_extensions_share_the_queue(project: None, build: Build) -> None:
     """The second module's objects are made before the first module is linked."""
     Path("cc").write_text(LINKING_ONE_AFTER_TWO)
     Path("cc").chmod(0o755)
@@ -262,7 +280,7 @@ setup(
 """
 
 
-def test_one_c_source_with_two_sets_of_macros(project: None) -> None:
+def test_one_c_source_with_two_sets_of_macros(project: None, build: Build) -> None:
     """distutils has one object for both, so the second may be made when the first is linked."""
     Path("part.c").write_text("int part(void) { return PART; }\n")
     for name in ("one", "two"):
@@ -274,7 +292,7 @@ def test_one_c_source_with_two_sets_of_macros(project: None) -> None:
         assert numbers() == [one, two]
 
 
-def test_an_assembler_error_and_a_c_error_are_both_told(project: None) -> None:
+def test_an_assembler_error_and_a_c_error_are_both_told(project: None, build: Build) -> None:
     Path("part.c").write_text("int part(void) { return 1 }\n")
     # Each is under way when the other one fails.
     Path("shared.asm").write_text("%rep 100000\nnop\n%endrep\nno such instruction\n")
@@ -286,12 +304,12 @@ def test_an_assembler_error_and_a_c_error_are_both_told(project: None) -> None:
     assert "Traceback" not in output
 
 
-def test_what_a_failed_compiler_says_is_shown_to_the_quiet_too(project: None) -> None:
+def test_what_a_failed_compiler_says_is_shown_to_the_quiet_too(project: None, build: Build) -> None:
     Path("part.c").write_text("int part(void) { return 1 }\n")
     assert build(talk="-q", status=1).count("part.c:1:") == 1
 
 
-def test_what_the_compiler_says_is_one_piece(project: None) -> None:
+def test_what_the_compiler_says_is_one_piece(project: None, build: Build) -> None:
     for name in ("one.c", "part.c", "two.c"):
         with open(name, "a") as file:
             file.write("#warning from here\n")
@@ -301,7 +319,7 @@ def test_what_the_compiler_says_is_one_piece(project: None) -> None:
             assert lines[number + 1].startswith(f"{match[1]}:")
 
 
-def test_a_c_error_is_an_error_of_the_build(project: None) -> None:
+def test_a_c_error_is_an_error_of_the_build(project: None, build: Build) -> None:
     Path("part.c").write_text("int part(void) { return 1 }\n")
     output = build(status=1)
     assert "part.c:1:" in output
@@ -315,7 +333,9 @@ def archive(text: str) -> None:
     subprocess.run(["ar", "crs", "libextra.a", "extra.o"], check=True)
 
 
-def test_a_module_is_linked_again_once_and_only_when_something_in_it_changed(project: None) -> None:
+def test_a_module_is_linked_again_once_and_only_when_something_in_it_changed(
+    project: None, build: Build
+) -> None:
     text = Path("setup.py").read_text()
     Path("setup.py").write_text(
         text.replace('"own.asm"]', '"own.asm"], extra_objects=["libextra.a"]')
