@@ -95,7 +95,8 @@ class Sample:
             self.link()
         except LinkError:
             return "does not link"
-        done = run(python, "-c", _RUN, cwd=self.folder)
+        # Without site, whose .pth files take longer than the rest.
+        done = run(python, "-S", "-c", _RUN, cwd=self.folder)
         if done.returncode < 0:
             return "crashes"
         if "ImportError" in done.stderr:
