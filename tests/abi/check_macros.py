@@ -107,6 +107,7 @@ def check_vectors():
 def check_frames():
     assert macros.alignment() == 0
     assert macros.keeps() is True
+    assert macros.pushed("a") == ("a", "a")
 
 
 def check_references():

@@ -241,6 +241,35 @@ PyRoutine           frame_of_16
     PyReturn
 PyEndRoutine
 
+; tuple pushed(object): locals of a routine that uses all six kept registers,
+; written while something is pushed and read when it is not
+PyFunction          pushed, METH_O, -, object
+    PyKeep          a, b, c, d, e
+    PyLocal         first
+    PyLocal         second
+    mov             qword [second], 0
+    push            rax
+    mov             [first], object
+    lea             a, [second]
+    sub             rsp, 24
+    mov             qword [a], 1
+    inc             qword [second]
+    cmp             object, Py_None
+    jne             .deep
+    add             rsp, 32
+    PyReturn        NULL
+.deep:
+    add             rsp, 32
+    mov             rdi, 2
+    mov             rsi, [first]
+    cmp             qword [second], 2
+    jne             .false
+    mov             rdx, rsi
+    PyTailCall      PyTuple_Pack
+.false:
+    Py_RETURN_FALSE
+PyEndFunction
+
 ; bool keeps(): whether a routine that uses all six kept registers gives
 ; them back
 PyFunction          keeps, METH_NOARGS
