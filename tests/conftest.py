@@ -18,6 +18,7 @@ from tests.projects import (
     Project,
     Python,
     environment,
+    made_once,
     run,
     virtual_environment,
 )
@@ -32,12 +33,26 @@ _MAIN = "{}.{}".format(*sys.version_info[:2])
 
 
 @pytest.fixture(scope="session")
-def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of this run, which the processes of pytest-xdist share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def wheelhouse(shared: Path) -> Path:
     """A folder with asmsetup's own wheel, built from this tree."""
-    folder = tmp_path_factory.mktemp("wheelhouse")
+    folder = shared / "wheelhouse"
+    with made_once(folder) as missing:
+        if missing:
+            _build_wheel(folder)
+    return folder
+
+
+def _build_wheel(folder: Path) -> None:
     tree = folder / "tree"
+    tree.mkdir(parents=True)
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
-        tree.mkdir(exist_ok=True)
         shutil.copy(REPOSITORY / name, tree)
     shutil.copytree(
         REPOSITORY / "asmsetup", tree / "asmsetup", ignore=shutil.ignore_patterns("__pycache__")
@@ -49,15 +64,16 @@ def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cwd=folder,
         env=environment(),
     )
-    return folder
 
 
 @pytest.fixture(scope="session")
-def asmsetup_installed(wheelhouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def asmsetup_installed(wheelhouse: Path, shared: Path) -> Path:
     """A folder for PYTHONPATH with asmsetup as its wheel installs it, entry points and all."""
-    folder = tmp_path_factory.mktemp("installed")
+    folder = shared / "installed"
     (wheel,) = wheelhouse.glob("asmsetup-*.whl")
-    shutil.unpack_archive(wheel, folder, "zip")
+    with made_once(folder) as missing:
+        if missing:
+            shutil.unpack_archive(wheel, folder, "zip")
     prepared.IMPORTED_FROM.append(folder)
     return folder
 

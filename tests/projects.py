@@ -133,7 +133,7 @@ def virtual_environment(name: str, command: tuple[str, ...]) -> Python:
     """The virtual environment of an interpreter in the cache, made when it is not there."""
     wanted = hashlib.sha256(repr((command, BUILD_REQUIREMENTS)).encode()).hexdigest()[:12]
     folder = CACHE / "venvs" / f"{name}-{wanted}"
-    with _made_once(folder) as missing:
+    with made_once(folder) as missing:
         if missing:
             run(*command, "-m", "venv", folder, cwd=CACHE, env=environment())
             _pip(folder / "bin" / "python", "install", *BUILD_REQUIREMENTS)
@@ -143,14 +143,14 @@ def virtual_environment(name: str, command: tuple[str, ...]) -> Python:
 def installed_aside(python: Python, *requirements: str) -> Path:
     """A folder in the cache with packages for PYTHONPATH, installed when they are not there."""
     folder = CACHE / "aside" / "-".join([python.name, *requirements])
-    with _made_once(folder) as missing:
+    with made_once(folder) as missing:
         if missing:
             _pip(python.path, "install", "--target", str(folder), *requirements)
     return folder
 
 
 @contextmanager
-def _made_once(folder: Path) -> Iterator[bool]:
+def made_once(folder: Path) -> Iterator[bool]:
     """Yield whether ``folder`` must be made, alone among the processes that share the cache."""
     done = folder.parent / f"{folder.name}.done"
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -241,7 +241,7 @@ def test_refused_and_cured(text: str, line: int, message: str, tmp_path: Path) -
     build(tmp_path / "m.asm", tmp_path / "m.so")
     left = check((tmp_path / "m.asm").read_text().partition("\n")[2], tmp_path)
     assert found.rule not in {each.rule for each in left}
-    subprocess.run([sys.executable, "-c", "import m"], cwd=tmp_path, check=True)
+    subprocess.run([sys.executable, "-S", "-c", "import m"], cwd=tmp_path, check=True)
 
 
 def test_a_variable_in_a_table(tmp_path: Path) -> None:

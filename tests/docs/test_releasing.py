@@ -9,22 +9,24 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import asmsetup
-from tests.projects import REPOSITORY, Run, environment, run
+from tests.projects import REPOSITORY, Python, Run, environment, run
 
 PAGE = (REPOSITORY / "docs" / "how-to" / "releasing.md").read_text()
 COMMANDS = re.findall(r"^\$ (.*)$", PAGE, re.MULTILINE)
 
 
 @pytest.fixture
-def new(tmp_path: Path, wheelhouse: Path) -> Path:
+def new(tmp_path: Path) -> Path:
     asmsetup("new", "fast-sum", cwd=tmp_path)
     return tmp_path / "fast-sum"
 
 
 def test_what_is_built_can_be_published_and_tested(
-    new: Path, wheelhouse: Path, tmp_path: Path
+    new: Path, python: Python, asmsetup_installed: Path, tmp_path: Path
 ) -> None:
-    env = environment(UV_FIND_LINKS=str(wheelhouse), UV_CACHE_DIR=str(tmp_path / "cache"))
+    # tests/examples has uv make environments to build in.
+    there = {"UV_NO_BUILD_ISOLATION": "1", "PYTHONPATH": str(asmsetup_installed)}
+    env = environment(UV_CACHE_DIR=str(tmp_path / "cache"), **there)
     dist = new / "dist"
 
     def uv(command: str, *more: str, **changed: str) -> Run:
@@ -34,11 +36,11 @@ def test_what_is_built_can_be_published_and_tested(
         program = Path(sys.executable).with_name("uv")
         return run(program, *words, *more, *files, cwd=new, env={**env, **changed})
 
-    python = ("--python", sys.executable)
+    where = ("--python", str(python.path))
     epoch = {"SOURCE_DATE_EPOCH": "1700000000"}
-    uv("uv build", *python, **epoch)
+    uv("uv build", *where, **epoch)
     first = {path.name: path.read_bytes() for path in dist.glob("*-*")}
     assert sorted(name.rpartition(".")[2] for name in first) == ["gz", "whl"]
-    uv("uv build", *python, **epoch)
+    uv("uv build", *where, **epoch)
     assert {name: (dist / name).read_bytes() for name in first} == first
     uv("uv publish --dry-run dist/*", "--token", "none")

@@ -52,7 +52,7 @@ def own_tests(project: Project, *folders: Path) -> Run:
     return project.beside(*folders, installed_aside(project.python, "pytest")).run(*PYTEST)
 
 
-# An environment for each build takes long: every front end makes some, for a kind or two.
+# An environment for each build takes long: pip and uv make some, for a kind or two.
 @pytest.mark.parametrize("new", KINDS if ALL else ["module"], indirect=True)
 def test_pip_builds_it(new: Project) -> None:
     new.run("-m", "pip", "wheel", "-q", "--no-deps", "-w", "dist", ".")
@@ -94,16 +94,10 @@ def test_the_checks_find_nothing(every_kind: Path) -> None:
 
 
 # With C beside the assembly, and with a header: the others are like them to these two.
-@pytest.mark.parametrize(
-    ("new", "isolated"),
-    [*((kind, True) for kind in KINDS if ALL or kind == "mixed"), ("library", False)],
-    indirect=["new"],
-)
-def test_build_makes_both(new: Project, isolated: bool, asmsetup_installed: Path) -> None:
-    if isolated:
-        new.run("-m", "build", ".")
-    else:
-        new.beside(asmsetup_installed).run("-m", "build", "--no-isolation", ".")
+@pytest.mark.parametrize("new", KINDS if ALL else ["mixed", "library"], indirect=True)
+def test_build_makes_both(new: Project, asmsetup_installed: Path) -> None:
+    """In an environment that is there: tests/wheel/test_end_to_end.py has build make its own."""
+    new.beside(asmsetup_installed).run("-m", "build", "--no-isolation", ".")
 
     (sdist,) = (new.folder / "dist").glob("*.tar.gz")
     assert sdist.name == "fast_sum-0.1.0.tar.gz"

@@ -72,27 +72,27 @@ def test_a_cell_with_a_module_of_its_own(tmp_path: Path) -> None:
     assert said[-1]["text"] == "(7, 7)"
 
 
-@pytest.mark.parametrize(
-    ("cell", "error"),
-    [
-        (
-            "%%nasm\n\nf:\n    mov eax\n    ret",
-            "error: cell:3: error: invalid combination of opcode and operands\n  3 | mov eax\n  the",
-        ),
-        (
-            '%%nasm\n%include "python.inc"\nPyModule m\n    mov [\nPyEndModule',
-            "error: cell:3: error: ",
-        ),
-        ("%%nasm --isolate-me\nf: ret", "error: %%nasm: unrecognized arguments: --isolate-me"),
-        ("%%nasm -D 'x\nf: ret", "error: %%nasm: No closing quotation: -D 'x"),
-    ],
-)
-def test_errors_are_in_the_cell(cell: str, error: str, tmp_path: Path) -> None:
-    (said,) = run(cell, folder=tmp_path, errors=True)
+ERRORS = [
+    (
+        "%%nasm\n\nf:\n    mov eax\n    ret",
+        "error: cell:3: error: invalid combination of opcode and operands\n  3 | mov eax\n  the",
+    ),
+    (
+        '%%nasm\n%include "python.inc"\nPyModule m\n    mov [\nPyEndModule',
+        "error: cell:3: error: ",
+    ),
+    ("%%nasm --isolate-me\nf: ret", "error: %%nasm: unrecognized arguments: --isolate-me"),
+    ("%%nasm -D 'x\nf: ret", "error: %%nasm: No closing quotation: -D 'x"),
+]
 
-    assert said["error"].startswith(error)
-    assert "Traceback" not in said["error"]
-    assert str(tmp_path.root + "tmp") not in said["error"]
+
+def test_errors_are_in_the_cell(tmp_path: Path) -> None:
+    shown = run(*(cell for cell, _ in ERRORS), folder=tmp_path, errors=True)
+
+    for said, (_, error) in zip(shown, ERRORS, strict=True):
+        assert said["error"].startswith(error)
+        assert "Traceback" not in said["error"]
+        assert str(tmp_path.root + "tmp") not in said["error"]
 
 
 def test_without_nasm(tmp_path: Path) -> None:
@@ -171,16 +171,17 @@ def test_isolated_cells_import_other_modules_of_the_notebook(tmp_path: Path) -> 
     assert "signal 11 (SIGSEGV) in peek (cell:5)" in said[2]["error"]
 
 
-@pytest.mark.parametrize("argument", ["lambda: 1", "(i for i in 'x')"])
-def test_arguments_that_cannot_be_sent(argument: str, tmp_path: Path) -> None:
+def test_arguments_that_cannot_be_sent(tmp_path: Path) -> None:
     cell = """%%nasm --isolated
 PyFunction show, METH_O
     mov     rdi, rsi
     PyCall  PyObject_Repr
     PyReturn rax
 PyEndFunction"""
-    said = run(cell, f"show({argument})", folder=tmp_path, errors=True)
-    assert "an argument of show cannot be sent to the process it runs in: " in said[1]["error"]
+    calls = ("show(lambda: 1)", "show(i for i in 'x')")
+    _, *shown = run(cell, *calls, folder=tmp_path, errors=True)
+    for said in shown:
+        assert "an argument of show cannot be sent to the process it runs in: " in said["error"]
 
 
 DARK = "<body data-jp-theme-light=false>{}<script>onload = () => document.body.append({})</script>"

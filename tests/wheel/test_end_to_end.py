@@ -40,7 +40,7 @@ def test_build_makes_an_sdist_and_from_it_the_wheel(sayit: Project) -> None:
 
 
 def test_pip_installs_it(sayit: Project, tmp_path: Path) -> None:
-    sayit.run("-m", "venv", tmp_path / "venv")
+    sayit.run("-m", "venv", "--without-pip", tmp_path / "venv")
     python = tmp_path / "venv" / "bin" / "python"
     sayit.run("-m", "pip", "--python", python, "install", ".")
 
