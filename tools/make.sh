@@ -8,6 +8,8 @@
 #   PYTHON=python3.12    the interpreter to make .venv with
 set -eu
 cd -- "$(dirname -- "$0")/.."
+# Each process of the tests would compile all of them.
+unset PYTHONDONTWRITEBYTECODE
 
 say() { printf '%s\n' "$*"; }
 fail() { printf '%s\n' "$@" >&2; exit 1; }
@@ -72,7 +74,7 @@ tests() {
     pip install --quiet --group test --editable .
     # All of them: none may have got lost on the way.
     [ $# != 0 ] || run python -m tools.collected
-    python -m pytest -n auto "$@"
+    python -m pytest -n auto --dist loadfile "$@"
 }
 
 # What there is to see is shown when tests fail, too.
@@ -81,7 +83,7 @@ coverage() {
     pip install --quiet --group test --group coverage --editable .
     run python -m coverage erase
     status=0
-    run python -m coverage run --data-file="$PWD/.coverage" -m pytest -n auto "$@" || status=$?
+    run python -m coverage run --data-file="$PWD/.coverage" -m pytest -n auto --dist loadfile "$@" || status=$?
     python -m coverage combine --quiet
     python -m coverage report
     return $status
@@ -113,7 +115,7 @@ test_matrix() {
     set_up nasm ld venv c++ headers ccache mmdebstrap
     pip install --quiet --group test --editable .
     run python -m tools.matrix
-    ASMSETUP_TEST_ALL=1 python -m pytest -n auto "$@"
+    ASMSETUP_TEST_ALL=1 python -m pytest -n auto --dist loadfile "$@"
 }
 
 showcases() {

@@ -47,11 +47,14 @@ table:          dq f, 1
 """
 
 
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    path = tmp_path / "kernel.asm"
-    path.write_text(SOURCE)
-    return path
+    return written(tmp_path / "kernel.asm", SOURCE)
 
 
 def annotated(source: Path, perf: str = "") -> Annotated:
@@ -64,9 +67,7 @@ def annotated(source: Path, perf: str = "") -> Annotated:
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> list[Line]:
     """The lines of SOURCE."""
-    path = tmp_path_factory.mktemp("known") / "kernel.asm"
-    path.write_text(SOURCE)
-    return lines_of(path)
+    return lines_of(written(tmp_path_factory.mktemp("known") / "kernel.asm", SOURCE))
 
 
 def lines_of(source: Path, perf: str = "") -> list[Line]:
@@ -88,8 +89,7 @@ def test_bytes_and_data(known: list[Line]) -> None:
 
 def test_the_entry_point_is_in_the_line_that_makes_it(tmp_path: Path) -> None:
     """Not in the one before, though NASM lists a repetition first."""
-    source = tmp_path / "ways.asm"
-    source.write_text(WAYS)
+    source = written(tmp_path / "ways.asm", WAYS)
     *_, before, end = lines_of(source)
 
     assert [each.text for each in before.instructions] == ["ret"]
@@ -110,8 +110,7 @@ table:          dq f, f
 
 
 def test_repetitions_are_not_taken_for_data_at_the_same_place(tmp_path: Path) -> None:
-    source = tmp_path / "repeated.asm"
-    source.write_text(REPEATED)
+    source = written(tmp_path / "repeated.asm", REPEATED)
     texts = {each.number: [i.text for i in each.instructions] for each in lines_of(source)}
 
     assert {number: found for number, found in texts.items() if found} == {
@@ -178,8 +177,7 @@ PyEndModule
 
 
 def test_findings_come_with_the_way_there(tmp_path: Path) -> None:
-    source = tmp_path / "ways.asm"
-    source.write_text(WAYS)
+    source = written(tmp_path / "ways.asm", WAYS)
     found = annotated(source)
     ((finding, way),) = found.ways.items()
 
@@ -190,8 +188,7 @@ def test_findings_come_with_the_way_there(tmp_path: Path) -> None:
 
 
 def test_what_a_function_is_and_what_is_allowed_there(tmp_path: Path) -> None:
-    source = tmp_path / "allowed.asm"
-    source.write_text(ALLOWED)
+    source = written(tmp_path / "allowed.asm", ALLOWED)
     found = annotated(source)
     remarks = [remark for each in found.lines for remark in each.remarks]
 
@@ -239,8 +236,10 @@ NEEDS = [
 
 
 def test_what_a_line_needs(tmp_path: Path) -> None:
-    source = tmp_path / "needs.asm"
-    source.write_text(LEVELS.format("\n".join(f"    {instruction}" for instruction, _ in NEEDS)))
+    source = written(
+        tmp_path / "needs.asm",
+        LEVELS.format("\n".join(f"    {instruction}" for instruction, _ in NEEDS)),
+    )
     needed = {each.text.strip(): each.needs for each in lines_of(source)}
     assert [(text, needed[text]) for text, _ in NEEDS] == NEEDS
 
@@ -323,8 +322,7 @@ def test_the_page_stands_alone_and_is_well_formed(source: Path) -> None:
 
 
 def test_keyboards_and_screen_readers_get_everything(tmp_path: Path) -> None:
-    source = tmp_path / "ways.asm"
-    source.write_text(WAYS)
+    source = written(tmp_path / "ways.asm", WAYS)
     text = page(annotated(source))
 
     assert text.index('<a class="skip" href="#source">') < text.index("<header>")
@@ -365,9 +363,7 @@ g:  ret
 
 @pytest.fixture
 def turns(tmp_path: Path) -> Path:
-    path = tmp_path / "turns.asm"
-    path.write_text(TURNS)
-    return path
+    return written(tmp_path / "turns.asm", TURNS)
 
 
 def test_costs(turns: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.build.test_flags_per_source import made
 from tests.conftest import MakeProject
-from tests.projects import PYPROJECT, Project, Wheel
+from tests.projects import PYPROJECT, Project, Wheel, made_once
 
 DATA = """\
     .data
@@ -80,19 +80,14 @@ def mixed(empty: Project) -> Project:
     return empty.extension("hello", [*MIXED])
 
 
-@pytest.fixture(scope="module")
-def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for what a build of MIXED has left, once a test has made it."""
-    return tmp_path_factory.mktemp("mixed") / "project"
-
-
 @pytest.fixture
-def built(mixed: Project, built_once: Path) -> Project:
+def built(mixed: Project, shared: Path) -> Project:
     """The module of C, NASM and GAS, with what its build has left."""
-    if not built_once.exists():
-        mixed.build_ext()
-        shutil.copytree(mixed.folder, built_once)
-    shutil.copytree(built_once, mixed.folder, dirs_exist_ok=True)
+    with made_once(shared / "gas") as missing:
+        if missing:
+            mixed.build_ext()
+            shutil.copytree(mixed.folder, shared / "gas")
+    shutil.copytree(shared / "gas", mixed.folder, dirs_exist_ok=True)
     return mixed
 
 
@@ -415,34 +410,24 @@ def test_hints_in_the_syntax_of_intel(gas: Project, line: str, cure: str) -> Non
         "movl $1013, %esi", "mov esi, 1013"
     )
     answer = ANSWER.replace("movl $VALUE, %edi", "mov edi, 42")
-    gas.write({"hello.S": ".intel_syntax noprefix\n" + DATA + entry + answer})
+    text = ".intel_syntax noprefix\n" + DATA + entry + answer
+    gas.write({"hello.S": text})
 
-    report = gas.refused()
-
-    assert f"  write:   {cure}" in report.splitlines()
+    assert f"  write:   {cure}" in gas.refused().splitlines()
     if "def" in cure:
-        gas.write(
-            {
-                "hello.S": ".intel_syntax noprefix\n"
-                + DATA
-                + entry.replace(line, f" {cure}\n")
-                + answer
-            }
-        )
-        gas.build_ext()
+        gas.write({"hello.S": text.replace(line, f" {cure}\n")}).build_ext()
         assert gas.answer() == "42"
+
+
+GLOBAL = ".globl PyInit_hello\n"
 
 
 @pytest.mark.parametrize(
     ("declared", "rule", "shown"),
     [
         ("", "entry-point-local", "PyInit_hello:"),
-        (
-            ".globl PyInit_hello\n.hidden PyInit_hello\n",
-            "entry-point-hidden",
-            ".hidden PyInit_hello",
-        ),
-        (".globl PyInit_hello\n", "entry-point-untyped", ".globl PyInit_hello"),
+        (f"{GLOBAL}.hidden PyInit_hello\n", "entry-point-hidden", ".hidden PyInit_hello"),
+        (GLOBAL, "entry-point-untyped", ".globl PyInit_hello"),
     ],
 )
 def test_an_entry_point_that_is_not_declared(
