@@ -25,7 +25,7 @@ from .assemble.nasm import Nasm, ObjectFile
 from .assemble.objects import Extra, Objects
 from .assemble.queue import Job, available
 from .assemble.state import BuildState
-from .check import Finding, report
+from .check import Finding, calls, report
 from .check.inspection import Inspector, explained
 from .check.machine_code import Judge, judges
 from .config import Settings
@@ -90,6 +90,7 @@ class Builder:
             self.reporter.detail,
             self.state,
             self._unwind_tables(),
+            calls.first_refused,
         )
 
     def _unwind_tables(self) -> Extra | None:

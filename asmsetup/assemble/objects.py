@@ -58,11 +58,14 @@ class Objects:
         show: Callable[[str], None] = lambda command: None,
         state: BuildState | None = None,
         extra: Extra | None = None,
+        judge: Callable[[bytes], tuple[int, str] | None] = lambda content: None,
     ) -> None:
         """``launcher`` is a command that is put in front of NASM's; ``extra`` is added to each object.
 
-        ``show`` gets each command, and the notes of ``extra``.
+        ``show`` gets each command, and the notes of ``extra``. ``judge`` gets the bytes that NASM
+        has written, and returns the number of the first wrong call of a macro, and why it is wrong.
         """
+        self._judge = judge
         self._nasm = assembler
         self._reader = reader
         self._cache = cache
@@ -111,14 +114,17 @@ class Objects:
     def assemble(self, wanted: ObjectFile) -> str:
         """Assemble the object; return NASM's warnings.
 
-        Raises AssembleError with NASM's own words; the object is then what it was.
+        Raises AssembleError with NASM's own words, also for a call of a macro that the judge
+        refuses; the object is then what it was.
         """
         print_, closure = self._fingerprint(wanted), self._closure(wanted)
         _require_regular(closure.missing)
         with atomic_write(wanted.path) as partial:
             start = time.monotonic()
             messages, rules = self._run(wanted, partial)
-            content, notes = self._extended(partial, wanted.source)
+            content = self._read_object(partial, wanted.source)
+            self._require_right_calls(wanted, content, partial)
+            content, notes = self._extended(partial, wanted.source, content)
             seconds = round(time.monotonic() - start, 6)
             dependencies = uptodate.dependencies(rules, closure, wanted.options.include_dirs)
             # Made of what the closure holds. NASM lists no files where it gets names.
@@ -137,6 +143,15 @@ class Objects:
                 kept.add_answer(self._cache, print_.digest, dependencies)
             self._cache.put(full_digest, kept.Entry(messages, seconds, content, notes).to_bytes())
         return messages
+
+    def _require_right_calls(self, wanted: ObjectFile, content: bytes, output: str) -> None:
+        """Raise AssembleError if the judge refuses a call, of which NASM then tells the place."""
+        if wrong := self._judge(content):
+            number, why = wrong
+            # In python/misuse.inc, _py_judged counts them as they are in the object.
+            refused = f"-D_py_refused_{number}={as_string(why)}"
+            self._shown(self._command(wanted, output, refused), wanted)
+            raise AssembleError(f"{wanted.source}: {why}")
 
     def _keep(
         self,
@@ -244,9 +259,8 @@ class Objects:
             return ""
         return selection(texts, options, bindings)
 
-    def _extended(self, path: str, source: str) -> tuple[bytes, list[str]]:
-        """Return the object that NASM has left, with what is added, and notes about that."""
-        content = self._read_object(path, source)
+    def _extended(self, path: str, source: str, content: bytes) -> tuple[bytes, list[str]]:
+        """Add to the object that NASM has left; return its bytes, and notes about that."""
         if self._extra is None:
             return content, []
         content, notes = self._extra.add(source, content)

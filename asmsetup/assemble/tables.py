@@ -71,10 +71,10 @@ def selection(paths: Iterable[str], options: AssemblerOptions, more: str = "") -
     )
 
 
-def as_string(path: str) -> str:
-    """Return one of NASM's strings for a path."""
+def as_string(text: str) -> str:
+    """Return one of NASM's strings for a text, such as a path."""
     odd = rb"[^ -\[\]-_a-~]"  # not in ASCII, a backquote or a backslash
-    escaped = re.sub(odd, lambda match: b"\\x%02x" % match[0][0], os.fsencode(path))
+    escaped = re.sub(odd, lambda match: b"\\x%02x" % match[0][0], os.fsencode(text))
     return f"`{escaped.decode()}`"
 
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from ..named import NamedTuple
-from . import foreign, misspelt
+from . import calls, foreign, misspelt
 from .hints import AboutInclude, MessageLine, hint
 
 SourceText = Callable[[str], Sequence[str]]
@@ -89,7 +89,7 @@ def _in_words(messages: Sequence[_Message], source: SourceText) -> list[_Message
     """Return the messages, with misleading ones reworded."""
     reported = set()
     kept = []
-    for each in messages:
+    for each in _judged(messages, source):
         if each.file and _is_utf16(source(each.file)):
             each = _error(each, 1, "NASM cannot read this file: it is in UTF-16; save it as UTF-8")
         elif missing := _MISSING_END.match(each.text):
@@ -102,6 +102,32 @@ def _in_words(messages: Sequence[_Message], source: SourceText) -> list[_Message
             each = _error(each, each.line, _STRUCS[wrong["which"]].format(wrong["struc"]))
         kept.append(each)
     return _each_name_once(_without_consequences(list(dict.fromkeys(kept)), source))
+
+
+_END = re.compile(r"\s*PyEnd\w+")
+
+
+def _judged(messages: Sequence[_Message], source: SourceText) -> Iterator[_Message]:
+    """Yield the messages; for a call of a macro that asmsetup refuses, why it does, once.
+
+    What its value makes of the end of the block then follows from it.
+    """
+    texts: dict[tuple[str, int], list[str]] = {}
+    for each in messages:
+        if each.kind == "error":
+            texts.setdefault(each.place, []).append(each.text)
+    refusals = {
+        place: calls.refused_at(source(place[0]), place[1], texts[place]) for place in texts
+    }
+    whys = {place: why for place, why in refusals.items() if why}
+    reported = set()
+    for each in messages:
+        if each.is_warning or each.place not in whys:
+            if not (whys and _END.match(_line_of(each, source))):
+                yield each
+        elif each.place not in reported:
+            reported.add(each.place)
+            yield _error(each, each.line, whys[each.place])
 
 
 _WRONG_STRUC = re.compile(
@@ -119,13 +145,8 @@ _STRUCS = {
 def _without_consequences(messages: Sequence[_Message], source: SourceText) -> list[_Message]:
     """Return the messages without those that only follow from others.
 
-    They are about fields of objects whose size is not known, and about blocks that a misspelt
-    macro opens or closes.
+    They are about blocks that a misspelt macro opens or closes, and about one operand twice.
     """
-    unknown = any(
-        not each.is_warning and ("not defined" in each.text or "PyObject_HEAD" in each.text)
-        for each in messages
-    )
     wrong = [
         text
         for each in messages
@@ -136,8 +157,7 @@ def _without_consequences(messages: Sequence[_Message], source: SourceText) -> l
     return [
         each
         for each in messages
-        if not (unknown and each.text.startswith("PyMember: "))
-        and not misspelt.is_consequence(each.text, wrong)
+        if not misspelt.is_consequence(each.text, wrong)
         and not (each.place in operands and "invalid combination" in each.text)
         and not (each.place in immediates and "dword data exceeds" in each.text)
     ]

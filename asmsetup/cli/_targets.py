@@ -14,6 +14,7 @@ from pathlib import Path
 from .. import config
 from ..assemble.nasm import AssemblerOptions
 from ..build import Builder
+from ..check import calls
 from ..errors import CheckError, ObjectError, SourceError, UsageError
 from ..facts import archive, elf, target
 from ..facts.elf import ElfFacts
@@ -37,7 +38,8 @@ def codes_of(what: str) -> Iterator[Code]:
     """Yield every object and module in a target.
 
     A target is a source, an object, a static library, a module, a wheel, the folder of a project,
-    or the name of an installed package. Raises AsmsetupError for one that cannot be read.
+    or the name of an installed package. Raises AsmsetupError for one that cannot be read, or
+    that plain NASM has made of a macro's wrong arguments.
     """
     path = Path(what)
     if path.is_dir():
@@ -61,14 +63,21 @@ def _read(path: Path) -> bytes:
 
 def _in_file(name: str, data: bytes) -> Iterator[Code]:
     if not archive.is_archive(data):
-        yield Code(name, elf.read(name, data))
+        yield _right(name, data)
         return
     try:
         for member, content in archive.members(data):
             if content.startswith(_ELF_MAGIC):
-                yield Code(f"{name}({member})", elf.read(f"{name}({member})", content))
+                yield _right(f"{name}({member})", content)
     except ObjectError as error:
         raise ObjectError(f"{name}: {error.what}") from error
+
+
+def _right(name: str, data: bytes) -> Code:
+    facts = elf.read(name, data)
+    if facts.kind == "object":
+        calls.require_right(name, facts)
+    return Code(name, facts)
 
 
 def _assembled(source: str) -> Code:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-_TABLES = ("cures.txt", "signature-cures.txt")
+_TABLES = ("cures.txt", "argument-cures.txt", "signature-cures.txt")
 _NAME = re.compile(r"(?<![\w.$%])([fgTBEOPQ])(?=(?:_size)?(?![\w$]))")
 """The labels of a row, which get its number, as many rows are in one module."""
 _HOLE = re.compile(r"\\\{(\d)\\\}")

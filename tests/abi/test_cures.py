@@ -8,17 +8,14 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.abi.assembling import INCLUDE, assemble
+from tests.abi.assembling import INCLUDE, UNIVERSAL
 from tests.abi.cured import modules_of, read_rows
+from tests.abi.misused import refused
 from tests.docs.messages import macro_messages, python_messages
 from tests.docs.test_messages import pattern
 from tests.projects import REPOSITORY, Project, run
 
 CURED_ELSEWHERE = {
-    "needs a number, or a label": "tests/abi/test_values_misused.py",
-    "PyRaise": "tests/abi/test_values_misused.py",
-    "PyConstant": "tests/abi/test_values_misused.py",
-    "PyDispatch": "tests/abi/test_values_misused.py",
     "python.inc knows CPython 3.10 to 3.15": "no source has the cure; another Python has",
     "needs bindings": "test_the_commands_that_are_printed",
 }
@@ -52,7 +49,7 @@ def test_what_is_printed_cures(hello: Project, decoder: Path, tmp_path: Path) ->
     source, printed, cured = tmp_path / "m.asm", {}, {}
     for row in read_rows():
         source.write_text(row.broken)
-        printed[row] = assemble(source, tmp_path / "m.o").stderr
+        printed[row] = refused(source, UNIVERSAL)
         if found := row.found_in(printed[row]):
             cured[row] = row.cured(found)
     assert {row.message: printed[row] for row in printed.keys() - cured.keys()} == {}
@@ -85,10 +82,12 @@ def test_the_commands_that_are_printed(tmp_path: Path) -> None:
 
 
 def messages() -> Iterable[re.Pattern[str]]:
-    """Yield each message of the macros and the bindings that a row is due for."""
+    """Yield each message of the macros, their arguments and the bindings that a row is due for."""
     elsewhere = [text for heading in CURED_ELSEWHERE for text in shown_below(heading)]
-    of_bindings = (text for text, place in python_messages().items() if "/bind/" in place)
-    for text in (*macro_messages(), *of_bindings):
+    of_python = (
+        text for text, place in python_messages().items() if re.search("/(?:bind|calls)/", place)
+    )
+    for text in (*macro_messages(), *of_python):
         if not any(map(pattern(text).search, (*elsewhere, *NO_CURE))):
             yield pattern(text)
 

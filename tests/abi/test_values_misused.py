@@ -10,11 +10,13 @@ import pytest
 from tests.abi.assembling import ASSEMBLERS, INTERPRETERS, UNIVERSAL, assemble, build, python
 from tests.abi.misused import at, each_nasm, errors_of
 
-MODULE = "PyModule m\n{}\nPyEndModule\ng: ret"
+MODULE = "PyModule m\n{}\nPyEndModule\ng: ret\nBYTES equ 64"
+PLAIN = "g: ret\n{}\nBYTES equ 64"
 ROUTINE = "PyRoutine r\n{}\nPyReturn\nPyEndRoutine"
+RAISING = f"{ROUTINE}\ng: ret\nBYTES equ 64"
 TYPE = (
     "struc O\nPyObject_HEAD\n.x: resd 1\nendstruc\nPyModule m\nPyType T, O_size\n"
-    "{}\nPyEndType\nPyEndModule\ng: ret"
+    "{}\nPyEndType\nPyEndModule\ng: ret\nBYTES equ 64"
 )
 
 # For each macro that takes a number: the source around it, its line, the macro, the message.
@@ -24,29 +26,77 @@ NUMBERS = [
     (ROUTINE, 2, "PyCall PyErr_Format, {}", "PyCall needs the number of vector registers"),
     (ROUTINE, 2, 'PyRaise PyExc_OSError, "%d", {}', "PyRaise needs values in 64-bit registers,"),
     (ROUTINE, 3, "PyBuffer b\nPyGetBuffer b, rdi, {}", "PyGetBuffer needs flags such as PyBUF_"),
-    (MODULE, 2, "PyType T, {}", "PyType needs the size of its objects"),
-    (MODULE, 2, "PyType T, 32, {}", "PyType needs flags such as Py_TPFLAGS_DEFAULT"),
+    (MODULE, 2, "PyType T, {}\nPyEndType", "PyType needs the size of its objects"),
+    (MODULE, 2, "PyType T, 32, {}\nPyEndType", "PyType needs flags such as Py_TPFLAGS_DEFAULT"),
     (MODULE, 2, "PyModuleSlot gil, {}", "PyModuleSlot needs a number that the reference gives for"),
     (MODULE, 2, "PyModuleSlot state_size, {}", "PyModuleSlot needs a number that the reference"),
-    (MODULE, 2, "PyFunction f, {}", " flag"),
+    (MODULE, 2, "PyFunction f, {}\nPyReturn\nPyEndFunction", " flag"),
     (TYPE, 7, 'PyMember "x", {}, O.x', "PyMember: "),
     (TYPE, 7, 'PyMember "x", Py_T_INT, {}', "PyMember needs an offset such as Point.x"),
     (TYPE, 7, 'PyMember "x", Py_T_INT, O.x, {}', "PyMember needs flags such as Py_READONLY"),
     (TYPE, 7, "PyTypeSlot {}, g", "is not the number of a slot"),
-    (MODULE, 3, "PyEndModule\nPyDispatch d, g, {}, g\nPyModule n", "PyDispatch needs features by"),
+    (PLAIN, 2, "PyDispatch d, g, {}, g", "PyDispatch needs features by"),
 ]
 NO_NUMBER = ["1.5", "1 << 64", "1 +", "10 ** 3", "(1", "1 2", "$ + 1"]
 
 LABELS = [
     (MODULE, 2, 'PyMethod "f", {}, METH_O', "PyMethod needs the label of a routine"),
     (MODULE, 2, "PyModuleSlot exec, {}", "PyModuleSlot needs the label of a routine for exec"),
-    (MODULE, 2, "PyDispatch d, {}\nPyModule n", "PyDispatch needs the label of a routine"),
+    (PLAIN, 2, "PyDispatch d, {}", "PyDispatch needs the label of a routine"),
     (TYPE, 7, "PyTypeSlot Py_tp_repr, {}", "PyTypeSlot needs a label"),
     (TYPE, 7, 'PyGetSet "a", {}', "PyGetSet needs the label of a getter"),
     (TYPE, 7, 'PyGetSet "a", g, {}', "PyGetSet needs the label of a setter"),
 ]
 NO_LABEL = ["5", "-1", "1.5", "[g]", "$", "g h", "'g'", ".next"]
 
+# A number where a label is due, by its name, and the reverse.
+EXCHANGED = [
+    *(
+        (whole, line, text.format(each), end)
+        for whole, line, text, end in LABELS
+        for each in ["BYTES", "BYTES + 1"]
+    ),
+    (
+        PLAIN,
+        2,
+        "PyDispatch d, g, PyCPU_AVX2, BYTES",
+        "PyDispatch needs the label of a routine, not",
+    ),
+    (PLAIN, 2, "PyDispatch d, g, g, g", "PyDispatch needs features by their names"),
+    (MODULE, 2, "PyModuleSlot state_size, g", "gives for state_size, not g"),
+    (MODULE, 2, "PyModuleSlot gil, BYTES", "gives for gil, not BYTES"),
+    (MODULE, 2, "PyModuleSlot gil, g", "gives for gil, not g"),
+    (TYPE, 7, 'PyMember "x", Py_T_INT, g', "PyMember needs an offset such as Point.x, not g"),
+    (TYPE, 7, 'PyMember "x", Py_T_INT, BYTES', "4 bytes at the offset 64 are beyond the object"),
+    (TYPE, 7, 'PyMember "x", Py_T_INT, O.x, 1 << 31', "flags such as Py_READONLY, not 1 << 31"),
+]
+
+RAISED = [
+    *(
+        (
+            f'"%{conversion}", {value}',
+            f"%{conversion} takes a number from {limits}, and not {value}",
+        )
+        for conversion, value, limits in [
+            ("d", "4294967296", "-2147483648 to 2147483647"),
+            ("i", "1 << 31", "-2147483648 to 2147483647"),
+            ("u", "-1", "0 to 4294967295"),
+            ("x", "1 << 32", "-2147483648 to 4294967295"),
+            ("c", "0x110000", "0 to 1114111"),
+        ]
+    ),
+    *(
+        (f'"%{conversion}", {value}', f"%{conversion} takes the address of ")
+        for conversion in ["R", "S", "A", "U", "s"]
+        for value in ["BYTES", "1 << 3", "0"]
+    ),
+    ('"%V", BYTES, [rel g]', "%V takes the address of an object"),
+    ('"%V", rax, 5', "%s takes the address of a text"),
+    ('"%s", g', "not the address g; load it before:   lea rax, [rel g]"),
+    ('"%d", xmm0', "PyRaise needs a 64-bit register, not xmm0"),
+    ('"%d", 1 / 0', "in memory or as numbers, not 1 / 0"),
+    ("`\\x25d`", "the format's conversions are 1, and the values 0"),
+]
 TEXT = "the conversions are %d"
 OTHERS = [
     (ROUTINE, 2, "PyLocal l, 0x10000000000000000", "not 0x10000000000000000"),
@@ -60,11 +110,16 @@ OTHERS = [
                     *("1 << 64", "(1 << 64) - 1", "1 << 0x40", "1 << 63", "3 << 62", "-(3 << 62)"),
                     *("0x100000000 * 0x100000000", "1 << -1", "99999999999999999999"),
                     *("1024 * 1024 * 1024 * 1024 * 1024 * 1024 * 8", "-9223372036854775808 - 1"),
+                    *("4 * (1 << 62)", "2 * -(1 << 63)", "0xffffffffffffffff + 1", "1 << BYTES"),
+                    *("0 - (3 << 62)", "-8 / 2", "BYTES * (1 << 62)"),
                 ]
             ),
             *(
                 (each, f"PyConstant needs a number, a text, True, False or None, not {each}")
-                for each in ["10 ** 3", "[rax]", "rax", "1j", "1 if 1", "PyLong_Type", "1, 2"]
+                for each in [
+                    *("10 ** 3", "[rax]", "rax", "1j", "1 if 1", "PyLong_Type", "1, 2", "1 / 0"),
+                    *("0b2", "xmm0", "g", "g + 1", "__?float64?__(1.5)", "5 % 0", ""),
+                ]
             ),
         ]
         for value in [f"{{{value}}}"]
@@ -109,10 +164,6 @@ OTHERS = [
         for exception in ["ValueError", "Py_None", "5", "PyExc_OSError + 8"]
     ),
     *(
-        (ROUTINE, 3, f"PyLocal l\n{line}", "; a local is in memory: write its name in brackets")
-        for line in ["PyReturn l", 'PyRaise PyExc_OSError, "%d", l']
-    ),
-    *(
         (MODULE, 2, f'PyDoc "a", {value}', "a doc string needs texts and characters from 1 to 255")
         for value in ["1 << 64", "-1", "300", "1.5"]
     ),
@@ -141,6 +192,8 @@ ROWS = [
         for whole, line, text, end in LABELS
         for each in NO_LABEL
     ),
+    *EXCHANGED,
+    *((RAISING, 2, f"PyRaise PyExc_OSError, {rest}", message) for rest, message in RAISED),
     *OTHERS,
 ]
 IDS = [f"{text or whole}" for whole, _, text, _ in ROWS]
@@ -240,6 +293,12 @@ PyEndRoutine
 PyRoutine null_or_object
     PyRaise     PyExc_OSError, "%V %d", 0, rdi, 5
     PyReturn    -1
+PyEndRoutine
+PyRoutine of_64_bits
+    PyRaise     PyExc_OSError, "%ld %zu %lld %p", 1 << 32, -1, LATER << 40, 0
+    PyRaise     PyExc_OSError, "%x %c %.3d %%", -1, "a", BYTES
+    PyRaise     qword [rel seven], "%R", qword [rsp + 8]
+    PyReturn    qword [rsp]
 PyEndRoutine
 PyFunction minus, METH_NOARGS, self
     PyKeep      _a, b.c

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from asmsetup import include_dir
 from asmsetup.check.code.verdicts import CodeFinding
 from asmsetup.check.formats import as_github, as_sarif
 from asmsetup.cli import main
 from tests.check.assembled import function
+from tests.checking import NASM
 
 GOOD = function("xor eax, eax / ret")
 BAD = function("push rbx / mov rbx, rdi / ret")
@@ -217,3 +219,24 @@ def test_a_wheel_says_the_oldest_version(capsys: pytest.CaptureFixture[str]) -> 
         with zipfile.ZipFile(wheel, "w") as archive:
             archive.write("named.abi3.so")
         assert main(["check", wheel]) == status, capsys.readouterr().out
+
+
+def test_wrong_arguments_of_macros_in_an_object_of_plain_nasm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in [("wrong", "1 << 64"), ("right", "1 << 62")]:
+        Path(f"{name}.asm").write_text(
+            f'%include "python.inc"\nPyModule m\nPyConstant "X", {value}\nPyEndModule\n'
+        )
+        nasm = [NASM, "-felf64", f"-I{include_dir()}/", f"{name}.asm", "-o", f"{name}.o"]
+        subprocess.run(nasm, check=True)
+    subprocess.run(["ar", "rc", "lib.a", "right.o", "wrong.o"], check=True)
+
+    assert main(["check", "right.o"]) == 0
+    assert main(["check", "wrong.o", "lib.a"]) == 3
+    reason = "PyConstant adds signed integers of 64 bits, which 1 << 64 does not fit"
+    first, call, second, _ = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"error: wrong.o: {reason}")
+    assert call == '    PyConstant "X", 1 << 64'
+    assert second.startswith(f"error: lib.a: lib.a(wrong.o): {reason}")

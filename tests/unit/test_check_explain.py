@@ -314,10 +314,7 @@ def test_what_follows_from_a_misspelt_block_is_not_shown() -> None:
 
 def test_the_size_of_a_struc_that_is_misspelt() -> None:
     lines = ["struc Point_object", "PyObject_HEAD", "endstruc", "PyType P, Point_objet_size"]
-    said = (
-        "x.asm:4: error: symbol `Point_objet_size' not defined\n"
-        "x.asm:5: fatal: PyMember: 8 bytes at the offset 16 are beyond the object"
-    )
+    said = "x.asm:4: error: symbol `Point_objet_size' not defined"
     assert explain_nasm(said, lambda path: lines).splitlines()[1:] == [
         "    PyType P, Point_objet_size",
         "  perhaps it is:   Point_object_size",

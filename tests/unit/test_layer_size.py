@@ -22,7 +22,7 @@ for path in sorted(Path(INCLUDE_DIR).rglob("*.inc")):
 
 LIMITS = {
     # Of lines, of those that are no comments, and of macros.
-    "macros": (MACROS, (5550, 4125, 252)),
+    "macros": (MACROS, (4794, 3481, 227)),
     "typed functions": (TYPED, (2730, 2160, 68)),
 }
 LONGEST = 50

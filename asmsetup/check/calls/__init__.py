@@ -1,0 +1,109 @@
+"""Judges the arguments of python.inc's macros, which NASM takes without a word or refuses in its own.
+
+A macro writes its call into the object; `refused_in` judges those. What NASM itself refuses is
+judged by its line, by `refused_at`. Pure: bytes and texts in, messages out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from ...errors import ObjectError
+from ...facts import elf
+from ...named import NamedTuple
+from .call import Call, MisuseError, recorded, written
+from .expressions import ADDRESS, UNKNOWN, Names, Value
+from .rules import judge
+
+SECTION = ".debug_asmsetup_calls"
+"""The calls as texts, each with a zero behind it; removed with debug information."""
+
+
+class Refusal(NamedTuple):
+    """A call that cannot do what it says."""
+
+    number: int
+    """Of the call in its object, from 1 on."""
+    call: str
+    """The macro with its arguments."""
+    why: str
+
+
+def require_right(name: str, facts: elf.ElfFacts) -> None:
+    """Raise ObjectError, with all of them, if calls in an object called ``name`` are refused."""
+    wrong = [f"{name}: {each.why}\n    {each.call}" for each in refusals(facts)]
+    if wrong:
+        raise ObjectError("\n".join(wrong))
+
+
+def refused_in(content: bytes) -> Iterator[Refusal]:
+    """Yield the calls in an object that are refused; ``content`` is the object's bytes.
+
+    Raises ObjectError for an object that is damaged.
+    """
+    if SECTION.encode() in content:
+        yield from refusals(elf.parse(content))
+
+
+def refusals(facts: elf.ElfFacts) -> Iterator[Refusal]:
+    """As ``refused_in``, from the facts of an object."""
+    section = facts.section(SECTION)
+    if section is None:
+        return
+    names = _names(facts)
+    texts = facts.content(section).decode(errors="surrogateescape").split("\0")[:-1]
+    for number, text in enumerate(texts, 1):
+        macro, arguments, target = recorded(text)
+        call = Call(macro, arguments, target, names, lambda name: True)
+        if why := _why(call):
+            yield Refusal(number, f"{macro} {', '.join(arguments)}", why)
+
+
+def _why(call: Call) -> str | None:
+    try:
+        judge(call)
+    except MisuseError as error:
+        return str(error)
+    return None
+
+
+def _names(facts: elf.ElfFacts) -> Names:
+    """Return what the names of an object stand for, which are read when one is asked for."""
+    known: dict[str, Value] = {}
+
+    def value(name: str) -> Value:
+        if not known:
+            known.update((each.name, _value(each)) for each in facts.symbols)
+        return known.get(name, UNKNOWN)
+
+    return value
+
+
+def _value(symbol: elf.Symbol) -> Value:
+    if symbol.section != elf.ABSOLUTE:
+        return ADDRESS
+    return Value(symbol.value - (symbol.value >> 63 << 64))
+
+
+_NOT_DEFINED = re.compile(r"symbol `([^']+)' not defined")
+
+
+def refused_at(lines: Sequence[str], number: int, messages: Sequence[str]) -> str | None:
+    """Return why the call in a line of a source is refused; None for nothing known.
+
+    NASM has refused the line, with these messages.
+    """
+    found = written(lines, number) if 0 < number <= len(lines) else None
+    if found is None:
+        return None
+    undefined = {each[1] for text in messages if (each := _NOT_DEFINED.search(text))}
+    return _why(Call(*found, is_undefined=undefined.__contains__))
+
+
+def first_refused(content: bytes) -> tuple[int, str] | None:
+    """Return the number of the first call of an object that is refused, and why; None for none.
+
+    Raises ObjectError for an object that is damaged.
+    """
+    return next(((each.number, each.why) for each in refused_in(content)), None)

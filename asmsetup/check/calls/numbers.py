@@ -1,0 +1,39 @@
+"""Judges what all macros that take numbers have in common. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .call import Call, MisuseError
+from .expressions import LostBitsError, NoNumberError, evaluate, is_text
+
+Rule = Callable[[Call, str], None]
+"""Raises MisuseError for a wrong argument of a call."""
+
+INT32 = 0x7FFFFFFF
+
+
+def wrong(call: Call, what: str, text: str) -> MisuseError:
+    """Return the error about an argument that is not what its macro needs."""
+    user = _USERS.get(call.macro, call.macro)
+    shown = f"the string {text}" if is_text(text) else text or "an empty argument"
+    return MisuseError(f"{user} needs {what}, not {shown}")
+
+
+_USERS = {"PyDoc": "a doc string"}
+
+
+def number(what: str, least: int | None = None, most: int = 0) -> Rule:
+    """Judge a number from ``least`` to ``most``; of 64 bits where least is None."""
+
+    def rule(call: Call, text: str) -> None:
+        try:
+            value = evaluate(text, call.names)
+        except (NoNumberError, LostBitsError):
+            raise wrong(call, what, text) from None
+        number = value.number
+        is_outside = least is not None and number is not None and not least <= number <= most
+        if is_outside or value.is_address or is_text(text):
+            raise wrong(call, what, text)
+
+    return rule

@@ -1,0 +1,61 @@
+"""Judges the sizes of objects and the offsets of their fields: PyType and PyMember. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from .call import Call, MisuseError
+from .expressions import LostBitsError, NoNumberError, evaluate
+from .numbers import INT32, number
+
+_SIZE = "the size of its objects"
+_OFFSET = number("an offset such as Point.x", -INT32 - 1, INT32)
+_OWN_FIELDS = 0x030C0000
+"""Since this version a negative size is that of a type's own fields."""
+_WIDTHS = dict.fromkeys((0, 10), 2) | dict.fromkeys((1, 3, 11), 4)
+_WIDTHS |= dict.fromkeys((2, 4, 5, 6, 12, 16, 17, 18, 19), 8)
+"""The bytes of a field by its Py_T_ type; of another, one."""
+
+
+def judge_size(call: Call, text: str) -> None:
+    """Raise MisuseError unless objects of so many bytes have room for their header."""
+    oldest, head, _ = call.target
+    is_new = oldest is None or oldest >= _OWN_FIELDS
+    number(_SIZE, -INT32 if is_new else 0, INT32)(call, text)
+    size = evaluate(text, call.names).number
+    if size is None or head is None or size >= head:
+        return
+    is_literal = re.fullmatch(r"[-+]?\s*[\d$]\w*", text)
+    # That a struc has a header, its size does not say: a label of PyObject_HEAD does.
+    if size > 0 if is_literal else not re.match(r"[\w.$@?~#]+_size\b", text):
+        better = "" if is_literal else f": {text}_size"
+        raise MisuseError(
+            f"PyType {call.arguments[0]}: its objects need more than {size} bytes; give the size of"
+            f" a struc that begins with PyObject_HEAD{better}"
+        )
+
+
+def judge_offset(call: Call, text: str) -> None:
+    """Raise MisuseError unless a field of its type lies at an offset, in objects of that size."""
+    _OFFSET(call, text)
+    offset = evaluate(text, call.names).number
+    try:
+        size = evaluate(call.target.size, call.names).number
+        type_ = evaluate(call.arguments[1], call.names).number
+    except (NoNumberError, LostBitsError):  # told of PyType, or by python.inc
+        return
+    head = call.target.head
+    if offset is None or head is None or type_ is None or size is None or size <= 0:
+        return
+    width = _WIDTHS.get(type_, 1)
+    if offset < head:
+        raise MisuseError(
+            f"PyMember: the offset {offset} is in the header of the object; give that of a field,"
+            " such as Point_object.x"
+        )
+    if offset + width > size:
+        raise MisuseError(
+            f"PyMember: {width} bytes at the offset {offset} are beyond the object, which has {size}"
+        )
+    if offset % width:
+        raise MisuseError(f"PyMember: the offset {offset} is not that of a field of {width} bytes")

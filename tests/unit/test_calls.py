@@ -1,0 +1,119 @@
+"""Calls of macros are read as NASM reads them, and expressions have the values that NASM gives them."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from asmsetup.check.calls.call import Target, recorded, written
+from asmsetup.check.calls.expressions import (
+    ADDRESS,
+    LostBitsError,
+    NoNumberError,
+    evaluate,
+)
+from asmsetup.facts import elf
+from tests.checking import NASM
+
+VALUES = [
+    *("0x10", "0h0ff", "$0f", "0ffh", "1010y", "0b11", "11b", "0o17", "17q", "0d5", "5d", "0x1d"),
+    *("0b2h", "1_000", "0x_ff", "'a'", "'ab' + 1", '"abcdefgh"', "0x1e-3", "0x1e - 3", "1 -1"),
+    *("-1", "~5", "~0x8000000000000000", "!5", "!0", "- -5", "-~5", "1 + 2 * 3", "(1 + 2) * 3"),
+    *("1 << 4 + 1", "1 | 2 ^ 3 & 6", "7 & 3 << 1", "-8 >> 60", "-8 >>> 1", "-8 // 3", "-8 %% 3"),
+    *("8 / 3", "8 % 3", "1 = 1", "1 == 2", "1 <> 2", "1 != 1", "-1 < 1", "2 >= 2", "2 <= 1"),
+    *("1 && 0", "1 || 0", "1 ^^ 1", "1 ? 2 : 3", "0 ? 2 : 1 ? 4 : 5", "2 > 1 | 4"),
+    *("1 << 63", "-1 << 63", "-(1 << 63)", "0xffffffffffffffff", "(1 << 63) - 1", "-1 & 0xff"),
+    *("SEVEN + 1", "MINUS * 2", "-MINUS"),
+]
+
+
+def test_values_are_those_of_nasm(tmp_path: Path) -> None:
+    lines = ["SEVEN equ 7", "MINUS equ -3", "section .rodata", *(f"dq {each}" for each in VALUES)]
+    (tmp_path / "v.asm").write_text("\n".join(lines) + "\n")
+    subprocess.run([NASM, "-felf64", "v.asm", "-o", "v.o"], cwd=tmp_path, check=True)
+    facts = elf.read(tmp_path / "v.o")
+    section = facts.section(".rodata")
+    assert section is not None
+    content = facts.content(section)
+    names = {"SEVEN": ADDRESS._replace(number=7), "MINUS": ADDRESS._replace(number=-3)}
+    for index, text in enumerate(VALUES):
+        number = evaluate(text, lambda name: names[name]._replace(is_address=False)).number
+        assert number is not None, text
+        expected = int.from_bytes(content[8 * index : 8 * index + 8], "little")
+        assert number % 2**64 == expected, text
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        *((each, NoNumberError) for each in ["", "1 +", "1 2", "(1", "1)", "1.5", "1e3", "0b2"]),
+        *(
+            (each, NoNumberError)
+            for each in ["10 ** 3", "rax", "[rax]", "1 / 0", "1 ? 2", "'a", "1j"]
+        ),
+        *(
+            (each, LostBitsError)
+            for each in ["1 << 64", "1 << -1", "1 >> 64", "-(3 << 62)", "-1 / 2"]
+        ),
+        *((each, LostBitsError) for each in ["0x1_0000_0000_0000_0000", "4 * (1 << 62)"]),
+    ],
+)
+def test_no_numbers(text: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        evaluate(text)
+
+
+def test_addresses() -> None:
+    """The distance of two is a number; what is neither stays unknown."""
+    for text, is_address in [
+        *(("$", True), ("a + 4", True), ("4 + a", True), ("a - 4", True), ("a wrt ..plt", True)),
+        *(("a - b", False), ("a == b", False), ("__?ilog2e?__(8)", False), ("2 <=> 1", False)),
+    ]:
+        value = evaluate(text, lambda name: ADDRESS)
+        assert (value.number, value.is_address) == (None, is_address), text
+
+
+def test_what_nobody_writes_is_left_alone() -> None:
+    assert evaluate("(" * 5000 + "1" + ")" * 5000).number is None
+
+
+@pytest.mark.parametrize(
+    ("line", "call"),
+    [
+        ('  PyConstant "A;,", 1 ; a comment', ("PyConstant", ('"A;,"', "1"))),
+        ("here: PyReturn", ("PyReturn", ("",))),
+        ("PyDispatch a, b, {c, d}", ("PyDispatch", ("a", "b", "c, d"))),
+        (
+            "PyRaise [rel a], `\\`,`, [b + 4 * (c)]",
+            ("PyRaise", ("[rel a]", "`\\`,`", "[b + 4 * (c)]")),
+        ),
+        ("mov rax, rbx", None),
+    ],
+)
+def test_a_line_as_a_call(line: str, call: object) -> None:
+    assert written(["", line], 2) == call
+
+
+def test_a_call_of_several_lines() -> None:
+    assert written(["PyDispatch a, \\", "  b, \\", "  c", "d"], 1) == (
+        "PyDispatch",
+        ("a", "b", "c"),
+    )
+
+
+def test_a_recorded_call() -> None:
+    in_type = Target(0x030A0000, 32, "O_size + 8")
+    assert recorded('0x030a0000,PyConstant, "A,", 1 << 3') == (
+        *("PyConstant", ('"A,"', "1 << 3")),
+        Target(0x030A0000),
+    )
+    assert recorded("0x030a0000 32 O_size + 8,PyTypeSlot,1,f")[2] == in_type
+
+
+@pytest.mark.parametrize(
+    "record", ["", "0x", "PyRaise", "1,PyRaise", "\ufffd,\ufffd,,,", "- - -,x"]
+)
+def test_a_damaged_record(record: str) -> None:
+    assert isinstance(recorded(record)[1], tuple)
