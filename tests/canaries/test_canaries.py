@@ -41,11 +41,14 @@ def run_code(tmp_path: Path) -> RunCode:
 def test_threads(run_code: RunCode, name: str) -> None:
     ran = run_code(
         """
+        import sys
         import threading
         import faults
 
+        sys.setswitchinterval(0.001)  # as many turns as 2000 rounds take by themselves
+
         def work():
-            for _ in range(2000):
+            for _ in range(400):
                 faults.aligned_kept([1])
                 faults.keep_kept([1])
                 faults.buffer_kept(bytearray(1))
