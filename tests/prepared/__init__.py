@@ -48,7 +48,7 @@ def can_run(arguments: Sequence[str], env: Mapping[str, str]) -> bool:
 
 
 def run(
-    python: Path, arguments: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: int
+    python: Path, arguments: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float
 ) -> Ended:
     """Run ``python ARGUMENT...`` with empty input.
 

@@ -51,7 +51,7 @@ def test_what_is_prepared(python: Python, tmp_path: Path) -> None:
 def test_a_build_that_takes_too_long_is_killed(python: Python, tmp_path: Path) -> None:
     code = "import time; time.sleep(300)"
     with pytest.raises(TimeoutError):
-        prepared.run(python.path, ["-c", code], tmp_path, environment(), 1)
+        prepared.run(python.path, ["-c", code], tmp_path, environment(), 0.1)
     assert prepared.run(python.path, ["-c", ""], tmp_path, environment(), 60) == (0, "")
 
 
