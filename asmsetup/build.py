@@ -25,7 +25,7 @@ from .assemble.nasm import Nasm, ObjectFile
 from .assemble.objects import Extra, Objects
 from .assemble.queue import Job, available
 from .assemble.state import BuildState
-from .check import Finding, calls, report
+from .check import Finding, report
 from .check.inspection import Inspector, explained
 from .check.machine_code import Judge, judges
 from .config import Settings
@@ -90,7 +90,7 @@ class Builder:
             self.reporter.detail,
             self.state,
             self._unwind_tables(),
-            calls.first_refused,
+            _first_refused_call,
         )
 
     def _unwind_tables(self) -> Extra | None:
@@ -416,6 +416,15 @@ class Builder:
 
 _NO_MATTER: dict[str, Any] = {"jobs": None, "compile_commands": None, "stubs": False}
 """Settings that make no other module."""
+
+
+def _first_refused_call(content: bytes) -> tuple[int, str] | None:
+    """Return the number of the first wrong call of a macro in an object, and why it is wrong."""
+    if b".debug_asmsetup_calls" not in content:
+        return None
+    from .check.calls import first_refused  # only for objects with calls to judge
+
+    return first_refused(content)
 
 
 def _together(reports: Sequence[str]) -> list[str]:

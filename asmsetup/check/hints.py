@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ..named import NamedTuple
 from . import att, misspelt
+from .calls.expressions import is_register
 
 AboutInclude = Callable[[str], "str | None"]
 """Returns why an include of this name could not be opened, None when that is not known."""
@@ -83,18 +84,11 @@ def _labels(lines: Iterable[str]) -> frozenset[str]:
     return frozenset(labels | sizes)
 
 
-_REGISTER = re.compile(
-    r"[re]?(?:[abcd]x|[sd]i|[sb]p|ip)|[abcd][hl]|(?:[sd]i|[sb]p)l|r(?:[89]|[12]\d|3[01])[bwdl]?"
-    r"|[xyz]mm\d+|mm[0-7]|k[0-7]|[ct]r\d+|dr\d+|bnd[0-3]|tmm[0-7]|st[0-7]?|[c-gs]s",
-    re.IGNORECASE,
-)
-
-
 def _no_label(found: re.Match[str], line: MessageLine) -> str | None:
     word = re.split(r"[\s:]", line.text, maxsplit=1)[0]
     if word.isdecimal():
         return misspelt.numbered_label(word)
-    if _REGISTER.fullmatch(word):
+    if is_register(word):
         return f"`{word}' is the name of a register, and cannot be a label: choose another name"
     return None
 

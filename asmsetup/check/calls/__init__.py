@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from ...errors import ObjectError
 from ...facts import elf
+from ...facts.elf.layout import ABSOLUTE_INDEX, SYMBOL
 from ...named import NamedTuple
 from .call import Call, MisuseError, recorded, written
 from .expressions import ADDRESS, UNKNOWN, Names, Value
@@ -42,8 +43,7 @@ def refused_in(content: bytes) -> Iterator[Refusal]:
 
     Raises ObjectError for an object that is damaged.
     """
-    if SECTION.encode() in content:
-        yield from refusals(elf.parse(content))
+    yield from refusals(elf.parse(content))
 
 
 def refusals(facts: elf.ElfFacts) -> Iterator[Refusal]:
@@ -69,21 +69,25 @@ def _why(call: Call) -> str | None:
 
 
 def _names(facts: elf.ElfFacts) -> Names:
-    """Return what the names of an object stand for, which are read when one is asked for."""
-    known: dict[str, Value] = {}
+    """Return what the names of an object stand for; only those asked for are looked up."""
+    table = next((each for each in facts.sections if each.type == "symtab"), None)
+    if table is None or table.link >= len(facts.sections):
+        return lambda name: UNKNOWN
+    strings = facts.content(facts.sections[table.link])
+    entries: dict[int, Value] = {}
 
     def value(name: str) -> Value:
-        if not known:
-            known.update((each.name, _value(each)) for each in facts.symbols)
-        return known.get(name, UNKNOWN)
+        if not entries:
+            for at, _, _, section, number, _ in SYMBOL.iter_unpack(facts.content(table)):
+                is_number = section == ABSOLUTE_INDEX
+                entries[at] = Value(number - (number >> 63 << 64)) if is_number else ADDRESS
+        text = name.encode(errors="surrogateescape") + b"\0"
+        at = strings.find(text)
+        while at >= 0 and at not in entries:  # the end of a longer one
+            at = strings.find(text, at + 1)
+        return entries.get(at, UNKNOWN)
 
     return value
-
-
-def _value(symbol: elf.Symbol) -> Value:
-    if symbol.section != elf.ABSOLUTE:
-        return ADDRESS
-    return Value(symbol.value - (symbol.value >> 63 << 64))
 
 
 _NOT_DEFINED = re.compile(r"symbol `([^']+)' not defined")

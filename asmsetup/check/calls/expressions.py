@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ...named import NamedTuple
 
 BITS = 64
+_LONG = 19
+"""A decimal number with fewer digits fits into 64 bits, even with a sign."""
 _DEEPEST = 200
 """The signs that may nest operands; nobody writes as many."""
 _ALL = (1 << BITS) - 1
@@ -52,16 +54,27 @@ _TOKEN = re.compile(
 )
 _RADIXES = dict.fromkeys("by", 2) | dict.fromkeys("oq", 8) | dict.fromkeys("dt", 10)
 _RADIXES |= dict.fromkeys("hx", 16)
-_REGISTER = re.compile(
-    r"[re]?(?:[abcd]x|[sd]i|[sb]p|ip)|[abcd][hl]|(?:[sd]i|[sb]p)l|r(?:[89]|1[0-5])[bwd]?"
-    r"|[xyz]mm\d+|mm[0-7]|k[0-7]|st[0-7]|[c-gs]s",
-    re.IGNORECASE,
-)
+
+
+def _registers() -> Iterator[str]:
+    for letter in "abcd":
+        yield from (f"r{letter}x", f"e{letter}x", f"{letter}x", f"{letter}l", f"{letter}h")
+    for name in ("si", "di", "bp", "sp"):
+        yield from (f"r{name}", f"e{name}", name, f"{name}l")
+    for number in range(32):
+        yield from (f"{kind}mm{number}" for kind in "xyz")
+        yield from (f"r{number}{size}" for size in ("", "d", "w", "b", "l") if number > 7)
+    for kind, count in {"mm": 8, "k": 8, "st": 8, "tmm": 8, "cr": 16, "dr": 16, "bnd": 4}.items():
+        yield from (f"{kind}{number}" for number in range(count))
+    yield from ("rip", "eip", "st", "cs", "ds", "es", "fs", "gs", "ss")
+
+
+_REGISTERS = frozenset(_registers())
 
 
 def is_register(text: str) -> bool:
     """Return whether a text is the name of a register."""
-    return _REGISTER.fullmatch(text) is not None
+    return text.lower() in _REGISTERS
 
 
 def is_text(text: str) -> bool:
@@ -90,6 +103,8 @@ def evaluate(text: str, names: Names = lambda name: UNKNOWN) -> Value:
 
     Raises NoNumberError for what is none, LostBitsError for more than 64 bits.
     """
+    if text.isdecimal() and len(text) < _LONG:
+        return Value(int(text))
     tokens = _tokens(text)
     if sum(each.text in "(+-~!?" for each in tokens if each.kind == "sign") > _DEEPEST:
         return UNKNOWN

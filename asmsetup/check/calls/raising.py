@@ -28,8 +28,25 @@ _SIGN = "`%%' stands for a percent sign"
 _ELSEWHERE = f"write the text in the format, where {_SIGN}"
 _REGISTERS = ("rdx", "rcx", "r8", "r9")
 _HALVES = {"rdi": "edi", "rdx": "edx", "rcx": "ecx", "r8": "r8d", "r9": "r9d"}
-WIDE = re.compile(r"r(?:[abcd]x|[sd]i|bp|[89]|1[0-5])", re.IGNORECASE)
-"""The 64-bit registers that a value can be in."""
+_WIDE = frozenset(
+    [
+        "rax",
+        "rbx",
+        "rcx",
+        "rdx",
+        "rsi",
+        "rdi",
+        "rbp",
+        "r8",
+        "r9",
+        "r10",
+        "r11",
+        "r12",
+        "r13",
+        "r14",
+        "r15",
+    ]
+)
 SINGLETONS = ("Py_None", "Py_True", "Py_False")
 
 
@@ -39,6 +56,11 @@ class Conversion(NamedTuple):
     letter: str
     """Of the conversion; `*' for a width or precision."""
     is_long: bool = False
+
+
+def is_wide(text: str) -> bool:
+    """Return whether a text is the name of a 64-bit register that a value can be in."""
+    return text.lower() in _WIDE
 
 
 def judge(call: Call) -> None:
@@ -61,7 +83,7 @@ def _judge_exception(text: str) -> None:
     in_memory = text.endswith("]") and not text.startswith("[rel _Py_")
     is_known = is_name(text) and not is_register(text) and text not in SINGLETONS
     # One that is absent has parentheses, and python.inc says that.
-    if not (in_memory or is_known or WIDE.fullmatch(text) or text.startswith("(")):
+    if not (in_memory or is_known or is_wide(text) or text.startswith("(")):
         raise MisuseError(
             "PyRaise needs an exception of CPython's (PyExc_ValueError), one that PyException"
             f" declares above, or one in a 64-bit register, not {text}"
@@ -129,7 +151,7 @@ def _judge_value(call: Call, conversion: Conversion, text: str) -> None:
         raise MisuseError(
             f"as a value, `{_content(text)}' is a number and not the address of a text; {_ELSEWHERE}"
         )
-    if text.endswith("]") or WIDE.fullmatch(text):
+    if text.endswith("]") or is_wide(text):
         return
     if is_register(text):
         raise MisuseError(f"PyRaise needs a 64-bit register, not {text}")
@@ -169,7 +191,7 @@ def _judge_number(conversion: Conversion, text: str, number: int) -> None:
 
 def _judge_order(exception: str, values: list[str]) -> None:
     """Raise MisuseError where a register is needed after another value was moved into it."""
-    is_loaded = exception.endswith("]") or WIDE.fullmatch(exception) is not None
+    is_loaded = exception.endswith("]") or is_wide(exception)
     loads = [("rdi", exception)] if is_loaded else []
     loads += zip(_REGISTERS, values, strict=False)
     for index, (register, value) in enumerate(loads):

@@ -49,7 +49,7 @@ def _operand(what: str, least: int | None = None, most: int = 0, *, wide: bool =
         if text.endswith("]"):
             return
         if is_register(text):
-            if wide and not raising.WIDE.fullmatch(text):
+            if wide and not raising.is_wide(text):
                 raise wrong(call, what, text)
         else:
             of_number(call, raising.without_size(text))
