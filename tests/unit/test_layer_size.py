@@ -22,7 +22,7 @@ for path in sorted(Path(INCLUDE_DIR).rglob("*.inc")):
 
 LIMITS = {
     # Of lines, of those that are no comments, and of macros.
-    "macros": (MACROS, (4794, 3481, 227)),
+    "macros": (MACROS, (4807, 3491, 228)),
     "typed functions": (TYPED, (2730, 2160, 68)),
 }
 LONGEST = 50
