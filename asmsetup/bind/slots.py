@@ -92,13 +92,22 @@ SLOTS = {
 }
 """The slots that a typed function can fill."""
 
+_SHARED = {
+    **dict.fromkeys(_COMPARISONS, "Py_tp_richcompare"),
+    **{name: f"Py_nb_{slot}" for name, slot in BINARY.items()},
+    **{f"r{name}": f"Py_nb_{slot}" for name, slot in BINARY.items()},
+    **dict.fromkeys(("setitem", "delitem"), "Py_mp_ass_subscript"),
+    **dict.fromkeys(("setattr", "delattr"), "Py_tp_setattro"),
+    **dict.fromkeys(("getattr", "getattribute"), "Py_tp_getattro"),
+    **dict.fromkeys(("set", "delete"), "Py_tp_descr_set"),
+    "get": "Py_tp_descr_get",
+}
+"""The slots that several methods share, by their parts."""
 _BY_HAND = {
     "__del__": "Py_tp_finalize",
     "__buffer__": "Py_bf_getbuffer",
     "__release_buffer__": "Py_bf_releasebuffer",
 }
-_OF_MODULES = frozenset(("__getattr__", "__dir__"))
-"""The special methods that Python also looks up in modules (PEP 562)."""
 _FORMER = {
     "nonzero": "bool",
     "div": "truediv",
@@ -140,6 +149,19 @@ _RESULTS = {
 }
 
 
+def place_of(name: str) -> str | None:
+    """Return the slot of a type that Python calls a method from; None for other methods."""
+    slot = SLOTS.get(name)
+    if slot is None:
+        return _BY_HAND.get(name)
+    return slot.ids[-1] if slot.ids else _SHARED[slot.part]
+
+
+def is_of_modules(name: str) -> bool:
+    """Return whether Python calls a module's function of that name (PEP 562)."""
+    return name in ("__getattr__", "__dir__")
+
+
 def slot_of(signature: Signature) -> Slot | None:
     """Return the slot that a method belongs in, None for a plain method.
 
@@ -156,21 +178,21 @@ def slot_of(signature: Signature) -> Slot | None:
     slot = SLOTS.get(name)
     if slot is not None:
         _expect_fit(signature, slot)
-    elif meant := _meant(name):
-        raise SignatureError(f" {name}: Python never calls it; did you mean {meant}?")
+    elif near := meant(name):
+        raise SignatureError(f" {name}: Python never calls it; did you mean {near}?")
     return slot
 
 
 def expect_function(name: str) -> None:
     """Raise SignatureError for a function of a module whose name is that of a type's method."""
-    if name in SLOTS.keys() | _BY_HAND.keys() and name not in _OF_MODULES:
+    if place_of(name) and not is_of_modules(name):
         raise SignatureError(
             f" {name}: Python looks for it in a type, and never in a module; "
             "write it between PyType and PyEndType"
         )
 
 
-def _meant(name: str) -> str:
+def meant(name: str) -> str:
     """Return the method that a name such as ``__lenght__`` may mean; empty for its own name."""
     bare = name.strip("_").lower()
     if not name.endswith("_") or name.strip("_") in _OTHER_METHODS.split():

@@ -41,6 +41,8 @@ WHOLE = [
     ('PyDispatch f, "g"', 1, 'PyDispatch needs the label of a routine, not the string "g"'),
     ('PyDispatch f, g, PyCPU_AVX, "h"', 1, "PyDispatch needs the label of a routine, not the s"),
     ("PyModule m\nPyModuleSlot nothing, 1", 2, "PyModuleSlot takes create, exec, gil, "),
+    ("PyModule m\nPyModuleSlot exec, nothing\nPyEndModule", 2, "symbol `nothing' not defined"),
+    ("PyModule m\nPyModuleSlot state_free, nothing\nPyEndModule", 2, "symbol `nothing' not def"),
     ("PyModule m\nPyModuleSlot gil, 0\nPyModuleSlot gil, 0", 3, "a second PyModuleSlot gil"),
     (
         "PyModule m\nPyModuleSlot gil, 2",
@@ -308,7 +310,11 @@ WHOLE = [
         for text, line, message in [
             ("PyModule m\nPyConstant 'a', 1\nPyConstant 'a', 2", 7, "PyConstant: a second a of"),
             ("PyModule m\nPyType T, O_size\nPyTypeSlot 'n', f", 7, "needs a slot such as Py_tp_"),
-            ("PyModule m\nPyType T, O_size\nPyGetSet '__len__', f", 7, "Python looks for __len__"),
+            (
+                "PyModule m\nf: ret\nPyType T, O_size\nPyGetSet '__len__', f",
+                8,
+                "Python looks for __len__",
+            ),
             (
                 "PyModule m\nPyType T, O_size\nPyMember '__call__', 1, O.x",
                 7,
@@ -336,7 +342,11 @@ WHOLE = [
         ]
     ),
     ("PyModule m\nPyEndFunction", 2, "PyEndFunction is outside of PyFunction"),
-    ("PyModule m\nPyType T, 0\nPyMethod '__repr__', f, METH_NOARGS", 3, "PyTypeSlot Py_tp_repr"),
+    (
+        "f: ret\nPyModule m\nPyType T, 0\nPyMethod '__repr__', f, METH_NOARGS",
+        4,
+        "PyTypeSlot Py_tp_repr",
+    ),
     ("PyModule m\nPyType T, 0\nPyTypeSlot 9999, f", 3, "`9999' is not the number of a slot"),
     *(
         (f'PyModule m\nPyConstant "A", {value}', 2, message)

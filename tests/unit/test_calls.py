@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from asmsetup.check.calls.call import Target, recorded, written
+from asmsetup.check.calls.call import Call, MisuseError, Target, recorded, written
 from asmsetup.check.calls.expressions import (
     ADDRESS,
     LostBitsError,
     NoNumberError,
     evaluate,
 )
+from asmsetup.check.calls.rules import judge
 from asmsetup.facts import elf
 from tests.checking import NASM
 
@@ -117,3 +118,47 @@ def test_a_recorded_call() -> None:
 )
 def test_a_damaged_record(record: str) -> None:
     assert isinstance(recorded(record)[1], tuple)
+
+
+IN_TYPE = Target(0x030A0000, 32, "32")
+IN_MODULE = Target(0x030A0000)
+NEVER = "PyFunction: Python never calls {}; if {} is meant, write PyRoutine and PyTypeSlot {}"
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "message"),
+    [
+        ("__len__", IN_TYPE, "Python looks for __len__ in a slot of the type, and not among"),
+        ("__eq__", IN_TYPE, "its methods; write PyRoutine and PyTypeSlot Py_tp_richcompare"),
+        ("__radd__", IN_TYPE, "its methods; write PyRoutine and PyTypeSlot Py_nb_add"),
+        ("__del__", IN_TYPE, "its methods; write PyRoutine and PyTypeSlot Py_tp_finalize"),
+        ("__len__", IN_MODULE, "PyFunction: Python looks for __len__ in a type, and never in a"),
+        ("__setattr__", IN_MODULE, "and, in a PyType, PyTypeSlot Py_tp_setattro"),
+        ("__lenght__", IN_TYPE, NEVER.format("__lenght__", "__len__", "Py_mp_length")),
+        ("__len_", IN_TYPE, NEVER.format("__len_", "__len__", "Py_mp_length")),
+        ("__Repr__", IN_TYPE, NEVER.format("__Repr__", "__repr__", "Py_tp_repr")),
+        ("__nonzero__", IN_TYPE, NEVER.format("__nonzero__", "__bool__", "Py_nb_bool")),
+        ("__getitm__", IN_TYPE, NEVER.format("__getitm__", "__getitem__", "Py_mp_subscript")),
+        ("__setitm__", IN_TYPE, NEVER.format("__setitm__", "__setitem__", "Py_mp_ass_subscript")),
+    ],
+)
+def test_a_special_method_that_python_would_not_find(
+    name: str, target: Target, message: str
+) -> None:
+    with pytest.raises(MisuseError) as error:
+        judge(Call("attribute", ("PyFunction", f'"{name}"'), target))
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("macro", ["PyFunction", "PyMethod", "PyGetSet", "PyMember"])
+def test_special_names_that_python_finds(macro: str) -> None:
+    """Among the attributes of a type, or of a module."""
+    of_types = """
+    __reduce__ __getstate__ __setstate__ __enter__ __exit__ __sizeof__ __dir__ __format__ __copy__
+    __class_getitem__ __array_interface__ __dictoffset__ __weaklistoffset__ __vectorcalloffset__
+    __dict__ __weakref__ __match_args__ __text_signature__ __annotations__ __module__ __name__
+    """
+    for name in of_types.split():
+        judge(Call("attribute", (macro, f'"{name}"'), IN_TYPE))
+    for name in ("__getattr__", "__dir__", "__lenght__", "__all__", "__version__"):
+        judge(Call("attribute", (macro, f'"{name}"'), IN_MODULE))

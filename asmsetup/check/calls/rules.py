@@ -20,7 +20,9 @@ from .expressions import (
     is_text,
     names_in,
 )
+from .names import judge_attribute
 from .numbers import INT32, Rule, number, wrong
+from .slots import is_slot, judge_base, judge_slot
 
 _INT64 = 0x7FFFFFFFFFFFFFFF
 _FLAGS = (
@@ -157,12 +159,44 @@ def _judge_module_slot(call: Call, text: str) -> None:
 
 
 _TYPE_SLOT = _routine("a label")
-_BASES = ("Py_tp_base", "48")
 
 
 def _judge_type_slot(call: Call, text: str) -> None:
-    if call.arguments[0] not in _BASES:
+    if is_slot("tp_base", call.arguments[0]):
+        judge_base(text)
+    elif text == "0":
+        raise MisuseError("PyTypeSlot: a slot that has no routine is left out, and not 0")
+    else:
         _TYPE_SLOT(call, text)
+
+
+_RETURNED = _operand("a register, memory or a number of 64 bits", wide=True)
+_BORROWED = {
+    "None": "write Py_RETURN_NONE",
+    "True": "write Py_RETURN_TRUE",
+    "False": "write Py_RETURN_FALSE",
+    "NotImplemented": "write Py_RETURN_NOTIMPLEMENTED",
+    "Ellipsis": "load it with PyLoad, and write Py_NewRef",
+}
+_SINGLETON = re.compile(rf"\[rel _Py_({'|'.join(_BORROWED)})(?:Struct|Object) wrt \.\.got\]")
+
+
+def _judge_returned(call: Call, text: str) -> None:
+    """Judge the first argument; a second one says that a function of Python's returns it."""
+    if found := _SINGLETON.fullmatch(text):
+        raise MisuseError(
+            f"PyReturn Py_{found[1]} would return a reference that is borrowed;"
+            f" {_BORROWED[found[1]]}"
+        )
+    if len(call.arguments) > 1:
+        if is_text(text):
+            raise wrong(call, "an object, which a function of Python's must return", text)
+        if not is_name(text) and text[-1:] != "]":
+            raise MisuseError(
+                f"PyReturn {text} would return no object, which a function of Python's must; make"
+                f" one: mov rdi, {text} and PyTailCall PyLong_FromLong"
+            )
+    _RETURNED(call, text)
 
 
 _DISPATCHED = _routine("the label of a routine")
@@ -227,17 +261,19 @@ _RULES: Mapping[str, Mapping[int | None, Rule]] = {
     },
     "PyLocal": {1: number("a number of bytes", -0x7FFFFFF, 0x7FFFFFF)},
     "PyMember": {
+        1: types.judge_member_type,
         2: types.judge_offset,
         3: number("flags such as Py_READONLY", 0, INT32),
     },
     "PyMethod": {1: _routine("the label of a routine"), 2: _judge_flags},
     "PyModuleSlot": {1: _judge_module_slot},
-    "PyReturn": {0: _operand("a register, memory or a number of 64 bits", wide=True)},
+    "PyReturn": {0: _judge_returned},
     "PyType": {
         1: types.judge_size,
         2: number("flags such as Py_TPFLAGS_DEFAULT", 0, 0xFFFFFFFF),
     },
-    "PyTypeSlot": {1: _judge_type_slot},
+    "PyTypeSlot": {0: judge_slot, 1: _judge_type_slot},
     "Py_CLEAR": {0: _judge_cleared},
+    "attribute": {1: judge_attribute},
 }
 """The rules of a macro's arguments by their places, counted from 0; None: of all."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from .call import Call, MisuseError
-from .expressions import LostBitsError, NoNumberError, evaluate
+from .expressions import LostBitsError, NoNumberError, evaluate, is_name
 from .numbers import INT32, number
 
 _SIZE = "the size of its objects"
@@ -15,6 +15,29 @@ _OWN_FIELDS = 0x030C0000
 _WIDTHS = dict.fromkeys((0, 10), 2) | dict.fromkeys((1, 3, 11), 4)
 _WIDTHS |= dict.fromkeys((2, 4, 5, 6, 12, 16, 17, 18, 19), 8)
 """The bytes of a field by its Py_T_ type; of another, one."""
+
+_MEMBERS = (
+    *("SHORT", "INT", "LONG", "FLOAT", "DOUBLE", "STRING", "_OBJECT", "CHAR", "BYTE", "UBYTE"),
+    *("USHORT", "UINT", "ULONG", "STRING_INPLACE", "BOOL", "", "OBJECT_EX", "LONGLONG"),
+    *("ULONGLONG", "PYSSIZET", "_NONE"),
+)
+"""The types of members by their numbers (CPython, Include/descrobject.h)."""
+
+
+def judge_member_type(call: Call, text: str) -> None:
+    """Raise MisuseError unless this is the type of a member."""
+    if is_name(text) and text.upper() in _MEMBERS and call.is_undefined(text):
+        raise MisuseError(f"PyMember: {text} is not a type; did you mean Py_T_{text.upper()}?")
+    try:
+        number = evaluate(text, call.names).number
+    except (NoNumberError, LostBitsError):
+        number = -1
+    is_unknown = is_name(text) and call.is_undefined(text) and number is None
+    if is_unknown or (number is not None and not 0 <= number < len(_MEMBERS)):
+        raise MisuseError(
+            f"PyMember: {text} is not a type; the types are Py_T_INT, Py_T_LONG, Py_T_DOUBLE and"
+            " the others that the reference lists"
+        )
 
 
 def judge_size(call: Call, text: str) -> None:
