@@ -98,8 +98,6 @@ def _in_words(messages: Sequence[_Message], source: SourceText) -> list[_Message
             reported.add(missing["symbol"])
             opener = missing["end"].replace("End", "", 1)
             each = _error(each, each.line, f"{opener} of line {each.line} has no {missing['end']}")
-        elif wrong := _WRONG_STRUC.match(each.text):
-            each = _error(each, each.line, _STRUCS[wrong["which"]].format(wrong["struc"]))
         kept.append(each)
     return _each_name_once(_without_consequences(list(dict.fromkeys(kept)), source))
 
@@ -128,18 +126,6 @@ def _judged(messages: Sequence[_Message], source: SourceText) -> Iterator[_Messa
         elif each.place not in reported:
             reported.add(each.place)
             yield _error(each, each.line, whys[each.place])
-
-
-_WRONG_STRUC = re.compile(
-    r"symbol `(?P<struc>.*)\.PyObject_HEAD_(?P<which>\w+)' (?:not defined|undefined)"
-)
-_STRUCS = {
-    "is_missing": "the struc {0} does not begin with PyObject_HEAD, and so its fields would lie over"
-    " the header of the object; write PyObject_HEAD as its first line",
-    "has_no_base": "the fields of {0} would lie over those of the base of its type; begin the struc"
-    " with that of the base (PyObject_HEAD Base_object), or give PyType 0 bytes for a type without"
-    " fields of its own",
-}
 
 
 def _without_consequences(messages: Sequence[_Message], source: SourceText) -> list[_Message]:

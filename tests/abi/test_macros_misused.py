@@ -194,7 +194,7 @@ WHOLE = [
                 "O_size",
                 "PyList_Type",
                 f"{CLOSED}struc O\nPyObject_HEAD\n.x: resq 1\nendstruc",
-                "the fields of O would lie over those of the base of its type",
+                "the fields of O would lie over those of its base PyList_Type",
             ),
         ]
     ),
@@ -217,7 +217,7 @@ WHOLE = [
         for size, message in [
             (
                 "B_o_size",
-                "PyType B: B_o begins with the fields of A_o, and those of its base C are",
+                "PyType B: B_o does not begin with the fields of C_o, which are those of its",
             ),
             ("40", "PyType B: 40 bytes do not say how its objects go with those of its base C"),
         ]

@@ -128,8 +128,16 @@ OTHERS = [
     (MODULE, 2, "PyModuleSlot Py_mod_exec, g", "PyModuleSlot takes create, exec, gil, mult"),
     (MODULE, 2, "PyModuleSlot Exec, g", "names of C without their prefix, not Exec"),
     *(
-        (MODULE, 2, f"{macro}, METH_NOARGS", "looks for __len__ in a type, and never in a module")
-        for macro in ["PyFunction __len__", 'PyMethod "__len__", g']
+        (
+            MODULE,
+            2,
+            f"{macro}, METH_NOARGS{rest}",
+            "looks for __len__ in a type, and never in a module",
+        )
+        for macro, rest in [
+            ("PyFunction __len__", "\nPyReturn\nPyEndFunction"),
+            ('PyMethod "__len__", g', ""),
+        ]
     ),
     *(
         (ROUTINE, 2, f"{macro} {name}", message)

@@ -20,7 +20,6 @@ NEVER_SHOWN = {
 }
 OTHERS = [
     *explain._GENERAL.values(),
-    *(each.format(HOLE) for each in explain._STRUCS.values()),
     f"this is {HOLE} syntax",
     f"{HOLE} of line {HOLE} has no {HOLE}",
     f"signal {HOLE} in {HOLE}",

@@ -162,3 +162,19 @@ def test_special_names_that_python_finds(macro: str) -> None:
         judge(Call("attribute", (macro, f'"{name}"'), IN_TYPE))
     for name in ("__getattr__", "__dir__", "__lenght__", "__all__", "__version__"):
         judge(Call("attribute", (macro, f'"{name}"'), IN_MODULE))
+
+
+@pytest.mark.parametrize(
+    ("base", "size", "types"),
+    [
+        ("PyType_Type", "-8", {"T": ("-8",)}),  # bytes of its own, behind the base's
+        ("PyList_Type", "0", {"T": ("0",)}),
+        ("PyBaseObject_Type", "48", {"T": ("48",)}),
+        ("B", "48", {"B": ("40", "1 << 10"), "T": ("48",)}),
+        ("B", "B_o_size", {"B": ("B_o_size", "1 << 10"), "T": ("B_o_size",)}),
+        ("B", "0", {"B": ("40", "FLAGS"), "T": ("0",)}),
+    ],
+)
+def test_bases_that_leave_room(base: str, size: str, types: dict[str, tuple[str, ...]]) -> None:
+    target = Target(0x030C0000, 16, size)
+    judge(Call("PyTypeSlot", ("48", base), target, types=types))

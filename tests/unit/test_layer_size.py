@@ -22,8 +22,8 @@ for path in sorted(Path(INCLUDE_DIR).rglob("*.inc")):
 
 LIMITS = {
     # Of lines, of those that are no comments, and of macros.
-    "macros": (MACROS, (4807, 3491, 228)),
-    "typed functions": (TYPED, (2730, 2160, 68)),
+    "macros": (MACROS, (4501, 3239, 214)),
+    "typed functions": (TYPED, (2729, 2156, 68)),
 }
 LONGEST = 50
 """Lines of a macro."""

@@ -53,9 +53,12 @@ def refusals(facts: elf.ElfFacts) -> Iterator[Refusal]:
         return
     names = _names(facts)
     texts = facts.content(section).decode(errors="surrogateescape").split("\0")[:-1]
+    types: dict[str, tuple[str, ...]] = {}
     for number, text in enumerate(texts, 1):
         macro, arguments, target = recorded(text)
-        call = Call(macro, arguments, target, names, lambda name: True)
+        if macro == "PyType":
+            types[arguments[0]] = arguments[1:]
+        call = Call(macro, arguments, target, names, lambda name: True, types)
         if why := _why(call):
             yield Refusal(number, f"{macro} {', '.join(arguments)}", why)
 

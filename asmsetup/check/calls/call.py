@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 
 from ...named import NamedTuple
 from .expressions import UNKNOWN, Names, NoNumberError, integer
@@ -38,6 +39,8 @@ class Call(NamedTuple):
     names: Names = lambda name: UNKNOWN
     is_undefined: Callable[[str], bool] = lambda name: False
     """Whether a name is known to stand for nothing that the macro can take."""
+    types: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    """The types declared so far, each with the other arguments of its PyType, in their order."""
 
 
 def split(text: str) -> tuple[str, ...]:

@@ -37,3 +37,12 @@ def number(what: str, least: int | None = None, most: int = 0) -> Rule:
             raise wrong(call, what, text)
 
     return rule
+
+
+def may_be_in(numbers: range, call: Call, text: str) -> bool:
+    """Return whether a text is one of these numbers, or one that is not known here."""
+    try:
+        value = evaluate(text, call.names)
+    except (NoNumberError, LostBitsError):
+        return False
+    return not value.is_address and (value.number is None or value.number in numbers)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 
 from . import raising, types
+from .bases import judge_base
 from .call import Call, MisuseError
 from .expressions import (
     LostBitsError,
@@ -22,7 +23,7 @@ from .expressions import (
 )
 from .names import judge_attribute
 from .numbers import INT32, Rule, number, wrong
-from .slots import is_slot, judge_base, judge_slot
+from .slots import is_slot, judge_slot
 
 _INT64 = 0x7FFFFFFFFFFFFFFF
 _FLAGS = (
@@ -163,7 +164,7 @@ _TYPE_SLOT = _routine("a label")
 
 def _judge_type_slot(call: Call, text: str) -> None:
     if is_slot("tp_base", call.arguments[0]):
-        judge_base(text)
+        judge_base(call, text)
     elif text == "0":
         raise MisuseError("PyTypeSlot: a slot that has no routine is left out, and not 0")
     else:

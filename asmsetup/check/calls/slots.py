@@ -1,52 +1,14 @@
-"""Judges the slots and the bases of types: PyTypeSlot. Pure."""
+"""Judges the slots of types. Pure."""
 
 from __future__ import annotations
 
 from ..slots import SLOTS
 from .call import Call, MisuseError
-from .expressions import LostBitsError, NoNumberError, evaluate, is_name, is_text
-from .numbers import wrong
+from .expressions import is_name, is_text
+from .numbers import may_be_in, wrong
 
 _MOST = 999
 """The highest number that a slot may have once."""
-_FINAL = frozenset(
-    f"Py{name}_Type"
-    for name in [
-        "AsyncGen",
-        "Bool",
-        "CFunction",
-        "CMethod",
-        "Capsule",
-        "Cell",
-        "ClassMethodDescr",
-        "Code",
-        "Context",
-        "ContextToken",
-        "ContextVar",
-        "Coro",
-        "DictItems",
-        "DictKeys",
-        "DictProxy",
-        "DictValues",
-        "Ellipsis",
-        "Frame",
-        "Function",
-        "Gen",
-        "GetSetDescr",
-        "InstanceMethod",
-        "MemberDescr",
-        "MemoryView",
-        "Method",
-        "MethodDescr",
-        "ModuleDef",
-        "PickleBuffer",
-        "Range",
-        "Slice",
-        "TraceBack",
-        "WrapperDescr",
-    ]
-)
-"""CPython's types that lack Py_TPFLAGS_BASETYPE."""
 
 
 def judge_slot(call: Call, text: str) -> None:
@@ -60,11 +22,7 @@ def judge_slot(call: Call, text: str) -> None:
             f"`{text}' is not a slot of a type that every version compiled for has; slots are named"
             " as in C, Py_tp_new"
         )
-    try:
-        number = evaluate(text, call.names).number
-    except (NoNumberError, LostBitsError):
-        number = 0
-    if number is not None and not 0 < number <= _MOST:
+    if not may_be_in(range(1, _MOST + 1), call, text):
         raise MisuseError(
             f"`{text}' is not the number of a slot; slots are named as in C, Py_tp_new"
         )
@@ -78,15 +36,6 @@ def judge_slot(call: Call, text: str) -> None:
 def is_slot(name: str, text: str) -> bool:
     """Return whether ``text``, a name or a number, is the slot of that name."""
     return text in (f"Py_{name}", str(SLOTS.index(name)))
-
-
-def judge_base(text: str) -> None:
-    """Raise MisuseError for a type of CPython's that no class is made from."""
-    if text in _FINAL:
-        raise MisuseError(
-            f"PyTypeSlot: Python makes no class from {text}; take another base, or keep such an"
-            " object in a field"
-        )
 
 
 def _near(name: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from .call import Call, MisuseError
-from .expressions import LostBitsError, NoNumberError, evaluate, is_name
-from .numbers import INT32, number
+from .expressions import UNKNOWN, LostBitsError, NoNumberError, evaluate, is_name
+from .numbers import INT32, may_be_in, number
 
 _SIZE = "the size of its objects"
 _OFFSET = number("an offset such as Point.x", -INT32 - 1, INT32)
@@ -26,14 +26,11 @@ _MEMBERS = (
 
 def judge_member_type(call: Call, text: str) -> None:
     """Raise MisuseError unless this is the type of a member."""
-    if is_name(text) and text.upper() in _MEMBERS and call.is_undefined(text):
+    # NASM knows some of these words itself, and does not say that they are undefined.
+    if is_name(text) and text.upper() in _MEMBERS and call.names(text) == UNKNOWN:
         raise MisuseError(f"PyMember: {text} is not a type; did you mean Py_T_{text.upper()}?")
-    try:
-        number = evaluate(text, call.names).number
-    except (NoNumberError, LostBitsError):
-        number = -1
-    is_unknown = is_name(text) and call.is_undefined(text) and number is None
-    if is_unknown or (number is not None and not 0 <= number < len(_MEMBERS)):
+    is_unknown = is_name(text) and call.is_undefined(text) and call.names(text).number is None
+    if is_unknown or not may_be_in(range(len(_MEMBERS)), call, text):
         raise MisuseError(
             f"PyMember: {text} is not a type; the types are Py_T_INT, Py_T_LONG, Py_T_DOUBLE and"
             " the others that the reference lists"
@@ -45,17 +42,39 @@ def judge_size(call: Call, text: str) -> None:
     oldest, head, _ = call.target
     is_new = oldest is None or oldest >= _OWN_FIELDS
     number(_SIZE, -INT32 if is_new else 0, INT32)(call, text)
+    if head is None:
+        return
+    if struc := struc_of(text):
+        _expect_head(call, struc)
     size = evaluate(text, call.names).number
-    if size is None or head is None or size >= head:
+    if size is None or size >= head:
         return
     is_literal = re.fullmatch(r"[-+]?\s*[\d$]\w*", text)
     # That a struc has a header, its size does not say: a label of PyObject_HEAD does.
-    if size > 0 if is_literal else not re.match(r"[\w.$@?~#]+_size\b", text):
+    if size > 0 if is_literal else not struc:
         better = "" if is_literal else f": {text}_size"
         raise MisuseError(
             f"PyType {call.arguments[0]}: its objects need more than {size} bytes; give the size of"
             f" a struc that begins with PyObject_HEAD{better}"
         )
+
+
+def struc_of(size: str) -> str | None:
+    """Return the struc that a size is that of, as in ``Point_object_size + 8``; None for another."""
+    found = re.match(r"([\w.$@?~#]+)_size\b", size)
+    return found[1] if found else None
+
+
+def _expect_head(call: Call, struc: str) -> None:
+    """Raise MisuseError unless a struc begins with a header, which leaves a label."""
+    head = call.names(f"{struc}.PyObject_HEAD")
+    if head == UNKNOWN:
+        raise MisuseError(
+            f"the struc {struc} does not begin with PyObject_HEAD, and so its fields would lie over"
+            " the header of the object; write PyObject_HEAD as its first line"
+        )
+    if head.number:
+        raise MisuseError(f"PyObject_HEAD must be the first line of the struc {struc}")
 
 
 def judge_offset(call: Call, text: str) -> None:
