@@ -8,12 +8,14 @@ for its output. The answers are the number of the process and, when it has ended
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
 import signal
 import socket
 import sys
+import threading
 import types
 from contextlib import suppress
 from importlib import import_module
@@ -92,7 +94,36 @@ def run(arguments: list[str], folder: str, environment: dict[str, str]) -> None:
     if "COVERAGE_PROCESS_CONFIG" in environment:
         # As its .pth file does where a Python is started.
         import_module("coverage").process_startup()
-    exec(code, main.__dict__)  # noqa: S102
+    finish(run_to_its_end(code, main.__dict__))
+
+
+def run_to_its_end(code: types.CodeType, names: dict[str, Any]) -> int:
+    """Run the code of a main module; return the exit code."""
+    try:
+        exec(code, names)  # noqa: S102
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return end.code or 0
+        print(end.code, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        raise  # Python ends by the signal
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
+
+
+def finish(status: int) -> None:
+    """End the process as Python does, but for taking apart all that it has imported.
+
+    Objects that the fork shares would be copied for that.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status & 0xFF)
 
 
 if __name__ == "__main__":
