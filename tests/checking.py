@@ -17,13 +17,9 @@ from asmsetup.link import libraries, linker
 from asmsetup.link.linker import entry_points
 from asmsetup.versions import Version
 from tests.mistakes import write_package
-from tools.matrix.interpreters import REPOSITORY
 
 NASM = os.environ.get("NASM", "nasm")
 LD = os.environ.get("LD", "ld")
-CACHE = Path(os.environ.get("ASMSETUP_TEST_CACHE") or REPOSITORY / ".cache")
-TOOLS = CACHE / "tools"
-
 
 _RUN = "import sample; answer = sample.answer(); assert answer == 42, answer"
 
@@ -96,7 +92,8 @@ class Sample:
         except LinkError:
             return "does not link"
         # Without site, whose .pth files take longer than the rest.
-        done = run(python, "-S", "-c", _RUN, cwd=self.folder)
+        command = [python, "-S", "-c", _RUN]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
         if done.returncode < 0:
             return "crashes"
         if "ImportError" in done.stderr:
@@ -104,8 +101,24 @@ class Sample:
         return "works" if done.returncode == 0 else done.stderr
 
 
-def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+def assembled(source: Path, text: str, *options: str, nasm: str = NASM) -> Path:
+    """Write a source and assemble it with nasm alone; return the object beside it."""
+    source.write_text(text)
+    command = [nasm, "-f", "elf64", *options, source.name, "-o", f"{source.stem}.o"]
+    subprocess.run(command, cwd=source.parent, check=True)
+    return source.with_suffix(".o")
+
+
+def linked(module: Path, *arguments: str | Path) -> Path:
+    """Link a module in its folder with ld alone; return it."""
+    subprocess.run([LD, "-shared", *arguments, "-o", module.name], cwd=module.parent, check=True)
+    return module
+
+
+def checked(source: Path, text: str) -> CheckedObject:
+    """Write a source and assemble it with nasm alone; return the object for the checks."""
+    object_ = assembled(source, text)
+    return CheckedObject(object_.name, elf.read(object_), source.name)
 
 
 def module_findings(sample: Sample, known: Sequence[Finding] = ()) -> list[Finding]:

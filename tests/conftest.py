@@ -20,6 +20,7 @@ from tests.projects import (
     environment,
     made_once,
     run,
+    tool,
     virtual_environment,
 )
 from tools.matrix.interpreters import REPOSITORY, for_tests, installed
@@ -120,6 +121,14 @@ def project(tmp_path: Path, python: Python, asmsetup_installed: Path) -> MakePro
 def hello(project: MakeProject) -> Project:
     """The plain sample project: a module hello, whose answer() is 42."""
     return project()
+
+
+@pytest.fixture(params=["nasm", "nasm-2.15.05", "nasm-3.01"])
+def nasm(request: pytest.FixtureRequest) -> str:
+    """Each version of NASM that is here."""
+    if request.param == "nasm":
+        return os.environ.get("NASM", "nasm")
+    return tool(request.param)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -224,9 +224,11 @@ class Project:
 
     def beside(self, *folders: Path) -> Project:
         """The same project with more packages installed in its environment."""
-        env = {**self.env}
-        env["PYTHONPATH"] = os.pathsep.join([*map(str, folders), env["PYTHONPATH"]])
-        twin = Project(self.folder, self.python, ())
+        path = os.pathsep.join([*map(str, folders), self.env["PYTHONPATH"]])
+        return self._twin(self.folder, {**self.env, "PYTHONPATH": path})
+
+    def _twin(self, folder: Path, env: dict[str, str]) -> Project:
+        twin = Project(folder, self.python, ())
         twin.env = env
         return twin
 
@@ -310,6 +312,18 @@ class Project:
         """The one wheel in dist/."""
         (path,) = (self.folder / "dist").glob("*.whl")
         return Wheel(path)
+
+    def sdist(self, config_settings: Mapping[str, str] | None = None, **env: str) -> Project:
+        """Build the project's sdist into dist/; return the project that it holds, unpacked."""
+        self.backend("build_sdist", "dist", config_settings, ok=True, **env)
+        return self.unpacked_sdist()
+
+    def unpacked_sdist(self) -> Project:
+        """Return the project that the one sdist in dist/ holds, unpacked into a folder beside."""
+        (path,) = (self.folder / "dist").glob("*.tar.gz")
+        shutil.unpack_archive(path, self.folder.parent / "unpacked", filter="data")
+        (folder,) = (self.folder.parent / "unpacked").iterdir()
+        return self._twin(folder, self.env)
 
     def answer(self, module: str = "hello", path: Path | str = ".") -> str:
         """The result of ``answer()`` of a module, called in a process of its own."""

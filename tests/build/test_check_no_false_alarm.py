@@ -13,7 +13,7 @@ import pytest
 from asmsetup.check import CheckedObject, ModuleContext, check_objects, report
 from asmsetup.facts import cpython_abi, elf
 from asmsetup.link import libraries
-from tests.checking import CACHE
+from tests.projects import CACHE
 
 C_SOURCE = """\
 #include <Python.h>

@@ -11,21 +11,10 @@ from pathlib import Path
 import pytest
 
 from asmsetup.check import report
-from tests.checking import TOOLS, Sample, module_findings
+from tests.checking import Sample, module_findings
 from tests.mistakes import KEPT, MISTAKES, Mistake
 
 PYTHON = (3, 11)
-
-
-@pytest.fixture(params=["nasm", "nasm-2.15.05", "nasm-3.01"])
-def nasm(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    if name == "nasm":
-        return name
-    path = TOOLS / name
-    if not path.exists():
-        pytest.skip(f"{path} is not there")
-    return str(path)
 
 
 each_mistake = pytest.mark.parametrize("mistake", MISTAKES.values(), ids=lambda each: each.name)

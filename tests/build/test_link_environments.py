@@ -41,6 +41,13 @@ LDFLAGS = {
 ONLY_PURE = {"clang", "target", "position-independent", "static-pie", "no libraries"}
 
 
+@pytest.fixture
+def mixed(hello: Project) -> Project:
+    """The plain project with a C source more."""
+    hello.write({"more.c": "int more_of_it(void) { return 1; }\n"})
+    return hello.extension("hello", ["hello.asm", "more.c"])
+
+
 @pytest.mark.parametrize("distribution", LDFLAGS)
 def test_a_distributions_ldflags(hello: Project, distribution: str) -> None:
     hello.build_ext(LDFLAGS=LDFLAGS[distribution])
@@ -50,13 +57,10 @@ def test_a_distributions_ldflags(hello: Project, distribution: str) -> None:
 
 
 @pytest.mark.parametrize("distribution", sorted(set(LDFLAGS) - ONLY_PURE))
-def test_a_distributions_ldflags_with_c(hello: Project, distribution: str) -> None:
-    hello.write({"more.c": "int more_of_it(void) { return 1; }\n"})
-    hello.extension("hello", ["hello.asm", "more.c"])
+def test_a_distributions_ldflags_with_c(mixed: Project, distribution: str) -> None:
+    mixed.build_ext(LDFLAGS=LDFLAGS[distribution])
 
-    hello.build_ext(LDFLAGS=LDFLAGS[distribution])
-
-    assert hello.answer() == "42"
+    assert mixed.answer() == "42"
 
 
 DEFINED = "CPython's names are defined by the interpreter alone: take it out"
@@ -117,14 +121,11 @@ def test_what_cannot_work_is_named(hello: Project, ldflags: str) -> None:
 
 
 @pytest.mark.parametrize("ldflags", CANNOT_WORK_WITH_C)
-def test_what_cannot_work_is_named_with_c(hello: Project, ldflags: str) -> None:
-    hello.write({"more.c": "int more_of_it(void) { return 1; }\n"})
-    hello.extension("hello", ["hello.asm", "more.c"])
-
-    error = hello.refused(LDFLAGS=ldflags)
+def test_what_cannot_work_is_named_with_c(mixed: Project, ldflags: str) -> None:
+    error = mixed.refused(LDFLAGS=ldflags)
 
     assert CANNOT_WORK.get(ldflags, f"LDFLAGS has `{ldflags}': take it out") in error
-    assert not list(hello.folder.glob("*.so"))
+    assert not list(mixed.folder.glob("*.so"))
 
 
 @pytest.mark.parametrize(
@@ -207,14 +208,11 @@ def test_no_run_path_of_the_environments(hello: Project) -> None:
     assert elf.read(hello.module()).runpath is None
 
 
-def test_no_run_path_of_the_interpreters_own_with_c(hello: Project) -> None:
-    hello.write({"more.c": "int more_of_it(void) { return 1; }\n"})
-    hello.extension("hello", ["hello.asm", "more.c"])
+def test_no_run_path_of_the_interpreters_own_with_c(mixed: Project) -> None:
+    mixed.build_ext(ASMSETUP_STRICT="1", LD_RUN_PATH="/opt/spack/lib")
 
-    hello.build_ext(ASMSETUP_STRICT="1", LD_RUN_PATH="/opt/spack/lib")
-
-    assert elf.read(hello.module()).runpath is None
-    assert hello.answer() == "42"
+    assert elf.read(mixed.module()).runpath is None
+    assert mixed.answer() == "42"
 
 
 @pytest.mark.parametrize("sources", [["hello.asm"], ["hello.asm", "more.c"]])
@@ -334,48 +332,39 @@ def test_everything_is_exported_by_any_linker(hello: Project, linker: str) -> No
 
 @pytest.mark.parametrize("linker", ["bfd", "gold", "lld", "mold"])
 @pytest.mark.parametrize("compiler", ["gcc", "clang-14", "ccache gcc"])
-def test_another_linker_with_c(hello: Project, linker: str, compiler: str) -> None:
+def test_another_linker_with_c(mixed: Project, linker: str, compiler: str) -> None:
     if shutil.which(compiler.split()[0]) is None:
         pytest.skip(f"no {compiler.split()[0]} on this machine")
-    bin_ = hello.folder.parent / "bin"
+    bin_ = mixed.folder.parent / "bin"
     bin_.mkdir()
     names = {"lld": "ld.lld-14", "gold": "ld.gold", "bfd": "ld.bfd", "mold": "mold"}
     (bin_ / f"ld.{linker}").symlink_to(linker_path(names[linker]))
-    hello.write({"more.c": "int more_of_it(void) { return 1; }\n"})
-    hello.extension("hello", ["hello.asm", "more.c"])
-
-    hello.build_ext(
+    mixed.build_ext(
         CC=compiler,
         LDSHARED=f"{compiler} -shared",
         LDFLAGS=f"-fuse-ld={linker} -B{bin_}",
-        PATH=f"{bin_}:{hello.env['PATH']}",
-        CCACHE_DIR=str(hello.folder.parent / "ccache"),
+        PATH=f"{bin_}:{mixed.env['PATH']}",
+        CCACHE_DIR=str(mixed.folder.parent / "ccache"),
     )
 
-    assert hello.answer() == "42"
-    assert [symbol.name for symbol in elf.read(hello.module()).exported] == ["PyInit_hello"]
+    assert mixed.answer() == "42"
+    assert [symbol.name for symbol in elf.read(mixed.module()).exported] == ["PyInit_hello"]
 
 
-def test_names_that_are_not_defined_are_not_in_the_version_script(hello: Project) -> None:
-    hello.write({"more.c": "int more_of_it(void) { return 1; }\n"})
-    hello.extension("hello", ["hello.asm", "more.c"])
+def test_names_that_are_not_defined_are_not_in_the_version_script(mixed: Project) -> None:
+    mixed.build_ext(LDFLAGS="-Wl,--no-undefined-version")
 
-    hello.build_ext(LDFLAGS="-Wl,--no-undefined-version")
-
-    assert hello.answer() == "42"
+    assert mixed.answer() == "42"
 
 
 @pytest.mark.skipif(not ALL, reason="ASMSETUP_TEST_ALL is not set (make test-matrix)")
-def test_zig(hello: Project, project: MakeProject) -> None:
-    folder = installed_aside(hello.python, "ziglang")
-    zig = hello.folder.parent / "zig"
-    zig.write_text(f'#!/bin/sh\nPYTHONPATH={folder} exec {hello.python.path} -m ziglang "$@"\n')
+def test_zig(mixed: Project, project: MakeProject) -> None:
+    folder = installed_aside(mixed.python, "ziglang")
+    zig = mixed.folder.parent / "zig"
+    zig.write_text(f'#!/bin/sh\nPYTHONPATH={folder} exec {mixed.python.path} -m ziglang "$@"\n')
     zig.chmod(0o755)
-    hello.write({"more.c": "int more_of_it(void) { return 1; }\n"})
-    hello.extension("hello", ["hello.asm", "more.c"])
-
-    hello.build_ext(
+    mixed.build_ext(
         CC=f"{zig} cc", LDSHARED=f"{zig} cc -shared", ZIG_GLOBAL_CACHE_DIR=str(folder / "cache")
     )
 
-    assert hello.answer() == "42"
+    assert mixed.answer() == "42"

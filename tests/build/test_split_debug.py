@@ -57,13 +57,6 @@ def make(project: MakeProject) -> MakeProject:
     return made
 
 
-def answer(project: Project, path: Path | str = ".") -> str:
-    code = (
-        f"import sys; sys.path.insert(0, {str(path)!r}); import pkg.hello as h; print(h.answer())"
-    )
-    return project.run("-c", code).output.split()[-1]
-
-
 def build_id(path: Path) -> str:
     said = subprocess.run(["readelf", "-n", path], capture_output=True, text=True, check=True)
     (found,) = re.findall(r"Build ID: (\w{40})", said.stdout)
@@ -87,7 +80,7 @@ def test_the_debug_file_is_beside_the_wheel(make: MakeProject, kind: str) -> Non
     assert facts.section(".debug_line") is None
     assert file.name.encode() in module.read_bytes()
     assert build_id(module) == build_id(file)
-    assert answer(package, wheel.unpacked()) == "42"
+    assert package.answer("pkg.hello", wheel.unpacked()) == "42"
 
 
 @pytest.mark.skipif(shutil.which("gdb") is None, reason="no gdb on this machine")
@@ -126,7 +119,7 @@ def test_levels_of_stripping(
     facts = elf.read(str(module))
     assert (facts.section(".symtab") is not None) == symbols
     assert (facts.section(".debug_line") is not None) == lines
-    assert answer(package) == "42"
+    assert package.answer("pkg.hello") == "42"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +194,7 @@ def test_coverage_with_gcov(make: MakeProject) -> None:
     package = make("mixed")
     package.build_ext(CFLAGS="--coverage -O0", LDFLAGS="--coverage")
 
-    assert answer(package) == "42"
+    assert package.answer("pkg.hello") == "42"
 
     (counts,) = package.folder.rglob("*.gcda")
     assert counts.with_suffix(".gcno").exists()

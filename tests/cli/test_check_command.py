@@ -14,7 +14,7 @@ from asmsetup.check.code.verdicts import CodeFinding
 from asmsetup.check.formats import as_github, as_sarif
 from asmsetup.cli import main
 from tests.check.assembled import function
-from tests.checking import NASM
+from tests.checking import NASM, assembled, linked
 
 GOOD = function("xor eax, eax / ret")
 BAD = function("push rbx / mov rbx, rdi / ret")
@@ -24,12 +24,9 @@ BAD = function("push rbx / mov rbx, rdi / ret")
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name, text in (("good", GOOD), ("bad", BAD)):
-        (tmp_path / f"{name}.asm").write_text(text)
-        subprocess.run(["nasm", "-f", "elf64", "-g", f"{name}.asm"], check=True)
-        subprocess.run(["ld", "-shared", f"{name}.o", "-o", f"{name}.so"], check=True)
-        subprocess.run(
-            ["ld", "-s", "-shared", f"{name}.o", "-o", f"{name}-stripped.so"], check=True
-        )
+        object_ = assembled(tmp_path / f"{name}.asm", text, "-g")
+        linked(tmp_path / f"{name}.so", object_)
+        linked(tmp_path / f"{name}-stripped.so", object_, "-s")
         subprocess.run(["ar", "qc", f"lib{name}.a", f"{name}.o"], check=True)
         with zipfile.ZipFile(f"{name}-1-py3-none-any.whl", "w") as wheel:
             wheel.write(f"{name}.so", f"pkg/{name}.so")
@@ -194,11 +191,10 @@ def test_without_the_decoder(
 def test_a_module_named_for_the_stable_abi(
     names: str, broken: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source = folder / "named.asm"
-    source.write_text(function(f"push rax / call [rel {names} wrt ..got] / pop rcx / ret", names))
-    subprocess.run(["nasm", "-f", "elf64", "-g", "named.asm"], check=True)
+    text = function(f"push rax / call [rel {names} wrt ..got] / pop rcx / ret", names)
+    object_ = assembled(folder / "named.asm", text, "-g")
     for name in ("named.abi3.so", "named.so"):
-        subprocess.run(["ld", "-shared", "named.o", "-o", name], check=True)
+        linked(folder / name, object_)
 
     assert main(["check", "named.so"]) == 0
     capsys.readouterr()
@@ -211,9 +207,7 @@ def test_a_module_named_for_the_stable_abi(
 @pytest.mark.usefixtures("folder")
 def test_a_wheel_says_the_oldest_version(capsys: pytest.CaptureFixture[str]) -> None:
     source = function("jmp [rel PyErr_GetRaisedException wrt ..got]", "PyErr_GetRaisedException")
-    Path("named.asm").write_text(source)
-    subprocess.run(["nasm", "-f", "elf64", "-g", "named.asm"], check=True)
-    subprocess.run(["ld", "-shared", "named.o", "-o", "named.abi3.so"], check=True)
+    linked(Path("named.abi3.so"), assembled(Path("named.asm"), source, "-g"))
     for tag, status in (("cp311", 1), ("cp312", 0)):
         wheel = f"named-1-{tag}-abi3-linux_x86_64.whl"
         with zipfile.ZipFile(wheel, "w") as archive:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 
 from asmsetup.assemble import cache
 from asmsetup.assemble.cache import Cache
-from tests.projects import tool
 from tests.unit.caching import no_warning, project
 
 
@@ -24,11 +22,3 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ASMSETUP_CACHE_DIR", str(tmp_path / "cache"))
     return project(tmp_path / "build", no_warning)
-
-
-@pytest.fixture(params=["nasm", "nasm-2.15.05", "nasm-3.01"])
-def nasm(request: pytest.FixtureRequest) -> str:
-    """Each version of NASM that is here."""
-    if request.param == "nasm":
-        return os.environ.get("NASM", "nasm")
-    return tool(request.param)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from asmsetup.check.calls.expressions import (
 )
 from asmsetup.check.calls.rules import judge
 from asmsetup.facts import elf
-from tests.checking import NASM
+from tests.checking import assembled
 
 VALUES = [
     *("0x10", "0h0ff", "$0f", "0ffh", "1010y", "0b11", "11b", "0o17", "17q", "0d5", "5d", "0x1d"),
@@ -32,9 +31,7 @@ VALUES = [
 
 def test_values_are_those_of_nasm(tmp_path: Path) -> None:
     lines = ["SEVEN equ 7", "MINUS equ -3", "section .rodata", *(f"dq {each}" for each in VALUES)]
-    (tmp_path / "v.asm").write_text("\n".join(lines) + "\n")
-    subprocess.run([NASM, "-felf64", "v.asm", "-o", "v.o"], cwd=tmp_path, check=True)
-    facts = elf.read(tmp_path / "v.o")
+    facts = elf.read(assembled(tmp_path / "v.asm", "\n".join(lines) + "\n"))
     section = facts.section(".rodata")
     assert section is not None
     content = facts.content(section)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from asmsetup.check import CheckedObject, ModuleContext, check_objects, corrections, report
-from asmsetup.facts import cpython_abi, elf
-from tests.checking import NASM
+from asmsetup.check import ModuleContext, check_objects, corrections, report
+from asmsetup.facts import cpython_abi
+from tests.checking import checked
 
 LOCAL, EXTERNAL = False, True
 
@@ -97,11 +96,8 @@ def test_corrected_lines_assemble_and_are_clean(tmp_path: Path) -> None:
         *(line for *_, lines in ROWS for line in lines),
         *("PyInit_x:", "ret"),
     ]
-    (tmp_path / "x.asm").write_text("\n".join(source) + "\n")
-    subprocess.run([NASM, "-f", "elf64", "x.asm"], cwd=tmp_path, check=True)
-
     context = ModuleContext("x", ("PyInit_x",), (3, 11), extra_objects=True)
-    objects = [CheckedObject("x.o", elf.read(tmp_path / "x.o"), "x.asm")]
+    objects = [checked(tmp_path / "x.asm", "\n".join(source) + "\n")]
     assert report(check_objects(objects, context, cpython_abi)) == ""
 
 

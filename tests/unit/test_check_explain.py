@@ -12,7 +12,7 @@ from asmsetup.check import CheckedObject, ModuleContext, locator
 from asmsetup.check.explain import explain_nasm
 from asmsetup.check.explain_ld import explain_ld
 from asmsetup.facts import elf
-from tests.checking import LD, NASM
+from tests.checking import LD, NASM, assembled
 
 HEAD = "default rel\nextern foo\nsection .text\nstart:\nnop\n"
 
@@ -358,8 +358,7 @@ def explained(said: str, objects: list[CheckedObject]) -> list[str]:
 
 
 def test_ld_undefined(objects: list[CheckedObject]) -> None:
-    Path("one.asm").write_text(Path("one.asm").read_text().replace("mov edi, foo\n", ""))
-    subprocess.run([NASM, "-f", "elf64", "one.asm", "-o", "one.o"], check=True)
+    assembled(Path("one.asm"), Path("one.asm").read_text().replace("mov edi, foo\n", ""))
 
     assert explained(ld("-z", "defs", "one.o"), objects) == [
         "    one.asm:4: same: call gone wrt ..plt",

@@ -10,7 +10,7 @@ import pytest
 
 from asmsetup.check.listing import Listing
 from asmsetup.facts import elf
-from tests.checking import NASM
+from tests.checking import NASM, assembled
 
 INCLUDE = """\
 %macro LOAD 2
@@ -111,10 +111,7 @@ def test_lines(nasm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.chdir(tmp_path)
     Path("more").mkdir()
     Path("more/macros.inc").write_text(INCLUDE)
-    Path("x.asm").write_text(SOURCE)
-    command = [nasm, "-f", "elf64", "x.asm", "-o", "x.o", "-l", "x.lst"]
-    subprocess.run(command, check=True)
-    facts = elf.read("x.o")
+    facts = elf.read(assembled(Path("x.asm"), SOURCE, "-l", "x.lst", nasm=nasm))
     listing = Listing(Path("x.lst").read_text(), "x.asm")
 
     found = []
@@ -156,11 +153,8 @@ def test_an_include_is_shown_by_the_path_it_was_found_at(
 
 
 def test_what_is_hidden_from_the_listing_has_no_line(tmp_path: Path) -> None:
-    (tmp_path / "x.asm").write_text("extern foo\n[list -]\nmov rax, foo\n[list +]\nret\n")
-    subprocess.run(
-        [NASM, "-f", "elf64", "x.asm", "-o", "x.o", "-l", "x.lst"], cwd=tmp_path, check=True
-    )
-    facts = elf.read(tmp_path / "x.o")
+    text = "extern foo\n[list -]\nmov rax, foo\n[list +]\nret\n"
+    facts = elf.read(assembled(tmp_path / "x.asm", text, "-l", "x.lst"))
     (table,) = facts.relocation_tables
     listing = Listing((tmp_path / "x.lst").read_text(), "x.asm")
 

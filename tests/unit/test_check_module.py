@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from asmsetup.check import CheckedObject, Finding, ModuleContext, check_module, 
 from asmsetup.facts import elf
 from asmsetup.facts.elf import ElfFacts, Segment, Symbol
 from asmsetup.link import libraries
-from tests.checking import LD, NASM
+from tests.checking import assembled, linked
 
 ENTRY = Symbol("PyInit_x", "global", "func", "default", ".text", 1, 0x1000, 0)
 OTHER = ENTRY._replace(name="helper")
@@ -171,12 +170,10 @@ def test_what_was_said_of_the_objects_is_not_said_again(known: str, rule: str) -
 
 def test_a_module_linked_without_care(tmp_path: Path) -> None:
     source = "global PyInit_x:function, helper\nsection .text\nPyInit_x: mov rax, PyInit_x\nhelper: ret\n"
-    (tmp_path / "x.asm").write_text(source)
-    subprocess.run([NASM, "-f", "elf64", "x.asm"], cwd=tmp_path, check=True)
     libz = ["/lib/x86_64-linux-gnu/libdl.so.2", "-rpath", "/opt", "-z", "norelro"]
-    subprocess.run([LD, "-shared", "x.o", *libz, "-o", "x.so"], cwd=tmp_path, check=True)
+    made = linked(tmp_path / "x.so", assembled(tmp_path / "x.asm", source), *libz)
 
-    findings = check_module("x.so", elf.read(tmp_path / "x.so"), CONTEXT)
+    findings = check_module("x.so", elf.read(made), CONTEXT)
     assert report(findings) == (
         "x.so: error: the module says nothing about its stack, which means an executable stack:"
         " since glibc 2.41 the import fails, and before it made the whole process's stack"

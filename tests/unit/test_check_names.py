@@ -10,7 +10,7 @@ import pytest
 from asmsetup.check import CheckedObject, ModuleContext, check_objects
 from asmsetup.facts import cpython_abi, elf
 from asmsetup.link import libraries
-from tests.checking import LD, NASM
+from tests.checking import assembled, checked, linked
 
 CONTEXT = ModuleContext(
     "x", ("PyInit_x",), (3, 12), c_library=libraries.c_library_files(), exports=frozenset(["f"])
@@ -21,9 +21,7 @@ def use(folder: Path, *externs: str) -> CheckedObject:
     lines = [f"extern {name}" for name in externs]
     lines += ["global PyInit_x:function", "section .text", "PyInit_x:"]
     lines += [f"mov rax, [rel {name.split(':')[0]} wrt ..got]" for name in externs]
-    (folder / "x.asm").write_text("\n".join(lines) + "\n")
-    subprocess.run([NASM, "-f", "elf64", "x.asm"], cwd=folder, check=True)
-    return CheckedObject("x.o", elf.read(folder / "x.o"), "x.asm")
+    return checked(folder / "x.asm", "\n".join(lines) + "\n")
 
 
 def broken(object_: CheckedObject, context: ModuleContext) -> list[str]:
@@ -80,12 +78,8 @@ def test_names(name: str, context: ModuleContext, rules: list[str], tmp_path: Pa
 
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
-    (tmp_path / "lib.asm").write_text(
-        "global helper:function, PyHelper:function\nhelper:\nPyHelper: ret\n"
-    )
-    subprocess.run([NASM, "-f", "elf64", "lib.asm"], cwd=tmp_path, check=True)
-    subprocess.run([LD, "-shared", "lib.o", "-o", "libhelp.so"], cwd=tmp_path, check=True)
-    return tmp_path
+    text = "global helper:function, PyHelper:function\nhelper:\nPyHelper: ret\n"
+    return linked(tmp_path / "libhelp.so", assembled(tmp_path / "lib.asm", text)).parent
 
 
 def test_a_library_that_is_named(library: Path) -> None:
@@ -106,18 +100,15 @@ def test_what_an_archive_or_a_script_has_is_not_judged(library: Path, content: b
 
 def test_what_another_object_defines(tmp_path: Path) -> None:
     user = use(tmp_path, "kernel")
-    (tmp_path / "k.asm").write_text("global kernel:function\nsection .text\nkernel: ret\n")
-    subprocess.run([NASM, "-f", "elf64", "k.asm"], cwd=tmp_path, check=True)
-    other = CheckedObject("k.o", elf.read(tmp_path / "k.o"), "k.asm")
+    text = "global kernel:function\nsection .text\nkernel: ret\n"
+    other = checked(tmp_path / "k.asm", text)
     assert check_objects([user, other], CONTEXT, cpython_abi) == []
 
 
 def test_a_direct_call_of_what_an_archive_may_have(tmp_path: Path) -> None:
     source = "extern helper, PyErr_Clear\nsection .text\ncall helper\ncall PyErr_Clear\n"
-    (tmp_path / "x.asm").write_text(source)
-    subprocess.run([NASM, "-f", "elf64", "x.asm"], cwd=tmp_path, check=True)
+    object_ = checked(tmp_path / "x.asm", source)
     (tmp_path / "libhelp.a").write_bytes(b"!<arch>\n")
-    object_ = CheckedObject("x.o", elf.read(tmp_path / "x.o"), "x.asm")
 
     with_archive = CONTEXT._replace(libraries=("help",), library_dirs=(str(tmp_path),))
     for context in (CONTEXT._replace(extra_objects=True), with_archive):
@@ -131,11 +122,9 @@ def test_an_object_that_is_compiled_only_when_it_is_linked(tmp_path: Path) -> No
     source = "void *PyInit_x(void) { return 0; } int helper(void) { return 1; }\n"
     (tmp_path / "lto.c").write_text(source)
     subprocess.run(["gcc", "-c", "-O2", "-flto", "-fPIC", "lto.c"], cwd=tmp_path, check=True)
-    (tmp_path / "x.asm").write_text("extern helper\nsection .text\ncall helper\n")
-    subprocess.run([NASM, "-f", "elf64", "x.asm"], cwd=tmp_path, check=True)
     objects = [
         CheckedObject("lto.o", elf.read(tmp_path / "lto.o")),
-        CheckedObject("x.o", elf.read(tmp_path / "x.o"), "x.asm"),
+        checked(tmp_path / "x.asm", "extern helper\nsection .text\ncall helper\n"),
     ]
     context = CONTEXT._replace(exports=frozenset())
     assert check_objects(objects, context, cpython_abi) == []

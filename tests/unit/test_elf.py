@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from asmsetup.check import CheckedObject, ModuleContext, check_objects
 from asmsetup.errors import ObjectError
 from asmsetup.facts import cpython_abi, elf
+from tests.checking import assembled, linked
 
 NASM = os.environ.get("NASM", "nasm")
 LD = os.environ.get("LD", "ld")
@@ -41,18 +41,8 @@ PyInit_sample:
 """
 
 
-def assemble(folder: Path, source: str, *arguments: str) -> Path:
-    (folder / "sample.asm").write_text(source)
-    subprocess.run(
-        [NASM, "-f", "elf64", *arguments, "sample.asm", "-o", "sample.o"], cwd=folder, check=True
-    )
-    return folder / "sample.o"
-
-
-def link(object_: Path, *arguments: str) -> Path:
-    module = object_.with_suffix(".so")
-    subprocess.run([LD, "-shared", *arguments, object_, "-o", module], check=True)
-    return module
+def assemble(folder: Path, source: str) -> Path:
+    return assembled(folder / "sample.asm", source)
 
 
 def test_symbols_of_an_object(tmp_path: Path) -> None:
@@ -148,7 +138,17 @@ def test_stack_flags_of_an_object(tmp_path: Path, line: str, stack_flags: str | 
 
 
 def test_a_hardened_module(tmp_path: Path) -> None:
-    module = link(assemble(tmp_path, SOURCE), "-z", "noexecstack", "-z", "now", "-z", "relro", "-s")
+    module = linked(
+        tmp_path / "sample.so",
+        assemble(tmp_path, SOURCE),
+        "-z",
+        "noexecstack",
+        "-z",
+        "now",
+        "-z",
+        "relro",
+        "-s",
+    )
     facts = elf.read(module)
 
     assert facts.kind == "module"
@@ -168,7 +168,15 @@ def test_a_hardened_module(tmp_path: Path) -> None:
 def test_a_careless_module(tmp_path: Path) -> None:
     source = "extern write\nsection .text\nhere: mov rax, here\ncall write wrt ..plt\n"
     libc = "/lib/x86_64-linux-gnu/libc.so.6"
-    module = link(assemble(tmp_path, source), "-z", "norelro", "-rpath", "/opt/lib", libc)
+    module = linked(
+        tmp_path / "sample.so",
+        assemble(tmp_path, source),
+        "-z",
+        "norelro",
+        "-rpath",
+        "/opt/lib",
+        libc,
+    )
     facts = elf.read(module)
 
     assert (facts.stack_flags, facts.relro, facts.bind_now) == (None, False, False)

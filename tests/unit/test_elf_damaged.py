@@ -12,6 +12,7 @@ import pytest
 
 from asmsetup.errors import ObjectError
 from asmsetup.facts import elf
+from tests.checking import assembled, linked
 
 SECTION = struct.Struct("<IIQQQQIIQQ")
 SYMBOL = struct.Struct("<IBBHQQ")
@@ -196,11 +197,9 @@ def test_every_exported_name_of_the_c_library_is_found() -> None:
 
 
 def test_a_library_without_a_hash_table_of_gnus_kind(tmp_path: Path) -> None:
-    (tmp_path / "x.asm").write_text("global one, two\nextern three\none:\ntwo: dq three\n")
-    subprocess.run(["nasm", "-f", "elf64", "x.asm"], cwd=tmp_path, check=True)
-    command = ["ld", "-shared", "--hash-style=sysv", "x.o", "-o", "x.so"]
-    subprocess.run(command, cwd=tmp_path, check=True)
-    exports = elf.Exports.of(tmp_path / "x.so")
+    text = "global one, two\nextern three\none:\ntwo: dq three\n"
+    object_ = assembled(tmp_path / "x.asm", text)
+    exports = elf.Exports.of(linked(tmp_path / "x.so", object_, "--hash-style=sysv"))
     assert [name in exports for name in ("one", "two", "three")] == [True, True, False]
 
 

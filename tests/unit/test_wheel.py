@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from asmsetup import wheel
+from asmsetup.assemble.cache import DEFAULT_SIZE, Cache
+from asmsetup.errors import WheelError
 from asmsetup.facts import target
 from asmsetup.link import libraries
+from tests.checking import assembled, linked
 
 FUNCTION = "global f:function\nsection .text\nf: ret\n"
 CALL = "extern {0}\nglobal f:function\nsection .text\nf: call {0} wrt ..plt\nret\n"
@@ -20,26 +24,14 @@ OLDEST = ("manylinux1_x86_64", "manylinux_2_5_x86_64")
 
 def module(folder: Path, name: str, source: str, *libraries: str) -> dict[str, str]:
     """Link a shared object: its path in a wheel and its file."""
-    (folder / "x.asm").write_text(source)
-    path = folder / name
-    for command in (
-        ["nasm", "-f", "elf64", "x.asm", "-o", "x.o"],
-        ["ld", "-shared", "-z", "noexecstack", "-o", str(path), "x.o", *libraries],
-    ):
-        subprocess.run(command, cwd=folder, check=True)
-    return {name: str(path)}
+    object_ = assembled(folder / "x.asm", source)
+    return {name: str(linked(folder / name, "-z", "noexecstack", object_, *libraries))}
 
 
-def library(folder: Path, soname: str, function: str) -> str:
+def library(folder: Path, soname: str, function: str, *options: str) -> str:
     """A shared library that defines one function."""
-    (folder / "y.asm").write_text(FUNCTION.replace("f:", f"{function}:"))
-    path = folder / soname
-    for command in (
-        ["nasm", "-f", "elf64", "y.asm", "-o", "y.o"],
-        ["ld", "-shared", "-soname", soname, "-o", str(path), "y.o"],
-    ):
-        subprocess.run(command, cwd=folder, check=True)
-    return str(path)
+    object_ = assembled(folder / "y.asm", FUNCTION.replace("f:", f"{function}:"))
+    return str(linked(folder / soname, "-soname", soname, *options, object_))
 
 
 @pytest.mark.parametrize(
@@ -137,6 +129,72 @@ def test_an_external_library_can_be_grafted(tmp_path: Path) -> None:
     assert verdict.platforms == ()
     assert verdict.graftable == OLDEST[::-1]  # as auditwheel wants them
     assert verdict.obstacles == ("libother.so.1 is not part of every Linux, and not in the wheel",)
+
+
+@pytest.mark.parametrize(
+    ("soname", "function", "obstacle"),
+    [
+        ("libc.so.6", "f", "libc.so.6 is needed with GLIBC_2.99"),
+        ("libz.so.1", "_dist_code", "libz.so.1: its _dist_code may not be used"),
+    ],
+)
+def test_what_no_copy_of_a_library_helps_with(
+    tmp_path: Path, soname: str, function: str, obstacle: str
+) -> None:
+    (tmp_path / "version").write_text("GLIBC_2.99 { *; };\n")
+    options = ["--version-script=version"] if "libc" in soname else []
+    needed = library(tmp_path, soname, function, *options)
+    source = CALL.format(function).replace("f:", "g:").replace("global f", "global g")
+
+    verdict = wheel.examine(module(tmp_path, "m.abi3.so", source, needed), "glibc")
+
+    assert (verdict.platforms, verdict.graftable) == ((), ())
+    assert verdict.obstacles == (obstacle,)
+
+
+def test_a_verdict_is_kept_while_the_modules_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Cache(str(tmp_path / "cache"), DEFAULT_SIZE, pytest.fail)
+    libc = next(path for path in libraries.c_library_files() if "libc.so" in path)
+    made = module(tmp_path, "m.abi3.so", CALL.format("getentropy"), libc)
+    verdict = wheel.examine(made, "glibc", store)
+    monkeypatch.setattr(wheel, "_asked", lambda modules, libc: wheel.Verdict(()))
+
+    assert verdict.platforms == ("manylinux_2_26_x86_64",)
+    assert wheel.examine(made, "glibc", store) == verdict
+    changed = module(tmp_path, "m.abi3.so", CALL.format("getentropy") + "nop\n", libc)
+    for _ in range(2):  # it is fit for nothing, which is not kept
+        assert wheel.examine(changed, "glibc", store) == wheel.Verdict(())
+
+
+def test_a_library_that_cannot_be_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = library(tmp_path, "libother.so.1", "other")
+    made = module(tmp_path, "m.abi3.so", CALL.format("other"), needed)
+    path = wheel._sample_wheel(str(tmp_path), made)
+    monkeypatch.setenv("PATH", "")
+
+    with pytest.raises(WheelError, match=f"^{path.name} needs libraries that auditwheel cannot"):
+        wheel.graft(str(path), OLDEST[::-1], "glibc")
+    assert path.exists()
+
+
+def test_the_bill_of_a_library_that_was_copied(tmp_path: Path) -> None:
+    copied = library(tmp_path, "libother-0123abcd.so.1", "other")
+    made = module(tmp_path, "m.so", CALL.format("other"), copied)
+    place = "a_b.libs/libother-0123abcd.so.1"
+
+    bill = json.loads(wheel.bill_of_materials("A_B", "1.0", {**made, place: copied}, {"NASM": "3"}))
+
+    own, found = bill["components"]
+    assert (own["type"], own["name"]) == ("file", "m.so")
+    assert (found["type"], found["name"]) == ("library", "libother.so.1")
+    assert found["evidence"] == {"occurrences": [{"location": place}]}
+    assert bill["metadata"]["component"]["purl"] == "pkg:pypi/a-b@1.0"
+    (tool,) = bill["metadata"]["tools"]["components"]
+    assert (tool["name"], tool["version"]) == ("NASM", "3")
+    needs = {"ref": "pkg:pypi/a-b@1.0", "dependsOn": [own["bom-ref"], found["bom-ref"]]}
+    assert bill["dependencies"] == [needs]
 
 
 AARCH64 = bytes.fromhex("7f454c4602010100000000000000000003 00b700".replace(" ", "")) + bytes(44)

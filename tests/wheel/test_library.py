@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tarfile
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,10 +47,6 @@ def kernel(project: MakeProject) -> Project:
 
 def declare(project: Project, others: str = "", **options: Any) -> Project:
     return project.write({"setup.py": SETUP.format(options={**OPTIONS, **options}, others=others)})
-
-
-def answer(project: Project, path: Path | str = ".") -> str:
-    return project.answer("pkg", path)
 
 
 def test_a_wheel_of_libraries_alone(kernel: Project) -> None:
@@ -129,7 +123,7 @@ def test_in_place_and_editable(kernel: Project, mode: str) -> None:
     assert len(folders) == (2 if mode == "strict" else 1)
     for folder in folders:
         assert {"libkernel.so", "kernel.h", "own.h"} <= {path.name for path in folder.iterdir()}
-    assert answer(kernel, folders[0].parent) == "42"
+    assert kernel.answer("pkg", folders[0].parent) == "42"
 
 
 def test_pypy_loads_it(kernel: Project) -> None:
@@ -156,7 +150,7 @@ def test_of_other_sources_without_nasm(kernel: Project, source: str, text: str) 
 
     assert wheel.tag.startswith("py3-none-manylinux")
     assert [symbol.name for symbol in wheel.module("pkg/libkernel").exported] == ["twice"]
-    assert answer(kernel, wheel.unpacked()) == "42"
+    assert kernel.answer("pkg", wheel.unpacked()) == "42"
 
 
 def test_one_that_needs_a_libc_is_for_that_one(kernel: Project) -> None:
@@ -171,7 +165,7 @@ def test_one_that_needs_a_libc_is_for_that_one(kernel: Project) -> None:
 
     assert wheel.module("pkg/libkernel").needed == ("libc.so.6",)
     assert "musllinux" not in wheel.tag
-    assert answer(kernel, wheel.unpacked()) == "42"
+    assert kernel.answer("pkg", wheel.unpacked()) == "42"
 
 
 @pytest.mark.parametrize(
@@ -191,7 +185,7 @@ def test_the_tag_beside_other_modules(
 
     version = kernel.python.name.replace(".", "")
     assert wheel.tag.startswith(tag.format(version))
-    assert answer(kernel, wheel.unpacked()) == "42"
+    assert kernel.answer("pkg", wheel.unpacked()) == "42"
 
 
 OF_DISTUTILS = """\
@@ -214,7 +208,7 @@ def test_a_command_class_of_distutils_and_a_module_of_the_same_name(kernel: Proj
     names = [name for name in wheel.payload if name.endswith(".so")]
     assert names[1] == "pkg/libkernel.so"
     assert names[0].startswith("libkernel.cpython-")
-    assert answer(kernel, wheel.unpacked()) == "42"
+    assert kernel.answer("pkg", wheel.unpacked()) == "42"
     kernel.backend("build_editable", "editable")
 
 
@@ -224,11 +218,7 @@ def test_headers_and_stubs_are_shipped(kernel: Project) -> None:
     declare(kernel, headers=["include/kernel.h"])
 
     assert {"pkg/kernel.h", "pkg/__init__.pyi"} <= {*kernel.wheel().payload}
-    kernel.backend("build_sdist", "dist")
-    (path,) = (kernel.folder / "dist").glob("*.tar.gz")
-    with tarfile.open(path) as archive:
-        held = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"include/kernel.h", "kernel.asm", "k.inc"} <= held
+    assert {"include/kernel.h", "kernel.asm", "k.inc"} <= kernel.sdist().files()
 
 
 ENTRY = "global PyInit_libkernel:function\n" + KERNEL + "PyInit_libkernel: ret\n"

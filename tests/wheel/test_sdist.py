@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tarfile
 
 import pytest
 
@@ -39,15 +38,8 @@ READ = {
 UNREAD = {"unrelated.inc", "asm/notes.txt"}
 
 
-def sdist(project: Project, **env: str) -> set[str]:
-    project.backend("build_sdist", "dist", ok=True, **env)
-    (path,) = (project.folder / "dist").glob("*.tar.gz")
-    with tarfile.open(path) as archive:
-        return {name.partition("/")[2] for name in archive.getnames()}
-
-
 def test_everything_read_is_in_it(reading: Project) -> None:
-    names = sdist(reading)
+    names = reading.sdist().files()
 
     assert names >= READ
     assert not names & UNREAD
@@ -66,7 +58,7 @@ def test_a_wheel_looks_for_no_includes_to_list(reading: Project) -> None:
 
     assert "asm/hello.asm" in listed(reading)
     assert not listed(reading) & {"module.inc", "asm/near.inc", "lists/listed.inc", "../other.asm"}
-    assert sdist(reading) >= READ
+    assert reading.sdist().files() >= READ
 
 
 def test_a_wheel_and_an_sdist_at_once(reading: Project) -> None:
@@ -94,9 +86,7 @@ def test_an_sdist_after_a_wheel_by_hand(reading: Project, way: str) -> None:
         reading.write({"setup.py": "from setuptools import setup\nsetup()\n"})
     reading.run("both.py")
 
-    (path,) = (reading.folder / "dist").glob("*.tar.gz")
-    with tarfile.open(path) as archive:
-        assert {name.partition("/")[2] for name in archive.getnames()} >= READ
+    assert reading.unpacked_sdist().files() >= READ
 
 
 def test_what_it_cannot_hold_is_named(hello: Project) -> None:
@@ -120,7 +110,7 @@ def test_what_it_cannot_hold_is_named(hello: Project) -> None:
 
 
 def test_without_nasm(reading: Project) -> None:
-    assert sdist(reading, PATH="/nowhere") >= READ
+    assert reading.sdist(PATH="/nowhere").files() >= READ
 
 
 def test_the_wheel_is_built_from_it(reading: Project) -> None:
@@ -139,7 +129,7 @@ def test_mixed_modules_are_complete_as_well(hello: Project) -> None:
     )
     hello.extension("hello", ["hello.asm", "more.c"])
 
-    assert sdist(hello) >= {"hello.asm", "number.inc", "more.c"}
+    assert hello.sdist().files() >= {"hello.asm", "number.inc", "more.c"}
 
 
 def test_nothing_from_elsewhere(hello: Project) -> None:
@@ -149,7 +139,7 @@ def test_nothing_from_elsewhere(hello: Project) -> None:
     source = (hello.folder / "hello.asm").read_text()
     hello.write({"hello.asm": f'%include "../elsewhere/other.inc"\n{source}'})
 
-    assert not [name for name in sdist(hello) if "other" in name]
+    assert not [name for name in hello.sdist().files() if "other" in name]
 
 
 @pytest.mark.parametrize(
@@ -208,7 +198,7 @@ def test_a_folder_counts_however_it_is_named(hello: Project, way: str) -> None:
     hello.write({"hello.asm": included + source, "more/inc/named.inc": "", **files})
     hello.extension("hello", ["hello.asm"], **keywords)
 
-    assert "more/inc/named.inc" in sdist(hello, **env)
+    assert "more/inc/named.inc" in hello.sdist(None, **env).files()
 
 
 def test_settings_of_the_project_and_of_the_front_end_count(hello: Project) -> None:
@@ -217,11 +207,8 @@ def test_settings_of_the_project_and_of_the_front_end_count(hello: Project) -> N
     hello.write({"first/one.inc": "", "second/two.inc": ""})
     hello.extension("hello", ["hello.asm"]).settings('nasm-args = ["-Ifirst"]')
 
-    hello.backend("build_sdist", "dist", {"asmsetup.nasm-args": "-Ifirst -Isecond"})
+    names = hello.sdist({"asmsetup.nasm-args": "-Ifirst -Isecond"}).files()
 
-    (path,) = (hello.folder / "dist").glob("*.tar.gz")
-    with tarfile.open(path) as archive:
-        names = {name.partition("/")[2] for name in archive.getnames()}
     assert names >= {"first/one.inc", "second/two.inc"}
 
 
@@ -243,9 +230,8 @@ def test_what_only_seems_to_be_in_the_project_is_named(hello: Project) -> None:
         "warning: build/made.inc is in build, the folder of what is built, "
         "so it is not included in the sdist" in said
     )
-    (path,) = (hello.folder / "dist").glob("*.tar.gz")
-    with tarfile.open(path) as archive:
-        assert not [name for name in archive.getnames() if "linked" in name or "made" in name]
+    held = hello.unpacked_sdist().files()
+    assert not [name for name in held if "linked" in name or "made" in name]
 
 
 @pytest.mark.parametrize("form", ["gztar", "bztar", "xztar", "tar", "zip"])
