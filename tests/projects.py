@@ -378,6 +378,16 @@ PyMODINIT_FUNC PyInit_hello(void) { return PyModule_Create(&module); }
 """The C half of the module hello, whose answer() is somebody else's."""
 
 
+def path_of(folder: Path, *programs: str) -> str:
+    """Return a PATH with these programs of the machine and no other ones, in a new folder."""
+    folder.mkdir()
+    for name in programs:
+        found = shutil.which(name)
+        assert found, name
+        (folder / name).symlink_to(found)
+    return str(folder)
+
+
 def tool(name: str) -> str:
     """The path of a tool in the cache (nasm-2.15.05, ld-2.47); skips the test when it is not there."""
     path = CACHE / "tools" / name

@@ -10,7 +10,7 @@ import pytest
 
 from tests.build.shells import build
 from tests.conftest import MakeProject
-from tests.projects import Project, run
+from tests.projects import Project, path_of, run
 
 BUILD = ("setup.py", "build_ext", "--inplace")
 
@@ -113,15 +113,10 @@ def test_nasm_too_old(hello: Project) -> None:
 
 
 def test_no_ld(hello: Project) -> None:
-    tools = hello.folder.parent / "bin"
-    tools.mkdir()
-    nasm = shutil.which("nasm")
-    assert nasm
-    (tools / "nasm").symlink_to(nasm)
+    path = path_of(hello.folder.parent / "bin", "nasm")
 
-    assert hello.refused(PATH=str(tools)) == (
-        f"cannot find the linker: no ld on PATH ({tools})\n"
-        + INSTALL.format("binutils", "LD", "ld")
+    assert hello.refused(PATH=path) == (
+        f"cannot find the linker: no ld on PATH ({path})\n" + INSTALL.format("binutils", "LD", "ld")
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from asmsetup.facts import elf
 from tests.conftest import MakeProject
-from tests.projects import Project, Python
+from tests.projects import Project, Python, path_of
 from tools.matrix.interpreters import REPOSITORY
 
 C_LIBRARY = """\
@@ -105,14 +105,9 @@ def test_the_maths_library_too(hello: Project) -> None:
 
 
 def test_no_compiler_and_no_headers_are_needed(hello: Project) -> None:
-    tools = hello.folder.parent / "bin"
-    tools.mkdir()
-    for name in ("nasm", "ld"):
-        path = shutil.which(name)
-        assert path
-        (tools / name).symlink_to(path)
+    path = path_of(hello.folder.parent / "bin", "nasm", "ld")
 
-    hello.wheel(PATH=str(tools), CC="/no/compiler", C_INCLUDE_PATH="/nowhere")
+    hello.wheel(PATH=path, CC="/no/compiler", C_INCLUDE_PATH="/nowhere")
 
     assert hello.answer(path=hello.built_wheel().unpacked()) == "42"
 

@@ -11,7 +11,7 @@ import pytest
 
 from asmsetup.facts import elf
 from tests.conftest import MakeProject
-from tests.projects import PYPROJECT, Project, run
+from tests.projects import PYPROJECT, Project, path_of, run
 
 BINDING = """\
 #include <Python.h>
@@ -152,16 +152,13 @@ def test_a_debug_file_of_a_module_that_has_none_now_goes(hello: Project) -> None
 
 def test_split_without_objcopy(make: MakeProject) -> None:
     package = make("pure").settings('debug = "split"')
-    tools = package.folder.parent / "tools"
-    tools.mkdir()
-    for name in ("nasm", "ld"):
-        (tools / name).symlink_to(str(shutil.which(name)))
+    path = path_of(package.folder.parent / "bin", "nasm", "ld")
 
-    refused = package.refused(PATH=str(tools))
+    refused = package.refused(PATH=path)
     assert refused.startswith("cannot find objcopy: no objcopy on PATH")
     assert refused.endswith("elsewhere, or another one: set OBJCOPY=/path/to/objcopy")
     # The cure, applied.
-    package.build_ext(PATH=str(tools), OBJCOPY=str(shutil.which("objcopy")))
+    package.build_ext(PATH=path, OBJCOPY=str(shutil.which("objcopy")))
     assert [*package.folder.rglob("*.so.debug")]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import pytest
 from packaging.utils import parse_wheel_filename
 
 from asmsetup.assemble import nasm
-from tests.projects import Project
+from tests.projects import Project, path_of
 from tools.matrix.interpreters import cache_folder
 
 WHEELS = sorted((cache_folder() / "nasm" / "wheel").glob("asmsetup_nasm-*.whl"))
@@ -74,11 +73,6 @@ def test_as_a_module_of_python(site: Path, tmp_path: Path) -> None:
 
 
 def test_a_build_with_nothing_else(hello: Project, site: Path, tmp_path: Path) -> None:
-    ld = shutil.which("ld")
-    assert ld
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "ld").symlink_to(ld)
-
-    hello.beside(site).build_ext(PATH=str(tmp_path / "bin"))
+    hello.beside(site).build_ext(PATH=path_of(tmp_path / "bin", "ld"))
 
     assert hello.answer() == "42"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from asmsetup.facts import elf
-from tests.projects import Project, Wheel, run
+from tests.projects import Project, Wheel, path_of, run
 
 C_CALL = """\
 %include "module.inc"
@@ -140,14 +139,9 @@ def test_a_grafted_wheel_is_reproducible(needing: Project) -> None:
 
 
 def test_repair_without_patchelf_says_so_and_leaves_the_wheel(needing: Project) -> None:
-    tools = needing.folder.parent / "bin"
-    tools.mkdir()
-    for name in ("nasm", "ld"):
-        found = shutil.which(name)
-        assert found
-        (tools / name).symlink_to(found)
+    path = path_of(needing.folder.parent / "bin", "nasm", "ld")
 
-    said = needing.backend("build_wheel", "dist", ok=True, PATH=str(tools)).output
+    said = needing.backend("build_wheel", "dist", ok=True, PATH=path).output
 
     assert "patchelf" in said
     assert "works only on this machine" in said
