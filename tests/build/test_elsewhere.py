@@ -272,13 +272,14 @@ def test_no_sources_for_this_platform(both: Project) -> None:
 TARGET = {"asmsetup.target": "x86_64-linux"}
 
 
-@pytest.mark.parametrize("ld", ["ld", "ld.lld", "ld.lld-14"])
+@pytest.mark.parametrize("ld", ["ld", "ld.lld"])
 def test_a_universal_wheel_built_on_another_machine(
     both: Project, ld: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if shutil.which(ld) is None:
+    path = shutil.which(ld) or shutil.which(f"{ld}-14")
+    if path is None:
         pytest.skip(f"no {ld} on this machine")
-    monkeypatch.setitem(both.env, "LD", ld)
+    monkeypatch.setitem(both.env, "LD", path)
     (both.folder / "pure.asm").write_text(ANSWERING.format("pure"))
     declare(
         both.settings("universal = true"),
