@@ -157,9 +157,13 @@ def place_of(name: str) -> str | None:
     return slot.ids[-1] if slot.ids else _SHARED[slot.part]
 
 
+_OF_MODULES = ("__getattr__", "__dir__")
+"""The functions that Python calls of a module (PEP 562)."""
+
+
 def is_of_modules(name: str) -> bool:
-    """Return whether Python calls a module's function of that name (PEP 562)."""
-    return name in ("__getattr__", "__dir__")
+    """Return whether Python calls a module's function of that name."""
+    return name in _OF_MODULES
 
 
 def slot_of(signature: Signature) -> Slot | None:
@@ -190,6 +194,8 @@ def expect_function(name: str) -> None:
             f" {name}: Python looks for it in a type, and never in a module; "
             "write it between PyType and PyEndType"
         )
+    if near := meant_in_module(name):
+        raise SignatureError(f" {name}: Python never calls it; did you mean {near}?")
 
 
 def meant(name: str) -> str:
@@ -204,6 +210,15 @@ def meant(name: str) -> str:
 
     near = difflib.get_close_matches(bare, sorted(known | _FORMER.keys()), n=1, cutoff=0.8)
     return f"__{_FORMER.get(near[0], near[0])}__" if near else ""
+
+
+def meant_in_module(name: str) -> str:
+    """Return the function of a module that ``__getatr__`` may mean; empty for its own name."""
+    if name in _OF_MODULES or not (name.startswith("__") and name.endswith("_")):
+        return ""
+    import difflib  # slow to import, and needed for few names
+
+    return next(iter(difflib.get_close_matches(name, _OF_MODULES, n=1, cutoff=0.85)), "")
 
 
 def _expect_fit(signature: Signature, slot: Slot) -> None:

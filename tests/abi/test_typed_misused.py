@@ -230,6 +230,12 @@ def test_methods_in_slots(signature: str, error: str, tmp_path: Path) -> None:
     assert error in line
 
 
+def test_a_misspelt_function_of_a_module(tmp_path: Path) -> None:
+    text = '\nPyTypedFunction "__getatr__(name: str) -> object", calls routine'
+    (line,) = errors_of(text, tmp_path)
+    assert "PyTypedFunction __getatr__: Python never calls it; did you mean __getattr__?" in line
+
+
 @pytest.mark.parametrize("name", ["__len__", "__add__", "__setattr__", "__call__"])
 def test_a_method_outside_of_a_type(name: str, tmp_path: Path) -> None:
     (line,) = errors_of(f'\nPyTypedFunction "{name}()", calls routine', tmp_path)

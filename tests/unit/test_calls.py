@@ -130,6 +130,8 @@ NEVER = "PyFunction: Python never calls {}; if {} is meant, write PyRoutine and 
         ("__radd__", IN_TYPE, "its methods; write PyRoutine and PyTypeSlot Py_nb_add"),
         ("__del__", IN_TYPE, "its methods; write PyRoutine and PyTypeSlot Py_tp_finalize"),
         ("__len__", IN_MODULE, "PyFunction: Python looks for __len__ in a type, and never in a"),
+        ("__getatr__", IN_MODULE, "PyFunction: Python never calls __getatr__; did you mean __get"),
+        ("__dir_", IN_MODULE, "PyFunction: Python never calls __dir_; did you mean __dir__?"),
         ("__setattr__", IN_MODULE, "and, in a PyType, PyTypeSlot Py_tp_setattro"),
         ("__lenght__", IN_TYPE, NEVER.format("__lenght__", "__len__", "Py_mp_length")),
         ("__len_", IN_TYPE, NEVER.format("__len_", "__len__", "Py_mp_length")),
@@ -157,7 +159,10 @@ def test_special_names_that_python_finds(macro: str) -> None:
     """
     for name in of_types.split():
         judge(Call("attribute", (macro, f'"{name}"'), IN_TYPE))
-    for name in ("__getattr__", "__dir__", "__lenght__", "__all__", "__version__"):
+    of_modules = """
+    __getattr__ __dir__ __lenght__ __all__ __version__ __doc__ __dict__ __name__ __path__ __attr__
+    """
+    for name in of_modules.split():
         judge(Call("attribute", (macro, f'"{name}"'), IN_MODULE))
 
 

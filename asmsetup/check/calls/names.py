@@ -24,6 +24,8 @@ def judge_attribute(call: Call, text: str) -> None:
             f"{macro}: Python looks for {name} in a type, and never in a module; write"
             f" PyRoutine and, in a PyType, PyTypeSlot {place}"
         )
+    if not in_type and macro in _CALLED and (meant := slots.meant_in_module(name)):
+        raise MisuseError(f"{macro}: Python never calls {name}; did you mean {meant}?")
     if in_type and macro in _CALLED and (meant := slots.meant(name)):
         raise MisuseError(
             f"{macro}: Python never calls {name}; if {meant} is meant, write PyRoutine and"
