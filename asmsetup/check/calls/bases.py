@@ -6,7 +6,7 @@ from .call import Call, MisuseError
 from .expressions import UNKNOWN, LostBitsError, NoNumberError, evaluate
 from .types import struc_of
 
-_FINAL = frozenset(
+FINAL = frozenset(
     f"Py{name}_Type"
     for name in [
         "AsyncGen",
@@ -74,7 +74,7 @@ def judge_base(call: Call, base: str) -> None:
 
 
 def _expect_extensible(call: Call, base: str) -> None:
-    if base in _FINAL:
+    if base in FINAL:
         raise MisuseError(
             f"PyTypeSlot: Python makes no class from {base}; take another base, or keep such an"
             " object in a field"
