@@ -28,12 +28,14 @@ IMPORTED = [
     *(
         f"setuptools.command.{name}"
         for name in (
-            *("bdist_wheel", "build", "build_ext", "build_py", "dist_info", "egg_info"),
-            *("install", "install_egg_info", "install_lib", "install_scripts", "sdist"),
+            *("alias", "bdist_rpm", "bdist_wheel", "build", "build_clib", "build_ext", "build_py"),
+            *("develop", "dist_info", "easy_install", "editable_wheel", "egg_info", "install"),
+            *("install_egg_info", "install_lib", "install_scripts", "rotate", "saveopts", "sdist"),
         )
     ),
     *(f"setuptools.config.{name}" for name in ("expand", "setupcfg", "_apply_pyprojecttoml")),
     *("setuptools.config._validate_pyproject", "distutils.unixccompiler", "auditwheel.wheel_abi"),
+    *("setuptools.compat.py310", "setuptools.modified", "distutils.command.build_scripts"),
     *("concurrent.futures", "fcntl", "hashlib", "heapq", "tempfile", "zipfile"),
 ]
 """The modules that builds import, but for asmsetup; those that a version of setuptools lacks are left out."""
@@ -43,8 +45,12 @@ def import_asmsetup(folders: list[str]) -> None:
     """Import what builds use of the asmsetup in these folders, and its decoder where that is there."""
     before = sys.path[:]
     sys.path[1:1] = folders
-    for package in ("plugin", "check/code") if find_spec("iced_x86") else ("plugin",):
-        for path in sorted(Path(folders[0], "asmsetup", package).glob("*.py")):
+    for modules in (
+        "hook.py",
+        "plugin/*.py",
+        *(["check/code/*.py"] if find_spec("iced_x86") else []),
+    ):
+        for path in sorted(Path(folders[0], "asmsetup").glob(modules)):
             import_module(".".join(path.relative_to(folders[0]).with_suffix("").parts))
     sys.path[:] = before
 
