@@ -53,6 +53,23 @@ def computed(text: str, change: Mapping[str, str], **files: str) -> Case:
     return Case('%define NAME "@/a.inc"\n%include NAME\n', change, {"@/a.inc": text, **files})
 
 
+def in_folder(*args: str) -> Case:
+    """A row whose arguments name the folder of what is included."""
+    text = '%include "@.inc"\n'
+    return Case(text, {"@/@.inc": "db 2\n"}, {"@/@.inc": "db 1\n"}, args=args)
+
+
+def another_first(text: str, content: str = "db 2\n") -> Case:
+    """A row that reads @.inc of a folder, and then of one that is searched before it."""
+    files = {"@/one/x": "", "@/two/@.inc": "db 1\n"}
+    return Case(text, {"@/one/@.inc": content}, files, include_dirs=("@/one", "@/two"))
+
+
+def asking(condition: str) -> Case:
+    """A row that asks whether there is a variable V@, and then there is."""
+    return Case(f"{condition}\ndb 1\n%else\ndb 2\n%endif\n", {"$V@": "1"})
+
+
 CASES = {
     # %include in every place and spelling.
     "include": including('%include "@/a.inc"'),
@@ -155,11 +172,9 @@ CASES = {
     "-d names a file": including("%include NAME", '-dNAME="@/a.inc"'),
     "define_macros names a file": including("%include NAME", define=(("NAME", '"@/a.inc"'),)),
     "-D with parameters": including("embed('@/a.inc')", "-Dembed(x)=incbin x"),
-    "-I": Case('%include "@.inc"\n', {"@/@.inc": "db 2\n"}, {"@/@.inc": "db 1\n"}, args=("-I@",)),
-    "-I apart": Case(
-        '%include "@.inc"\n', {"@/@.inc": "db 2\n"}, {"@/@.inc": "db 1\n"}, args=("-I", "@/")
-    ),
-    "-i": Case('%include "@.inc"\n', {"@/@.inc": "db 2\n"}, {"@/@.inc": "db 1\n"}, args=("-i@",)),
+    "-I": in_folder("-I@"),
+    "-I apart": in_folder("-I", "@/"),
+    "-i": in_folder("-i@"),
     "-@": Case(
         "db 9\n",
         {"@/a.txt": "-DX\n-P@/b.inc\n"},
@@ -180,12 +195,7 @@ CASES = {
         environment={"V@": "4"},
     ),
     # The search for files.
-    "another file is found first": Case(
-        '%include "@.inc"\n',
-        {"@/one/@.inc": "db 2\n"},
-        {"@/one/x": "", "@/two/@.inc": "db 1\n"},
-        include_dirs=("@/one", "@/two"),
-    ),
+    "another file is found first": another_first('%include "@.inc"\n'),
     "the first file is gone": Case(
         '%include "@.inc"\n',
         {"@/one/@.inc": None},
@@ -204,23 +214,12 @@ CASES = {
         {"@/two/local.inc": "db 1\n"},
         include_dirs=("@/two",),
     ),
-    "by a macro another is found first": Case(
-        '%define NAME "@.inc"\n%include NAME\n',
-        {"@/one/@.inc": "db 2\n"},
-        {"@/one/x": "", "@/two/@.inc": "db 1\n"},
-        include_dirs=("@/one", "@/two"),
+    "by a macro another is found first": another_first('%define NAME "@.inc"\n%include NAME\n'),
+    "incbin by a macro, another is found first": another_first(
+        '%define NAME "@.inc"\nincbin NAME\n'
     ),
-    "incbin by a macro, another is found first": Case(
-        '%define NAME "@.inc"\nincbin NAME\n',
-        {"@/one/@.inc": "db 2\n"},
-        {"@/one/x": "", "@/two/@.inc": "db 1\n"},
-        include_dirs=("@/one", "@/two"),
-    ),
-    "pathsearch finds the same elsewhere": Case(
-        '%pathsearch NAME "@.inc"\ndb NAME\n',
-        {"@/one/@.inc": "db 1\n"},
-        {"@/one/x": "", "@/two/@.inc": "db 1\n"},
-        include_dirs=("@/one", "@/two"),
+    "pathsearch finds the same elsewhere": another_first(
+        '%pathsearch NAME "@.inc"\ndb NAME\n', "db 1\n"
     ),
     "pathsearch finds nothing any more": Case(
         '%pathsearch NAME "@.inc"\ndb NAME\n',
@@ -238,16 +237,16 @@ CASES = {
     "variable in -D apart": reading("db NUMBER", "-D", "NUMBER=%!V@"),
     "variable in define_macros": reading("db NUMBER", define=(("NUMBER", "%!V@"),)),
     "variable in --before": reading("db NUMBER", "--before", "%define NUMBER %!V@"),
-    "ifenv": Case("%ifenv V@\ndb 1\n%else\ndb 2\n%endif\n", {"$V@": "1"}),
+    "ifenv": asking("%ifenv V@"),
     "ifenv of a variable that goes": Case(
         "%ifenv V@\ndb 1\n%else\ndb 2\n%endif\n", {"$V@": None}, environment={"V@": "1"}
     ),
-    "ifnenv": Case("%ifnenv V@\ndb 1\n%else\ndb 2\n%endif\n", {"$V@": "1"}),
+    "ifnenv": asking("%ifnenv V@"),
     "elifenv": Case("%if 0\n%elifenv V@\ndb 1\n%else\ndb 2\n%endif\n", {"$V@": "1"}),
-    "IFENV": Case("%IFENV V@\ndb 1\n%else\ndb 2\n%endif\n", {"$V@": "1"}),
-    "ifenv in braces": Case("%{ifenv} V@\ndb 1\n%else\ndb 2\n%endif\n", {"$V@": "1"}),
-    "ifenv with a sign": Case("%ifenv %!V@\ndb 1\n%else\ndb 2\n%endif\n", {"$V@": "1"}),
-    "ifenv in quotes": Case("%ifenv %!'V@'\ndb 1\n%else\ndb 2\n%endif\n", {"$V@": "1"}),
+    "IFENV": asking("%IFENV V@"),
+    "ifenv in braces": asking("%{ifenv} V@"),
+    "ifenv with a sign": asking("%ifenv %!V@"),
+    "ifenv in quotes": asking("%ifenv %!'V@'"),
     "ifenv by a parameter": Case(
         "%macro M 1\n%ifenv %1\ndb 1\n%else\ndb 2\n%endif\n%endmacro\nM V@\n", {"$V@": "1"}
     ),

@@ -289,13 +289,9 @@ def test_statistics_that_say_anything_are_passed_over(store: Cache, text: str) -
     ],
 )
 def test_an_entry_with_a_right_digest_and_no_object_is_absent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+    store: Cache, build: Callable[[], list[str]], content: bytes
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ASMSETUP_CACHE_DIR", str(tmp_path / "cache"))
-    build = project(tmp_path / "build", no_warning)
     assert build() == ["nasm a.asm", "nasm b.asm"]
-    store = Cache(str(tmp_path / "cache"), cache.DEFAULT_SIZE, no_warning)
     entries = list(Path(store.folder).glob("??/*"))
     for path in entries:
         store.put(path.parent.name + path.name, content)
@@ -309,14 +305,10 @@ def test_an_entry_with_a_right_digest_and_no_object_is_absent(
     "content", [b"", b"{}", b"[[]]", b"[[1, 2]]", b"[[1, 2, 3]]", b"[" * 99_999]
 )
 def test_answers_of_another_shape_are_absent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+    store: Cache, build: Callable[[], list[str]], content: bytes
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ASMSETUP_CACHE_DIR", str(tmp_path / "cache"))
-    build = project(tmp_path / "build", no_warning)
     Path("a.asm").write_text('%define NAME "b.asm"\n%include NAME\n')
     build()
-    store = Cache(str(tmp_path / "cache"), cache.DEFAULT_SIZE, no_warning)
     for path in Path(store.folder).glob("??/*"):
         store.put(path.parent.name + path.name, content)
     shutil.rmtree("build")

@@ -86,13 +86,8 @@ def test_the_corrected_line(
 
 def test_corrected_lines_assemble_and_are_clean(tmp_path: Path) -> None:
     source = [
-        *(
-            "extern there",
-            "global PyInit_x:function",
-            "section .data",
-            "here: dq 0",
-            "section .text",
-        ),
+        *("extern there", "global PyInit_x:function"),
+        *("section .data", "here: dq 0", "section .text"),
         *(line for *_, lines in ROWS for line in lines),
         *("PyInit_x:", "ret"),
     ]

@@ -138,17 +138,8 @@ def test_stack_flags_of_an_object(tmp_path: Path, line: str, stack_flags: str | 
 
 
 def test_a_hardened_module(tmp_path: Path) -> None:
-    module = linked(
-        tmp_path / "sample.so",
-        assemble(tmp_path, SOURCE),
-        "-z",
-        "noexecstack",
-        "-z",
-        "now",
-        "-z",
-        "relro",
-        "-s",
-    )
+    options = ("-z", "noexecstack", "-z", "now", "-z", "relro", "-s")
+    module = linked(tmp_path / "sample.so", assemble(tmp_path, SOURCE), *options)
     facts = elf.read(module)
 
     assert facts.kind == "module"
