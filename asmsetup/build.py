@@ -26,6 +26,7 @@ from .assemble.objects import Extra, Objects
 from .assemble.queue import Job, available
 from .assemble.state import BuildState
 from .check import Finding, report
+from .check.code.marks import CALLS_SECTION
 from .check.inspection import Inspector, explained
 from .check.machine_code import Judge, judges
 from .config import Settings
@@ -420,7 +421,7 @@ _NO_MATTER: dict[str, Any] = {"jobs": None, "compile_commands": None, "stubs": F
 
 def _first_refused_call(content: bytes) -> tuple[int, str] | None:
     """Return the number of the first wrong call of a macro in an object, and why it is wrong."""
-    if b".debug_asmsetup_calls" not in content:
+    if CALLS_SECTION.encode() not in content:
         return None
     from .check.calls import first_refused  # only for objects with calls to judge
 

@@ -65,7 +65,11 @@ WHOLE = [
         "PyConstant adds signed integers of 64 bits, which 0xffffffffffffffff does not fit",
     ),
     ("PyModule m\nPyFunction f, METH_O | METH_STATIC", 2, "are for the methods of a type"),
-    ('PyModule m\nPyMethod "f", f, METH_O | METH_CLASS', 2, "are for the methods of a type"),
+    (
+        'f: ret\nPyModule m\nPyMethod "f", f, METH_O | METH_CLASS',
+        3,
+        "are for the methods of a type",
+    ),
     (
         "PyModule m\nPyType T, 32\nPyFunction f, METH_O | METH_STATIC | METH_CLASS",
         3,

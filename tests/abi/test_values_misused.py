@@ -118,7 +118,16 @@ OTHERS = [
                 (each, f"PyConstant needs a number, a text, True, False or None, not {each}")
                 for each in [
                     *("10 ** 3", "[rax]", "rax", "1j", "1 if 1", "PyLong_Type", "1, 2", "1 / 0"),
-                    *("0b2", "xmm0", "g", "g + 1", "__?float64?__(1.5)", "5 % 0", ""),
+                    *(
+                        "0b2",
+                        "xmm0",
+                        "g",
+                        "g + 1",
+                        "__?float64?__(1.5)",
+                        "5 % 0",
+                        "__?Infinity?__",
+                        "",
+                    ),
                 ]
             ),
         ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 from pathlib import Path
 
 import pytest
@@ -9,11 +11,12 @@ import pytest
 from asmsetup.check.calls.call import Call, MisuseError, Target, recorded, written
 from asmsetup.check.calls.expressions import (
     ADDRESS,
+    UNKNOWN,
     LostBitsError,
     NoNumberError,
     evaluate,
 )
-from asmsetup.check.calls.rules import judge
+from asmsetup.check.calls.rules import _RULES, judge
 from asmsetup.facts import elf
 from tests.checking import assembled
 
@@ -67,9 +70,10 @@ def test_addresses() -> None:
     """The distance of two is a number; what is neither stays unknown."""
     for text, is_address in [
         *(("$", True), ("a + 4", True), ("4 + a", True), ("a - 4", True), ("a wrt ..plt", True)),
+        *((".unknown + a", False), ("a - .unknown", False)),
         *(("a - b", False), ("a == b", False), ("__?ilog2e?__(8)", False), ("2 <=> 1", False)),
     ]:
-        value = evaluate(text, lambda name: ADDRESS)
+        value = evaluate(text, lambda name: UNKNOWN if name == ".unknown" else ADDRESS)
         assert (value.number, value.is_address) == (None, is_address), text
 
 
@@ -180,3 +184,67 @@ def test_special_names_that_python_finds(macro: str) -> None:
 def test_bases_that_leave_room(base: str, size: str, types: dict[str, tuple[str, ...]]) -> None:
     target = Target(0x030C0000, 16, size)
     judge(Call("PyTypeSlot", ("48", base), target, types=types))
+
+
+@pytest.mark.parametrize(
+    ("format_", "oldest", "values", "wrong"),
+    [
+        ("%-5d %*d %jd %td %lx %o %X", 0x030C0000, 8, None),
+        ("%-5d", 0x030B0000, 1, "no `-'"),
+        ("%td", 0x030B0000, 1, "no `t'"),
+        ("%T %#N", 0x030D0000, 2, None),
+        ("%T", 0x030C0000, 1, "no `T'"),
+        ("%#x", 0x030D0000, 1, "no `#'"),
+        ("%jR", 0x030E0000, 1, "no `R'"),
+        ("%lV", 0x030C0000, 2, None),
+    ],
+)
+def test_conversions_by_version(format_: str, oldest: int, values: int, wrong: str | None) -> None:
+    arguments = ("PyExc_OSError", f'"{format_}"', *["rax"] * values)
+    call = Call("PyRaise", arguments, Target(oldest))
+    if wrong is None:
+        judge(call)
+    else:
+        with pytest.raises(MisuseError, match=wrong):
+            judge(call)
+
+
+def test_whatever_is_recorded_is_judged() -> None:
+    """Objects may be damaged, and sources hold anything: a call is right or refused."""
+    words = [
+        "",
+        "0",
+        "-1",
+        "1.5",
+        "0x",
+        "$",
+        "rax",
+        "[rdx]",
+        '"%d"',
+        "'",
+        "`\\",
+        "a",
+        "a_size",
+        ".b",
+    ]
+    words += [
+        "(",
+        ")",
+        "+",
+        "<<",
+        "99999999999999999999",
+        "%",
+        "wrt",
+        "__?f?__",
+        "\udcff",
+        "PyCPU_",
+    ]
+    chosen = random.Random(5)
+    for macro in [*_RULES, "PyRaise", "PyDispatch", "nothing"]:
+        for _ in range(200):
+            texts = [" ".join(chosen.choices(words, k=chosen.randint(1, 3))) for _ in range(5)]
+            given = tuple(texts[: chosen.randint(0, 5)])
+            types = {"a": tuple(texts[: chosen.randint(1, 3)])}
+            call = Call(macro, given, Target(0x030A0000, 32, texts[4]), types=types)
+            with contextlib.suppress(MisuseError):
+                judge(call)

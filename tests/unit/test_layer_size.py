@@ -22,7 +22,7 @@ for path in sorted(Path(INCLUDE_DIR).rglob("*.inc")):
 
 LIMITS = {
     # Of lines, of those that are no comments, and of macros.
-    "macros": (MACROS, (4501, 3239, 214)),
+    "macros": (MACROS, (4452, 3203, 212)),
     "typed functions": (TYPED, (2729, 2156, 68)),
 }
 LONGEST = 50

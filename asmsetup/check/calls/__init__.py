@@ -1,6 +1,6 @@
 """Judges the arguments of python.inc's macros, which NASM takes without a word or refuses in its own.
 
-A macro writes its call into the object; `refused_in` judges those. What NASM itself refuses is
+A macro writes its call into the object; `refusals` judges those. What NASM itself refuses is
 judged by its line, by `refused_at`. Pure: bytes and texts in, messages out.
 """
 
@@ -13,12 +13,10 @@ from ...errors import ObjectError
 from ...facts import elf
 from ...facts.elf.layout import ABSOLUTE_INDEX, SYMBOL
 from ...named import NamedTuple
+from ..code.marks import CALLS_SECTION
 from .call import Call, MisuseError, recorded, written
 from .expressions import ADDRESS, UNKNOWN, Names, Value
 from .rules import judge
-
-SECTION = ".debug_asmsetup_calls"
-"""The calls as texts, each with a zero behind it; removed with debug information."""
 
 
 class Refusal(NamedTuple):
@@ -38,17 +36,17 @@ def require_right(name: str, facts: elf.ElfFacts) -> None:
         raise ObjectError("\n".join(wrong))
 
 
-def refused_in(content: bytes) -> Iterator[Refusal]:
-    """Yield the calls in an object that are refused; ``content`` is the object's bytes.
+def first_refused(content: bytes) -> tuple[int, str] | None:
+    """Return the number of the first call of an object that is refused, and why; None for none.
 
     Raises ObjectError for an object that is damaged.
     """
-    yield from refusals(elf.parse(content))
+    return next(((each.number, each.why) for each in refusals(elf.parse(content))), None)
 
 
 def refusals(facts: elf.ElfFacts) -> Iterator[Refusal]:
-    """As ``refused_in``, from the facts of an object."""
-    section = facts.section(SECTION)
+    """Yield the calls in an object that are refused."""
+    section = facts.section(CALLS_SECTION)
     if section is None:
         return
     names = _names(facts)
@@ -56,7 +54,7 @@ def refusals(facts: elf.ElfFacts) -> Iterator[Refusal]:
     types: dict[str, tuple[str, ...]] = {}
     for number, text in enumerate(texts, 1):
         macro, arguments, target = recorded(text)
-        if macro == "PyType":
+        if macro == "PyType" and arguments:
             types[arguments[0]] = arguments[1:]
         call = Call(macro, arguments, target, names, lambda name: True, types)
         if why := _why(call):
@@ -81,7 +79,9 @@ def _names(facts: elf.ElfFacts) -> Names:
 
     def value(name: str) -> Value:
         if not entries:
-            for at, _, _, section, number, _ in SYMBOL.iter_unpack(facts.content(table)):
+            content = facts.content(table)
+            whole = len(content) - len(content) % SYMBOL.size
+            for at, _, _, section, number, _ in SYMBOL.iter_unpack(content[:whole]):
                 is_number = section == ABSOLUTE_INDEX
                 entries[at] = Value(number - (number >> 63 << 64)) if is_number else ADDRESS
         text = name.encode(errors="surrogateescape") + b"\0"
@@ -106,11 +106,3 @@ def refused_at(lines: Sequence[str], number: int, messages: Sequence[str]) -> st
         return None
     undefined = {each[1] for text in messages if (each := _NOT_DEFINED.search(text))}
     return _why(Call(*found, is_undefined=undefined.__contains__))
-
-
-def first_refused(content: bytes) -> tuple[int, str] | None:
-    """Return the number of the first call of an object that is refused, and why; None for none.
-
-    Raises ObjectError for an object that is damaged.
-    """
-    return next(((each.number, each.why) for each in refused_in(content)), None)

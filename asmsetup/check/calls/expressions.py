@@ -306,8 +306,9 @@ def _combined(sign: str, left: Value, right: Value) -> Value:
     if b == 0 and _PRECEDENCE[sign] == 11 and sign != "*":
         raise NoNumberError
     if a is None or b is None:
-        moves = sign == "+" or (sign == "-" and not right.is_address)
-        return ADDRESS if moves and (left.is_address or right.is_address) else UNKNOWN
+        is_behind = left.is_address and b is not None and sign in ("+", "-")
+        is_behind = is_behind or (right.is_address and a is not None and sign == "+")
+        return ADDRESS if is_behind else UNKNOWN
     if sign in ("<<", "<<<"):
         return Value(_fitting(a << b))
     if sign == ">>":

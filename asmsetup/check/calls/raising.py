@@ -10,7 +10,7 @@ from .call import Call, MisuseError
 from .expressions import LostBitsError, NoNumberError, evaluate, is_name, is_register, is_text
 
 _CONVERSION = re.compile(
-    r"%(?P<flags>[-0]*)(?P<width>\d+|\*)?(?P<precision>\.(?:\d+|\*)?)?(?P<length>ll|[lzjt])?"
+    r"%(?P<flags>[-0#]*)(?P<width>\d+|\*)?(?P<precision>\.(?:\d+|\*)?)?(?P<length>ll|[lzjt])?"
     r"(?P<letter>.?)",
     re.DOTALL,
 )
@@ -128,6 +128,8 @@ def _conversions(text: str, oldest: int) -> Iterator[Conversion]:
 def _odd_part(found: re.Match[str], oldest: int) -> str | None:
     """Return the letter of a conversion that some version does not know."""
     letter, length = found["letter"], found["length"] or ""
+    if "#" in found["flags"] and (letter not in "TN" or oldest < _SINCE["T"]):
+        return "#"
     if oldest < _LONGER:
         for each in "-*":
             if each in found[0][:-1]:

@@ -21,15 +21,12 @@ from .expressions import (
     is_text,
     names_in,
 )
+from .flags import judge_flags
 from .names import judge_attribute
 from .numbers import INT32, Rule, number, wrong
 from .slots import is_slot, judge_slot
 
 _INT64 = 0x7FFFFFFFFFFFFFFF
-_FLAGS = (
-    "METH_NOARGS, METH_O, METH_VARARGS, METH_FASTCALL, METH_KEYWORDS, METH_METHOD, METH_CLASS,"
-    " METH_STATIC and METH_COEXIST"
-)
 
 
 def judge(call: Call) -> None:
@@ -81,18 +78,6 @@ def _routine(what: str, *, or_nothing: bool = False) -> Rule:
     return rule
 
 
-def _judge_flags(call: Call, text: str) -> None:
-    for name in names_in(text):
-        if call.is_undefined(name):
-            raise MisuseError(f"{name} is not a flag of a function; the flags are {_FLAGS}")
-    try:
-        is_wrong = evaluate(text, call.names).is_address or is_text(text)
-    except (NoNumberError, LostBitsError):
-        is_wrong = True
-    if is_wrong:
-        raise MisuseError("these flags are not a calling convention; see METH_ in the reference")
-
-
 _WORDS = ("True", "False", "None")
 
 
@@ -118,7 +103,7 @@ def _judge_constant(call: Call, name: str) -> None:
             " in the module's exec"
         )
     # An address; the bits of a float.
-    if value.is_address or re.fullmatch(r"Py\w*|__\??float\w+(?:\?__|__)\(.*", text):
+    if value.is_address or re.fullmatch(r"Py\w*|__\??(?:float|Infinity|[QS]?NaN).*", text):
         raise wrong(call, _CONSTANT, text)
 
 
@@ -251,7 +236,7 @@ _RULES: Mapping[str, Mapping[int | None, Rule]] = {
     "PyCall": {1: _operand("the number of vector registers", 0, 8)},
     "PyConstant": {0: _judge_constant},
     "PyDoc": {None: _judge_character},
-    "PyFunction": {1: _judge_flags},
+    "PyFunction": {1: judge_flags},
     "PyGetBuffer": {
         1: _operand("an object in a register or in memory", 0, -1, wide=True),
         2: _operand("flags such as PyBUF_SIMPLE", 0, INT32),
@@ -266,7 +251,7 @@ _RULES: Mapping[str, Mapping[int | None, Rule]] = {
         2: types.judge_offset,
         3: number("flags such as Py_READONLY", 0, INT32),
     },
-    "PyMethod": {1: _routine("the label of a routine"), 2: _judge_flags},
+    "PyMethod": {1: _routine("the label of a routine"), 2: judge_flags},
     "PyModuleSlot": {1: _judge_module_slot},
     "PyReturn": {0: _judge_returned},
     "PyType": {

@@ -12,6 +12,8 @@ from struct import Struct, error
 from ...named import NamedTuple
 
 SECTION = ".debug_asmsetup"
+CALLS_SECTION = ".debug_asmsetup_calls"
+"""The calls of macros, which check/calls judges: texts, each with a zero behind it."""
 
 METHOD, C_FUNCTION, INTERNAL, GENERATED, CALLBACK, ENTRY_POINT = range(6)
 """The roles of a routine: how it is called, and by whom."""
