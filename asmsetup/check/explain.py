@@ -131,7 +131,8 @@ def _judged(messages: Sequence[_Message], source: SourceText) -> Iterator[_Messa
 def _without_consequences(messages: Sequence[_Message], source: SourceText) -> list[_Message]:
     """Return the messages without those that only follow from others.
 
-    They are about blocks that a misspelt macro opens or closes, and about one operand twice.
+    They are about blocks that a misspelt macro opens or closes, about one operand twice, and about
+    labels behind an undefined name.
     """
     wrong = [
         text
@@ -140,12 +141,15 @@ def _without_consequences(messages: Sequence[_Message], source: SourceText) -> l
     ]
     operands = {each.place for each in messages if "invalid register set size" in each.text}
     immediates = {each.place for each in messages if "dword immediate exceeds" in each.text}
+    # NASM 3 leaves out the data that an undefined name is in, so that labels behind it move.
+    moved = any(_UNDEFINED.search(each.text) for each in messages)
     return [
         each
         for each in messages
         if not misspelt.is_consequence(each.text, wrong)
         and not (each.place in operands and "invalid combination" in each.text)
         and not (each.place in immediates and "dword data exceeds" in each.text)
+        and not (moved and "changed during code generation" in each.text)
     ]
 
 

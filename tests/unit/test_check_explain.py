@@ -415,3 +415,16 @@ def test_a_warning_is_not_cured_by_the_line_itself() -> None:
         "    jmp [ptr]",
         "  give a label that is called so another name",
     ]
+
+
+def test_labels_that_move_behind_an_undefined_name_are_left_out() -> None:
+    """NASM 3 leaves the data out, and then says of each label that follows that it has moved."""
+    undefined = "x.asm:3: error: symbol `nothing' not defined"
+    moved = (
+        "x.asm:4: error: label `table' changed during code generation (offset 0x8 -> 0x0)"
+        " [-w+error=label-redef-late]"
+    )
+    told = explain_nasm(f"{undefined}\n{moved}", lambda path: ())
+    assert undefined in told
+    assert moved not in told
+    assert moved in explain_nasm(moved, lambda path: ())
