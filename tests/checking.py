@@ -103,7 +103,7 @@ class Sample:
 
 def assembled(source: Path, text: str, *options: str, nasm: str = NASM) -> Path:
     """Write a source and assemble it with nasm alone; return the object beside it."""
-    source.write_text(text)
+    source.write_text(text, errors="surrogateescape")
     command = [nasm, "-f", "elf64", *options, source.name, "-o", f"{source.stem}.o"]
     subprocess.run(command, cwd=source.parent, check=True)
     return source.with_suffix(".o")

@@ -14,12 +14,15 @@ from asmsetup.check.calls.expressions import (
     UNKNOWN,
     LostBitsError,
     NoNumberError,
+    Value,
     evaluate,
 )
 from asmsetup.check.calls.rules import _RULES, judge
 from asmsetup.facts import elf
 from tests.checking import assembled
 
+NAMES = {"SEVEN": 7, "MINUS": -3, "naïve×": 4, "√2": 5, "groß\udce4e": 6, "@x": 8, "st": 9, "r8l": 2}
+"""Names of numbers: letters of any kind, bytes that are no UTF-8, and what looks like a register."""
 VALUES = [
     *("0x10", "0h0ff", "$0f", "0ffh", "1010y", "0b11", "11b", "0o17", "17q", "0d5", "5d", "0x1d"),
     *("0b2h", "1_000", "0x_ff", "'a'", "'ab' + 1", '"abcdefgh"', "0x1e-3", "0x1e - 3", "1 -1"),
@@ -28,19 +31,19 @@ VALUES = [
     *("8 / 3", "8 % 3", "1 = 1", "1 == 2", "1 <> 2", "1 != 1", "-1 < 1", "2 >= 2", "2 <= 1"),
     *("1 && 0", "1 || 0", "1 ^^ 1", "1 ? 2 : 3", "0 ? 2 : 1 ? 4 : 5", "2 > 1 | 4"),
     *("1 << 63", "-1 << 63", "-(1 << 63)", "0xffffffffffffffff", "(1 << 63) - 1", "-1 & 0xff"),
-    *("SEVEN + 1", "MINUS * 2", "-MINUS"),
+    *(each.replace("N", name) for name in NAMES for each in ("N + 1", "$N * 2", "-N")),
 ]
 
 
 def test_values_are_those_of_nasm(tmp_path: Path) -> None:
-    lines = ["SEVEN equ 7", "MINUS equ -3", "section .rodata", *(f"dq {each}" for each in VALUES)]
+    lines = [f"{name} equ {number}" for name, number in NAMES.items()]
+    lines += ["section .rodata", *(f"dq {each}" for each in VALUES)]
     facts = elf.read(assembled(tmp_path / "v.asm", "\n".join(lines) + "\n"))
     section = facts.section(".rodata")
     assert section is not None
     content = facts.content(section)
-    names = {"SEVEN": ADDRESS._replace(number=7), "MINUS": ADDRESS._replace(number=-3)}
     for index, text in enumerate(VALUES):
-        number = evaluate(text, lambda name: names[name]._replace(is_address=False)).number
+        number = evaluate(text, lambda name: Value(NAMES[name])).number
         assert number is not None, text
         expected = int.from_bytes(content[8 * index : 8 * index + 8], "little")
         assert number % 2**64 == expected, text

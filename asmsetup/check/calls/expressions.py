@@ -45,12 +45,16 @@ class LostBitsError(Exception):
 
 
 _NUMBER = r"0[xXhH][\w.]*[pP][+-]\d\w*|\d[\d_]*\.?[\d_]*[eE][+-]\d\w*|\$?\d[\w.]*"
-_NAME = r"[^\W\d][\w$@?~#.]*|[.?@][\w$@?~#.]+|\$[^\W\d][\w$@?~#.]*|\$\$?"
+_NOT_ASCII = "\x80-\U0010ffff"
+"""What is not ASCII is letters for NASM, also bytes that are no UTF-8."""
+_NAME = (
+    rf"\$?(?:[A-Za-z_@{_NOT_ASCII}][\w$@?~#.{_NOT_ASCII}]*|[.?][\w$@?~#.{_NOT_ASCII}]+)|\$\$?"
+)
 _TOKEN = re.compile(
     rf"""\s*(?:(?P<number>{_NUMBER})|(?P<name>{_NAME})
     |(?P<text>"[^"]*"|'[^']*'|`(?:\\.|[^`\\])*`)
     |(?P<sign><=>|<<<|>>>|<<|>>|<=|>=|<>|==|!=|&&|\|\||\^\^|//|%%|[-+*/%&|^<>=!~?:()]))""",
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
 _RADIXES = dict.fromkeys("by", 2) | dict.fromkeys("oq", 8) | dict.fromkeys("dt", 10)
 _RADIXES |= dict.fromkeys("hx", 16)
@@ -94,7 +98,7 @@ def names_in(text: str) -> list[str]:
     try:
         tokens = _tokens(text)
     except NoNumberError:
-        return re.findall(_NAME, text)
+        return re.findall(_NAME, text, re.ASCII)
     return [each.text for each in tokens if each.kind == "name"]
 
 
@@ -103,7 +107,7 @@ def evaluate(text: str, names: Names = lambda name: UNKNOWN) -> Value:
 
     Raises NoNumberError for what is none, LostBitsError for more than 64 bits.
     """
-    if text.isdecimal() and len(text) < _LONG:
+    if text.isascii() and text.isdecimal() and len(text) < _LONG:
         return Value(int(text))
     tokens = _tokens(text)
     if sum(each.text in "(+-~!?" for each in tokens if each.kind == "sign") > _DEEPEST:
@@ -267,11 +271,13 @@ class _Reader:
     def _named(self, name: str) -> Value:
         if self.next == ("sign", "("):
             return self._function(name)
-        if is_register(name):
-            raise NoNumberError
         if name in ("$", "$$"):
             return ADDRESS
-        return self._names(name.removeprefix("$"))
+        value = self._names(name.removeprefix("$"))
+        # A label can be called as a register that another NASM has, such as r16.
+        if value == UNKNOWN and is_register(name):
+            raise NoNumberError
+        return value
 
     def _function(self, name: str) -> Value:
         """Read what one of NASM's functions is given, such as the float of __?float64?__."""

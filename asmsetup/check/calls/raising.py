@@ -155,12 +155,12 @@ def _judge_value(call: Call, conversion: Conversion, text: str) -> None:
         )
     if text.endswith("]") or is_wide(text):
         return
-    if is_register(text):
-        raise MisuseError(f"PyRaise needs a 64-bit register, not {text}")
     what = "PyRaise needs values in 64-bit registers, in memory or as numbers, not"
     try:
         value = evaluate(without_size(text), call.names)
     except (NoNumberError, LostBitsError):
+        if is_register(text):
+            what = "PyRaise needs a 64-bit register, not"
         raise MisuseError(f"{what} {text}") from None
     if value.is_address:
         raise MisuseError(f"{what} the address {text}; load it before:   lea rax, [rel {text}]")

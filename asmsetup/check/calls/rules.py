@@ -46,12 +46,9 @@ def _operand(what: str, least: int | None = None, most: int = 0, *, wide: bool =
     of_number = number(what, least, most)
 
     def rule(call: Call, text: str) -> None:
-        if text.endswith("]"):
+        if text.endswith("]") or raising.is_wide(text):
             return
-        if is_register(text):
-            if wide and not raising.is_wide(text):
-                raise wrong(call, what, text)
-        else:
+        if wide or not is_register(text):
             of_number(call, raising.without_size(text))
 
     return rule
