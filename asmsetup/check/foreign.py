@@ -108,7 +108,7 @@ def _code(code: str, source: Sequence[str]) -> Foreign | None:
         return Foreign("GAS", (f"{equation[1]} equ {equation[2]}",))
     if of_masm:
         return Foreign("MASM", *of_masm)
-    if att.is_att(code):
+    if not word.startswith("Py") and att.is_att(code):  # a macro can be given $ and $$
         return Foreign("AT&T", att.in_nasm(code), _plt_name(code))
     return _gas_intel(code)
 

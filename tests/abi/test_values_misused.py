@@ -95,10 +95,17 @@ RAISED = [
     ('"%s", g', "not the address g; load it before:   lea rax, [rel g]"),
     ('"%d", xmm0', "PyRaise needs a 64-bit register, not xmm0"),
     ('"%d", 1 / 0', "in memory or as numbers, not 1 / 0"),
-    ("`\\x25d`", "the format's conversions are 1, and the values 0"),
+    *(
+        (f"`{each}d`", "the format's conversions are 1, and the values 0")
+        for each in ["\\x25", "\\45", "\\%", "\\u0025", "\\U00000025"]
+    ),
+    ("`\\\\%d\\U7fffffff`, 1, 2", "the format's conversions are 1, and the values 2"),
+    ('"%R", PyLong_Type', "not the address PyLong_Type; load it before:   PyLoad rax, PyLong_Type"),
+    ('"%R %R", rcx, [rax + g.rdx + rdx]', "needs rdx, which the value before it overwrites"),
 ]
 TEXT = "the conversions are %d"
 OTHERS = [
+    *((ROUTINE, 2, f"PyLocal l, {each}", f"bytes, not {each}") for each in ("$ - $$", "r16")),
     (ROUTINE, 2, "PyLocal l, 0x10000000000000000", "not 0x10000000000000000"),
     (TYPE, 7, 'PyMember "x", Py_T_INT, 18446744073709551616', "not 18446744073709551616"),
     *(
@@ -127,6 +134,8 @@ OTHERS = [
                         "5 % 0",
                         "__?Infinity?__",
                         "",
+                        "$ - g",
+                        "$-$$",
                     ),
                 ]
             ),
@@ -282,6 +291,8 @@ endstruc
 struc O
 PyObject_HEAD
 .x: resq 1
+.rdx: resq 1
+.r11: resq 1
 endstruc
 PyModule m
 {constants}
@@ -306,6 +317,14 @@ PyEndRoutine
 PyRoutine bytes_of_number
     PyLocal     local, "a" & 0x38
     PyReturn    strict qword LATER
+PyEndRoutine
+PyRoutine character
+    PyReturn    'A'
+PyEndRoutine
+PyRoutine names_like_registers
+    Py_CLEAR    [rax + O.r11]
+    PyRaise     PyExc_OSError, "%d %d", rcx, [rax + O.rdx]
+    PyReturn
 PyEndRoutine
 PyRoutine null_or_object
     PyRaise     PyExc_OSError, "%V %d", 0, rdi, 5

@@ -222,6 +222,10 @@ def test_parameters_whose_kind_att_does_not_tell() -> None:
     assert foreign.in_nasm(line, [".macro load x", line]) == foreign.Foreign("AT&T", None)
 
 
+def test_macros_are_in_no_syntax_of_others() -> None:
+    assert foreign.in_nasm('PyConstant "LENGTH", $ - $$') is None
+
+
 def test_an_own_label_is_not_reached_through_the_table_of_others(hello: Project) -> None:
     text = (hello.folder / "hello.asm").read_text()
     hello.write(

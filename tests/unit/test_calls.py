@@ -21,7 +21,16 @@ from asmsetup.check.calls.rules import _RULES, judge
 from asmsetup.facts import elf
 from tests.checking import assembled
 
-NAMES = {"SEVEN": 7, "MINUS": -3, "naïve×": 4, "√2": 5, "groß\udce4e": 6, "@x": 8, "st": 9, "r8l": 2}
+NAMES = {
+    "SEVEN": 7,
+    "MINUS": -3,
+    "naïve²": 4,
+    "√2": 5,
+    "groß\udce4e": 6,
+    "@x": 8,
+    "st": 9,
+    "r8l": 2,
+}
 """Names of numbers: letters of any kind, bytes that are no UTF-8, and what looks like a register."""
 VALUES = [
     *("0x10", "0h0ff", "$0f", "0ffh", "1010y", "0b11", "11b", "0o17", "17q", "0d5", "5d", "0x1d"),

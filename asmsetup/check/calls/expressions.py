@@ -47,9 +47,7 @@ class LostBitsError(Exception):
 _NUMBER = r"0[xXhH][\w.]*[pP][+-]\d\w*|\d[\d_]*\.?[\d_]*[eE][+-]\d\w*|\$?\d[\w.]*"
 _NOT_ASCII = "\x80-\U0010ffff"
 """What is not ASCII is letters for NASM, also bytes that are no UTF-8."""
-_NAME = (
-    rf"\$?(?:[A-Za-z_@{_NOT_ASCII}][\w$@?~#.{_NOT_ASCII}]*|[.?][\w$@?~#.{_NOT_ASCII}]+)|\$\$?"
-)
+_NAME = rf"\$?(?:[A-Za-z_@{_NOT_ASCII}][\w$@?~#.{_NOT_ASCII}]*|[.?][\w$@?~#.{_NOT_ASCII}]+)|\$\$?"
 _TOKEN = re.compile(
     rf"""\s*(?:(?P<number>{_NUMBER})|(?P<name>{_NAME})
     |(?P<text>"[^"]*"|'[^']*'|`(?:\\.|[^`\\])*`)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .call import Call, MisuseError
-from .expressions import LostBitsError, NoNumberError, evaluate, is_text
+from .expressions import LostBitsError, NoNumberError, evaluate, is_text, names_in
 
 Rule = Callable[[Call, str], None]
 """Raises MisuseError for a wrong argument of a call."""
@@ -23,6 +23,14 @@ def wrong(call: Call, what: str, text: str) -> MisuseError:
 _USERS = {"PyDoc": "a doc string"}
 
 
+def has_place(text: str) -> bool:
+    """Return whether an expression depends on where NASM looks at it, as $ - text does.
+
+    That is not where the call is.
+    """
+    return "$" in text and not {"$", "$$"}.isdisjoint(names_in(text))
+
+
 def number(what: str, least: int | None = None, most: int = 0) -> Rule:
     """Judge a number from ``least`` to ``most``; of 64 bits where least is None."""
 
@@ -33,7 +41,7 @@ def number(what: str, least: int | None = None, most: int = 0) -> Rule:
             raise wrong(call, what, text) from None
         number = value.number
         is_outside = least is not None and number is not None and not least <= number <= most
-        if is_outside or value.is_address or is_text(text):
+        if is_outside or value.is_address or is_text(text) or has_place(text):
             raise wrong(call, what, text)
 
     return rule

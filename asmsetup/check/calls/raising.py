@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 
 from ...named import NamedTuple
 from .call import Call, MisuseError
-from .expressions import LostBitsError, NoNumberError, evaluate, is_name, is_register, is_text
+from .expressions import (
+    LostBitsError,
+    NoNumberError,
+    evaluate,
+    is_name,
+    is_register,
+    is_text,
+    names_in,
+)
 
 _CONVERSION = re.compile(
     r"%(?P<flags>[-0#]*)(?P<width>\d+|\*)?(?P<precision>\.(?:\d+|\*)?)?(?P<length>ll|[lzjt])?"
@@ -69,7 +78,7 @@ def judge(call: Call) -> None:
     _judge_exception(exception)
     if not is_text(quoted):
         return  # which python.inc says
-    taken = list(_conversions(_content(quoted), call.target.oldest or _NEWEST))
+    taken = list(_conversions(content_of(quoted), call.target.oldest or _NEWEST))
     if len(taken) != len(values):
         raise MisuseError(
             f"PyRaise: the format's conversions are {len(taken)}, and the values {len(values)}; {_SIGN}"
@@ -90,17 +99,22 @@ def _judge_exception(text: str) -> None:
         )
 
 
-def _content(quoted: str) -> str:
+def content_of(quoted: str) -> str:
+    """Return what a quoted text says; escapes for control characters become spaces."""
     if quoted[0] != "`":
         return quoted[1:-1]
-    return re.sub(r"\\(?:x[\da-fA-F]{1,2}|[0-7]{1,3}|.)", _unescaped, quoted[1:-1])
+    escapes = r"\\(?:x[\da-fA-F]{1,2}|u[\da-fA-F]{4}|U[\da-fA-F]{8}|[0-7]{1,3}|.)"
+    return re.sub(escapes, _unescaped, quoted[1:-1])
 
 
 def _unescaped(found: re.Match[str]) -> str:
     escape = found[0][1:]
-    if escape[0] == "x" and len(escape) > 1:
-        return chr(int(escape[1:], 16))
-    return chr(int(escape, 8)) if escape[0] in "01234567" else " "
+    if escape[0] in "xuU" and len(escape) > 1:
+        number = int(escape[1:], 16)
+        return chr(number) if number <= sys.maxunicode else " "
+    if escape[0] in "01234567":
+        return chr(int(escape, 8))
+    return " " if escape in "abtnvfre" else escape
 
 
 def _conversions(text: str, oldest: int) -> Iterator[Conversion]:
@@ -149,9 +163,9 @@ def _with_length(length: str, oldest: int) -> str:
 
 
 def _judge_value(call: Call, conversion: Conversion, text: str) -> None:
-    if is_text(text) and len(_content(text)) > 1:
+    if is_text(text) and len(content_of(text)) > 1:
         raise MisuseError(
-            f"as a value, `{_content(text)}' is a number and not the address of a text; {_ELSEWHERE}"
+            f"as a value, `{content_of(text)}' is a number and not the address of a text; {_ELSEWHERE}"
         )
     if text.endswith("]") or is_wide(text):
         return
@@ -163,9 +177,11 @@ def _judge_value(call: Call, conversion: Conversion, text: str) -> None:
             what = "PyRaise needs a 64-bit register, not"
         raise MisuseError(f"{what} {text}") from None
     if value.is_address:
-        raise MisuseError(f"{what} the address {text}; load it before:   lea rax, [rel {text}]")
+        is_of_python = re.fullmatch(r"_?Py_?[A-Z]\w*", text)
+        load = f"PyLoad rax, {text}" if is_of_python else f"lea rax, [rel {text}]"
+        raise MisuseError(f"{what} the address {text}; load it before:   {load}")
     if value.number is not None:
-        _judge_number(conversion, _content(text) if is_text(text) else text, value.number)
+        _judge_number(conversion, content_of(text) if is_text(text) else text, value.number)
 
 
 def without_size(text: str) -> str:
@@ -207,7 +223,7 @@ def _judge_later(register: str, value: str) -> None:
         raise MisuseError(
             f"the value in {register} is overwritten by the value before it; exchange the registers"
         )
-    words = re.findall(r"\w+", value.lower())
+    words = names_in(value.lower())
     if value.endswith("]") and {register, _HALVES[register]}.intersection(words):
         raise MisuseError(
             f"the address {value} needs {register}, which the value before it overwrites; use"

@@ -23,7 +23,7 @@ from .expressions import (
 )
 from .flags import judge_flags
 from .names import judge_attribute
-from .numbers import INT32, Rule, number, wrong
+from .numbers import INT32, Rule, has_place, number, wrong
 from .slots import is_slot, judge_slot
 
 _INT64 = 0x7FFFFFFFFFFFFFFF
@@ -42,11 +42,16 @@ def judge(call: Call) -> None:
 
 
 def _operand(what: str, least: int | None = None, most: int = 0, *, wide: bool = False) -> Rule:
-    """Judge a number, or what is in memory or in a register; ``wide``: in one of 64 bits."""
+    """Judge a number, or what is in memory or in a register; ``wide``: in one of 64 bits.
+
+    A character is a number of any size.
+    """
     of_number = number(what, least, most)
 
     def rule(call: Call, text: str) -> None:
         if text.endswith("]") or raising.is_wide(text):
+            return
+        if least is None and is_text(text) and len(raising.content_of(text)) == 1:
             return
         if wide or not is_register(text):
             of_number(call, raising.without_size(text))
@@ -100,7 +105,8 @@ def _judge_constant(call: Call, name: str) -> None:
             " in the module's exec"
         )
     # An address; the bits of a float.
-    if value.is_address or re.fullmatch(r"Py\w*|__\??(?:float|Infinity|[QS]?NaN).*", text):
+    is_odd = value.is_address or has_place(text)
+    if is_odd or re.fullmatch(r"Py\w*|__\??(?:float|Infinity|[QS]?NaN).*", text):
         raise wrong(call, _CONSTANT, text)
 
 
@@ -225,7 +231,7 @@ def _judge_character(call: Call, text: str) -> None:
 
 
 def _judge_cleared(call: Call, text: str) -> None:
-    if re.search(r"\br11d?\b", text, re.IGNORECASE):
+    if not {"r11", "r11d"}.isdisjoint(names_in(text.lower())):
         raise MisuseError("Py_CLEAR needs r11 itself; put the address into another register")
 
 
