@@ -26,8 +26,9 @@ ask:
 
 
 @pytest.mark.skipif(shutil.which("gdb") is None, reason="no gdb on this machine")
-@pytest.mark.parametrize("mixed", [False, True], ids=["assembly", "mixed"])
-@pytest.mark.parametrize("way", ["--debug", "ASMSETUP_DEBUG"])
+@pytest.mark.parametrize(
+    ("way", "mixed"), [("--debug", False), ("--debug", True), ("ASMSETUP_DEBUG", True)]
+)
 def test_gdb_shows_source_lines(hello: Project, way: str, mixed: bool) -> None:
     hello.write({"hello.asm": SOURCE.replace("extern number\n", ""), "more.c": "int more;\n"})
     hello.extension("hello", ["hello.asm", "more.c"] if mixed else ["hello.asm"])
