@@ -244,6 +244,22 @@ def test_refused_by_every_nasm(nasm: str, tmp_path: Path) -> None:
         assert message in error
 
 
+def test_the_place_is_that_of_the_call(tmp_path: Path) -> None:
+    """In an included file, and where a macro of the user's is called."""
+    wrong = 'PyConstant "X", 1 << SHIFT\n'
+    part = tmp_path / "part.inc"
+    part.write_text(f"\n\n{wrong}")
+    for text, place in [
+        (f'%include "{part}"', f"{part}:3"),
+        (f"%macro mine 0\n  nop\n  {wrong}%endmacro\nmine", "7"),
+        (f"%rep 2\n%endrep\n%if 1\n{wrong}%endif", "6"),
+    ]:
+        source = f"PyModule m\n{text}\nPyEndModule\nSHIFT equ 64"
+        (error,) = errors_of(source, tmp_path, UNIVERSAL)
+        assert error.startswith(f"{place}: fatal: "), error
+        assert "which 1 << SHIFT does not fit" in error
+
+
 CONSTANTS = {
     "0x7fffffffffffffff": 2**63 - 1,
     "(1 << 63) - 1": 2**63 - 1,

@@ -1,4 +1,4 @@
-"""Judges the arguments of python.inc's macros, which NASM takes without a word or refuses in its own.
+"""Judges the arguments of python.inc's macros that NASM accepts silently, or refuses in its own words.
 
 A macro writes its call into the object; `refusals` judges those. What NASM itself refuses is
 judged by its line, by `refused_at`. Pure: bytes and texts in, messages out.
