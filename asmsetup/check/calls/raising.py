@@ -174,7 +174,7 @@ def _judge_value(call: Call, conversion: Conversion, text: str) -> None:
         value = evaluate(without_size(text), call.names)
     except (NoNumberError, LostBitsError):
         if is_register(text):
-            what = "PyRaise needs a 64-bit register, not"
+            raise MisuseError(f"PyRaise needs a 64-bit register, not {text}") from None
         raise MisuseError(f"{what} {text}") from None
     if value.is_address:
         is_of_python = re.fullmatch(r"_?Py_?[A-Z]\w*", text)
