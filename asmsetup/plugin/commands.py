@@ -58,8 +58,8 @@ class _Compiling(Command):
     """A command whose compiler object takes assembly, whichever code sets or uses that object."""
 
     _run: BuildRun | None = None
-    _makers: dict[str, Extension]
-    """The extensions built in this run, by the files they make."""
+    _makers: dict[str, list[Extension]]
+    """The extensions, by the files they make; empty until they are looked up in a run."""
 
     @property
     def compiler(self) -> Any:
@@ -235,12 +235,18 @@ class BuildExt(_Compiling):
         return mapping
 
     def _require_own_file(self, ext: Extension) -> None:
-        other = self._makers.setdefault(self.get_ext_fullpath(ext.name), ext)
-        if other is ext or not (is_ours(ext) or is_ours(other)):
+        if not is_ours(ext):
             return
+        if not self._makers:
+            makers: dict[str, list[Extension]] = {}
+            for each in self.extensions:
+                makers.setdefault(self.get_ext_fullpath(each.name), []).append(each)
+            self._makers = makers  # whole, as threads share it
+        same = self._makers.get(self.get_ext_fullpath(ext.name), [])
+        others = [each for each in same if each is not ext]
         # A project's own class may build another one in the place of one that failed.
-        if {id(ext), id(other)} <= {id(each) for each in self.extensions}:
-            both = sorted((owner(ext), owner(other)))
+        if others and len(others) < len(same):
+            both = sorted((owner(ext), owner(others[0])))
             raise SourceError(
                 f"{both[0]} and {both[1]} both make {self.get_ext_filename(ext.name)}",
                 "give one of them another name, or put all sources into one",
