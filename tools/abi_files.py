@@ -206,14 +206,15 @@ PASTED = {
     "Py_nb_": True,
     # What they put before a word of the user's; asmsetup/assemble/tables.py knows of it.
     "Py_": False,
-    "Py_T_": False,
 }
 """The beginnings of CPython's names to which the hand-written includes add something."""
 
 
 def pasted(texts: Iterable[str]) -> set[str]:
     """Return the beginnings of names in the tables to which something is added."""
-    return {each for text in texts for each in re.findall(r"(?<!\w)_?P[yY]\w*_(?=%[\d\[])", text)}
+    return {
+        each for text in texts for each in re.findall(r"(?<![\w.])_?P[yY]\w*_(?=%[\d\[])", text)
+    }
 
 
 TYPED = frozenset(("typed", "keywords", "runtime", "parts"))

@@ -82,11 +82,10 @@ def _derived(words: Iterable[str], tables: _Tables) -> Iterator[str]:
     """Yield the names that NASM, or a macro, may come to for a word.
 
     ISTRUC needs the size of a struct, and AT its fields. A macro that was given tp_new looks
-    for Py_tp_new, PyMember INT for Py_T_INT.
+    for Py_tp_new.
     """
     for word in words:
         yield f"Py_{word}"
-        yield f"Py_T_{word}"
         yield f"{word}_size"
         if f"{word}_size" in tables.layout:
             fields = f"{word}."
