@@ -234,3 +234,29 @@ def test_wrong_arguments_of_macros_in_an_object_of_plain_nasm(
     assert first.startswith(f"error: wrong.o: {reason}")
     assert call == '    PyConstant "X", 1 << 64'
     assert second.startswith(f"error: lib.a: lib.a(wrong.o): {reason}")
+
+
+@pytest.mark.parametrize(
+    ("source", "call"),
+    [
+        (
+            "PyModule m\nPyFunction __len__, METH_O\nPyReturn rax\nPyEndFunction",
+            "PyFunction __len__",
+        ),
+        ("PyModule m\nPyMethod '__len__', g, METH_O", "PyMethod '__len__'"),
+        ("PyModule m\nPyFunction f, METH_O\nPyReturn 1 + 1\nPyEndFunction", "PyReturn 1 + 1"),
+    ],
+)
+def test_a_wrong_call_is_shown_as_it_was_written(
+    source: str,
+    call: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("m.asm").write_text(f'%include "python.inc"\n{source}\nPyEndModule\ng: ret\n')
+    subprocess.run([NASM, "-felf64", f"-I{include_dir()}/", "m.asm", "-o", "m.o"], check=True)
+
+    assert main(["check", "m.o"]) == 3
+    assert f"\n    {call}\n" in capsys.readouterr().err

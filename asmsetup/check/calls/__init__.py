@@ -14,7 +14,7 @@ from ...facts import elf
 from ...facts.elf.layout import ABSOLUTE_INDEX, SYMBOL
 from ...named import NamedTuple
 from ..code.marks import CALLS_SECTION
-from .call import Call, MisuseError, recorded, written
+from .call import Call, MisuseError, recorded, statement, written
 from .expressions import ADDRESS, UNKNOWN, Names, Value
 from .rules import judge
 
@@ -58,7 +58,7 @@ def refusals(facts: elf.ElfFacts) -> Iterator[Refusal]:
             types[arguments[0]] = arguments[1:]
         call = Call(macro, arguments, target, names, lambda name: True, types)
         if why := _why(call):
-            yield Refusal(number, f"{macro} {', '.join(arguments)}", why)
+            yield Refusal(number, statement(macro, arguments), why)
 
 
 def _why(call: Call) -> str | None:

@@ -65,6 +65,15 @@ def recorded(text: str) -> tuple[str, tuple[str, ...], Target]:
     return macro.strip(), split(rest[0]), Target(_number(oldest), _number(head), size)
 
 
+def statement(macro: str, arguments: Sequence[str]) -> str:
+    """Return what a recorded call is in its source, as far as the record says it."""
+    if macro == "attribute":  # of the macro that comes first
+        macro, name, *_ = (*arguments, "", "")
+        return f"{macro} {name[1:-1] if macro == 'PyFunction' else name}"
+    given = arguments[:1] if macro == "PyReturn" else arguments
+    return f"{macro} {', '.join(given)}"
+
+
 def _number(word: str) -> int | None:
     try:
         return integer(word) if word else None
