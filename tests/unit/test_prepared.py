@@ -83,6 +83,7 @@ def test_asmsetup_is_imported_before_the_fork_from_folders_that_stay(
 
     def imported(*names: str) -> str:
         env = environment(PYTHONPATH=os.pathsep.join(str(tmp_path / name) for name in names))
+        env.pop("COVERAGE_PROCESS_CONFIG", None)  # where coverage is measured, nothing is
         return prepared.run(python.path, ["-c", code], tmp_path, env, 60).output
 
     assert imported("nothing", "stays", "other") == "True\nstays/asmsetup/plugin/run.py\n"
