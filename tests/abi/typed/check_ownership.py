@@ -246,6 +246,7 @@ def test_every_allocation_fails_once(name, args, kwargs):
         return result
 
     last = outcome(1000)
+    _floats = [each + 0.5 for each in range(500)]  # so many that none is left to be used again
     outcomes = [outcome(first) for first in range(40)]
     assert MemoryError in outcomes
     assert all(each is MemoryError or each == last for each in outcomes)
