@@ -37,7 +37,7 @@ def part(path: Path) -> str:
 
 
 class Outline(NamedTuple):
-    """What the structure of a file is judged by."""
+    """The imports and functions of a file, from which its structure is checked."""
 
     imports: frozenset[str]
     """The full names of the modules that it imports when it is loaded or run."""

@@ -110,7 +110,7 @@ class Group(NamedTuple):
 
     options: Sources
     is_mixed: bool
-    """Whether some of its sources are no assembly."""
+    """Whether some of its sources are not for NASM."""
 
 
 Groups = Mapping[str, Sequence[Group]]

@@ -66,7 +66,7 @@ def test_what_is_printed_cures(hello: Project, decoder: Path, tmp_path: Path) ->
 
 
 def test_the_commands_that_are_printed(tmp_path: Path) -> None:
-    """What NASM alone is told leads to an object."""
+    """The commands in the message about missing bindings make an object."""
     (tmp_path / "m.asm").write_text(
         '%include "python.inc"\nPyModule m\nPyTypedFunction "f() -> i64"\nf: ret\nPyEndModule\n'
     )

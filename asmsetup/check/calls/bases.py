@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .call import Call, MisuseError
-from .expressions import UNKNOWN, LostBitsError, NoNumberError, evaluate
+from .expressions import UNKNOWN, ExpressionError, evaluate
 from .types import struc_of
 
 FINAL = frozenset(
@@ -107,5 +107,5 @@ def _expect_no_bytes(call: Call, name: str, base: str) -> None:
 def _number(call: Call, text: str) -> int | None:
     try:
         return evaluate(text, call.names).number
-    except (NoNumberError, LostBitsError):  # told of PyType
+    except ExpressionError:  # PyType is refused for it
         return None

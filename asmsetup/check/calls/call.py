@@ -20,7 +20,7 @@ class MisuseError(Exception):
 
 
 class Target(NamedTuple):
-    """What a record says of where its call stands; a source does not say it."""
+    """The surroundings of a recorded call; unknown for a call that is read from a source."""
 
     oldest: int | None = None
     """The oldest version compiled for, as PY_VERSION_HEX."""

@@ -36,17 +36,21 @@ UNKNOWN = Value(None)
 ADDRESS = Value(None, is_address=True)
 
 
-class NoNumberError(Exception):
+class ExpressionError(Exception):
+    """An expression has no value."""
+
+
+class NoNumberError(ExpressionError):
     """The text is no expression that NASM makes a number of."""
 
 
-class LostBitsError(Exception):
+class LostBitsError(ExpressionError):
     """A number in the text, or one computed from it, does not fit into 64 bits."""
 
 
 _NUMBER = r"0[xXhH][\w.]*[pP][+-]\d\w*|\d[\d_]*\.?[\d_]*[eE][+-]\d\w*|\$?\d[\w.]*"
 _NOT_ASCII = "\x80-\U0010ffff"
-"""What is not ASCII is letters for NASM, also bytes that are no UTF-8."""
+"""The characters beyond ASCII, which are letters for NASM; a surrogate is a byte that is not UTF-8."""
 _NAME = rf"\$?(?:[A-Za-z_@{_NOT_ASCII}][\w$@?~#.{_NOT_ASCII}]*|[.?][\w$@?~#.{_NOT_ASCII}]+)|\$\$?"
 _TOKEN = re.compile(
     rf"""\s*(?:(?P<number>{_NUMBER})|(?P<name>{_NAME})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .call import Call, MisuseError
-from .expressions import LostBitsError, NoNumberError, Value, evaluate, is_text, names_in
+from .expressions import ExpressionError, Value, evaluate, is_text, names_in
 
 _VARARGS, _KEYWORDS, _NOARGS, _O, _CLASS, _STATIC, _COEXIST, _FASTCALL, _METHOD = (
     *(1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80),
@@ -43,7 +43,7 @@ def judge_flags(call: Call, text: str) -> None:
             )
     try:
         value = evaluate(text, lambda name: _value(call, name))
-    except (NoNumberError, LostBitsError):
+    except ExpressionError:
         value = Value(0)
     if value.number is None and not (value.is_address or is_text(text)):
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .call import Call, MisuseError
-from .expressions import LostBitsError, NoNumberError, evaluate, is_text, names_in
+from .expressions import ExpressionError, evaluate, is_text, names_in
 
 Rule = Callable[[Call, str], None]
 """Raises MisuseError for a wrong argument of a call."""
@@ -37,7 +37,7 @@ def number(what: str, least: int | None = None, most: int = 0) -> Rule:
     def rule(call: Call, text: str) -> None:
         try:
             value = evaluate(text, call.names)
-        except (NoNumberError, LostBitsError):
+        except ExpressionError:
             raise wrong(call, what, text) from None
         number = value.number
         is_outside = least is not None and number is not None and not least <= number <= most
@@ -51,6 +51,6 @@ def may_be_in(numbers: range, call: Call, text: str) -> bool:
     """Return whether a text is one of these numbers, or one that is not known here."""
     try:
         value = evaluate(text, call.names)
-    except (NoNumberError, LostBitsError):
+    except ExpressionError:
         return False
     return not value.is_address and (value.number is None or value.number in numbers)

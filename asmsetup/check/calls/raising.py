@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from ...named import NamedTuple
 from .call import Call, MisuseError
 from .expressions import (
-    LostBitsError,
-    NoNumberError,
+    ExpressionError,
     evaluate,
     is_name,
     is_register,
@@ -172,7 +171,7 @@ def _judge_value(call: Call, conversion: Conversion, text: str) -> None:
     what = "PyRaise needs values in 64-bit registers, in memory or as numbers, not"
     try:
         value = evaluate(without_size(text), call.names)
-    except (NoNumberError, LostBitsError):
+    except ExpressionError:
         if is_register(text):
             raise MisuseError(f"PyRaise needs a 64-bit register, not {text}") from None
         raise MisuseError(f"{what} {text}") from None

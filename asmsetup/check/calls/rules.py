@@ -13,6 +13,7 @@ from . import raising, types
 from .bases import judge_base
 from .call import Call, MisuseError
 from .expressions import (
+    ExpressionError,
     LostBitsError,
     NoNumberError,
     evaluate,
@@ -72,7 +73,7 @@ def _routine(what: str, *, or_nothing: bool = False) -> Rule:
             )
         try:
             value = evaluate(text, call.names)
-        except (NoNumberError, LostBitsError):
+        except ExpressionError:
             raise wrong(call, what, text) from None
         if value.number is not None or text in ("$", "$$") or is_text(text):
             raise wrong(call, what, text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from .call import Call, MisuseError
-from .expressions import UNKNOWN, LostBitsError, NoNumberError, evaluate, is_name
+from .expressions import UNKNOWN, ExpressionError, evaluate, is_name
 from .numbers import INT32, may_be_in, number
 
 _SIZE = "the size of its objects"
@@ -84,7 +84,7 @@ def judge_offset(call: Call, text: str) -> None:
     try:
         size = evaluate(call.target.size, call.names).number
         type_ = evaluate(call.arguments[1], call.names).number
-    except (NoNumberError, LostBitsError):  # told of PyType, or by python.inc
+    except ExpressionError:  # PyType, or python.inc, refuses it
         return
     head = call.target.head
     if offset is None or head is None or type_ is None or size is None or size <= 0:
